@@ -1,0 +1,3 @@
+//! The `poq` binary.
+
+fn main() {}
