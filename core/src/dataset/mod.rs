@@ -1,0 +1,106 @@
+//! Datasets: recorded outputs of real models on real prompts, and what evaluators made of them.
+//!
+//! A dataset is a folder of `manifest.json`, `tasks.jsonl`, `outputs.jsonl` and `scores.jsonl`. [`Dataset::from_files`]
+//! reads and checks it whole: sizes, hashes, row counts, ids, finite numbers, and that every inference node answered
+//! every task and every evaluator scored every answer, because a simulated round may draw any of them.
+
+mod read;
+mod rows;
+
+pub use read::{DatasetError, DatasetFiles};
+pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Task, TaskKind};
+
+use crate::text::squad;
+
+/// The kind of an evaluator whose scores take no part in consensus.
+pub const JUDGE: &str = "judge";
+
+/// A recorded score: an evaluator's raw value and what it took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecordedScore {
+    /// The evaluator's raw value, finite.
+    pub raw: f64,
+    /// What it took, in milliseconds.
+    pub latency_ms: f64,
+}
+
+/// A checked dataset. Outputs are laid out as `[task, inference node]`, scores as `[task, inference node, evaluator]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The manifest as read.
+    pub manifest: Manifest,
+    /// Names the dataset's content: SHA-256 of `manifest.json`, which holds the hash of every other file.
+    pub hash: String,
+    /// The tasks, in file order.
+    pub tasks: Vec<Task>,
+    outputs: Vec<Output>,
+    scores: Vec<RecordedScore>,
+    /// Truth of each output, in `[0, 10]`.
+    truth: Vec<f64>,
+}
+
+impl Dataset {
+    /// How many inference nodes there are.
+    #[must_use]
+    pub fn inference_nodes(&self) -> usize {
+        self.manifest.inference_nodes.len()
+    }
+
+    /// How many evaluators there are, judges included.
+    #[must_use]
+    pub fn evaluators(&self) -> usize {
+        self.manifest.evaluators.len()
+    }
+
+    /// What inference node `node` answered to task `task`.
+    ///
+    /// # Panics
+    /// If an index is out of range, as in the other methods of this kind.
+    #[must_use]
+    pub fn output(&self, task: usize, node: usize) -> &Output {
+        &self.outputs[self.output_index(task, node)]
+    }
+
+    /// What evaluator `evaluator` made of that answer.
+    #[must_use]
+    pub fn score(&self, task: usize, node: usize, evaluator: usize) -> RecordedScore {
+        self.scores[self.output_index(task, node) * self.evaluators() + evaluator]
+    }
+
+    /// Truth of that answer: 10 times its best token F1 over the task's references, in `[0, 10]`. It never pays.
+    #[must_use]
+    pub fn truth(&self, task: usize, node: usize) -> f64 {
+        self.truth[self.output_index(task, node)]
+    }
+
+    /// Smallest and largest raw value of `evaluator`.
+    #[must_use]
+    pub fn raw_range(&self, evaluator: usize) -> (f64, f64) {
+        self.scores
+            .iter()
+            .skip(evaluator)
+            .step_by(self.evaluators().max(1))
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), score| (min.min(score.raw), max.max(score.raw)))
+    }
+
+    fn output_index(&self, task: usize, node: usize) -> usize {
+        assert!(node < self.inference_nodes(), "inference node {node} of {}", self.inference_nodes());
+        task * self.inference_nodes() + node
+    }
+
+    fn new(
+        manifest: Manifest,
+        hash: String,
+        tasks: Vec<Task>,
+        outputs: Vec<Output>,
+        scores: Vec<RecordedScore>,
+    ) -> Self {
+        let nodes = manifest.inference_nodes.len().max(1);
+        let truth = outputs
+            .iter()
+            .enumerate()
+            .map(|(index, output)| 10.0 * squad::best_f1(&output.text, &tasks[index / nodes].references))
+            .collect();
+        Self { manifest, hash, tasks, outputs, scores, truth }
+    }
+}

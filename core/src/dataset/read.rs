@@ -1,0 +1,279 @@
+//! Reading and checking a dataset's files.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::rows::{Manifest, Output, ScoreRow, Task};
+use super::{Dataset, RecordedScore};
+
+/// Version of the format that this code reads.
+const SCHEMA: u32 = 1;
+/// Bytes of one file at most: what a page can hold beside its tables.
+const MAX_FILE_BYTES: usize = 512 << 20;
+/// Entries of the score table at most.
+const MAX_SCORES: usize = 50_000_000;
+
+/// The bytes of a dataset's files.
+#[derive(Clone, Copy, Debug)]
+pub struct DatasetFiles<'a> {
+    /// `manifest.json`
+    pub manifest: &'a [u8],
+    /// `tasks.jsonl`
+    pub tasks: &'a [u8],
+    /// `outputs.jsonl`
+    pub outputs: &'a [u8],
+    /// `scores.jsonl`
+    pub scores: &'a [u8],
+}
+
+/// What is wrong with a dataset: the file, the row (from 1) if it is one row, and what was seen and is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {message}", row.map(|row| format!(" row {row}")).unwrap_or_default())]
+pub struct DatasetError {
+    /// Name of the file within the dataset.
+    pub file: String,
+    /// The row, counted from 1.
+    pub row: Option<usize>,
+    /// The field, the value seen, the values allowed.
+    pub message: String,
+}
+
+fn fault<T>(file: &str, row: Option<usize>, message: impl Into<String>) -> Result<T, DatasetError> {
+    Err(DatasetError { file: file.to_owned(), row, message: message.into() })
+}
+
+const MANIFEST: &str = "manifest.json";
+const TASKS: &str = "tasks.jsonl";
+const OUTPUTS: &str = "outputs.jsonl";
+const SCORES: &str = "scores.jsonl";
+
+impl DatasetFiles<'_> {
+    /// The names of the files, in the order of the fields.
+    pub const NAMES: [&'static str; 4] = [MANIFEST, TASKS, OUTPUTS, SCORES];
+}
+
+impl Dataset {
+    /// Reads a dataset from the bytes of its files.
+    ///
+    /// # Errors
+    /// For anything that is not as the module's documentation says, with file, row, field, value seen and allowed.
+    pub fn from_files(files: DatasetFiles<'_>) -> Result<Self, DatasetError> {
+        for (name, bytes) in
+            [(MANIFEST, files.manifest), (TASKS, files.tasks), (OUTPUTS, files.outputs), (SCORES, files.scores)]
+        {
+            if bytes.len() > MAX_FILE_BYTES {
+                return fault(name, None, format!("{} bytes; allowed: up to {MAX_FILE_BYTES}", bytes.len()));
+            }
+        }
+        let manifest = read_manifest(files.manifest)?;
+        let hash = hex(&Sha256::digest(files.manifest));
+
+        let tasks: Vec<Task> = read_rows(TASKS, files.tasks, &manifest)?;
+        let task_index = index_ids(TASKS, "id", tasks.iter().map(|task| task.id.as_str()))?;
+        for (row, task) in tasks.iter().enumerate() {
+            if task.references.is_empty() {
+                return fault(TASKS, Some(row + 1), "field `references`: empty list; allowed: at least one text");
+            }
+        }
+        let nodes = ids(&manifest.inference_nodes, |entry| &entry.id);
+        let evaluators = ids(&manifest.evaluators, |entry| &entry.id);
+        if tasks.len().saturating_mul(nodes.len()).saturating_mul(evaluators.len()) > MAX_SCORES {
+            return fault(
+                MANIFEST,
+                None,
+                format!(
+                    "{} tasks x {} inference nodes x {} evaluators; allowed: up to {MAX_SCORES} scores",
+                    tasks.len(),
+                    nodes.len(),
+                    evaluators.len()
+                ),
+            );
+        }
+
+        let outputs =
+            place_outputs(read_rows(OUTPUTS, files.outputs, &manifest)?, &tasks, &task_index, &manifest, &nodes)?;
+        let rows: Vec<ScoreRow> = read_rows(SCORES, files.scores, &manifest)?;
+        let scores = place_scores(&rows, &tasks, &task_index, &manifest, &nodes, &evaluators)?;
+        Ok(Self::new(manifest, hash, tasks, outputs, scores))
+    }
+}
+
+type Index<'a> = HashMap<&'a str, usize>;
+
+fn ids<T>(entries: &[T], id: impl Fn(&T) -> &str) -> Index<'_> {
+    // The borrow of each id lives as long as its entry.
+    let mut index = HashMap::with_capacity(entries.len());
+    for (position, entry) in entries.iter().enumerate() {
+        index.insert(id(entry), position);
+    }
+    index
+}
+
+fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let manifest: Manifest = match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            return fault(MANIFEST, None, format!("field `{}`: {}", error.path(), error.inner()));
+        }
+    };
+    if let Err(error) = deserializer.end() {
+        return fault(MANIFEST, None, error.to_string());
+    }
+    if manifest.schema != SCHEMA {
+        return fault(MANIFEST, None, format!("field `schema`: {}; allowed: {SCHEMA}", manifest.schema));
+    }
+    if manifest.inference_nodes.is_empty() {
+        return fault(MANIFEST, None, "field `inference_nodes`: empty list; allowed: at least one node");
+    }
+    if manifest.evaluators.is_empty() {
+        return fault(MANIFEST, None, "field `evaluators`: empty list; allowed: at least one evaluator");
+    }
+    index_ids(MANIFEST, "inference_nodes.id", manifest.inference_nodes.iter().map(|entry| entry.id.as_str()))?;
+    index_ids(MANIFEST, "evaluators.id", manifest.evaluators.iter().map(|entry| entry.id.as_str()))?;
+    Ok(manifest)
+}
+
+/// Position by id; an empty or repeated id is an error.
+fn index_ids<'a>(file: &str, field: &str, ids: impl Iterator<Item = &'a str>) -> Result<Index<'a>, DatasetError> {
+    let mut index = HashMap::new();
+    for (position, id) in ids.enumerate() {
+        let row = (file != MANIFEST).then_some(position + 1);
+        if id.is_empty() {
+            return fault(file, row, format!("field `{field}`: empty; allowed: an id"));
+        }
+        if index.insert(id, position).is_some() {
+            return fault(file, row, format!("field `{field}`: `{id}` for the second time"));
+        }
+    }
+    Ok(index)
+}
+
+fn read_rows<T: DeserializeOwned>(file: &str, bytes: &[u8], manifest: &Manifest) -> Result<Vec<T>, DatasetError> {
+    let Some(entry) = manifest.files.get(file) else {
+        return fault(MANIFEST, None, format!("field `files`: no entry for {file}"));
+    };
+    let mut rows = Vec::new();
+    for (index, line) in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|&byte| byte == b'\n').enumerate() {
+        if bytes.is_empty() {
+            break;
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(line);
+        let row = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| format!("field `{}`: {}", error.path(), error.inner()))
+            .and_then(|row| deserializer.end().map(|()| row).map_err(|error| error.to_string()));
+        match row {
+            Ok(row) => rows.push(row),
+            Err(message) => return fault(file, Some(index + 1), message),
+        }
+    }
+    if rows.is_empty() {
+        return fault(file, None, "no rows; allowed: at least one");
+    }
+    if rows.len() as u64 != entry.rows {
+        return fault(file, None, format!("{} rows, but the manifest says {}", rows.len(), entry.rows));
+    }
+    let found = hex(&Sha256::digest(bytes));
+    if found != entry.sha256 {
+        return fault(file, None, format!("its SHA-256 is {found}, but the manifest says {}", entry.sha256));
+    }
+    Ok(rows)
+}
+
+fn known(file: &str, row: usize, field: &str, id: &str, index: &Index<'_>) -> Result<usize, DatasetError> {
+    match index.get(id) {
+        Some(&position) => Ok(position),
+        None if index.len() <= 20 => {
+            let mut allowed: Vec<&str> = index.keys().copied().collect();
+            allowed.sort_unstable();
+            fault(file, Some(row), format!("field `{field}`: `{id}` is unknown; allowed: {}", allowed.join(", ")))
+        }
+        None => {
+            fault(file, Some(row), format!("field `{field}`: `{id}` is unknown; allowed: one of {} ids", index.len()))
+        }
+    }
+}
+
+fn check_latency(file: &str, row: usize, latency_ms: f64) -> Result<(), DatasetError> {
+    if latency_ms.is_finite() && latency_ms >= 0.0 {
+        return Ok(());
+    }
+    fault(file, Some(row), format!("field `latency_ms`: {latency_ms}; allowed: a finite number, 0 or more"))
+}
+
+fn place_outputs(
+    rows: Vec<Output>,
+    tasks: &[Task],
+    task_index: &Index<'_>,
+    manifest: &Manifest,
+    nodes: &Index<'_>,
+) -> Result<Vec<Output>, DatasetError> {
+    let mut placed: Vec<Option<Output>> = vec![None; tasks.len() * nodes.len()];
+    for (index, output) in rows.into_iter().enumerate() {
+        let row = index + 1;
+        let task = known(OUTPUTS, row, "task", &output.task, task_index)?;
+        let node = known(OUTPUTS, row, "node", &output.node, nodes)?;
+        check_latency(OUTPUTS, row, output.latency_ms)?;
+        let slot = &mut placed[task * nodes.len() + node];
+        if slot.is_some() {
+            return fault(OUTPUTS, Some(row), format!("`{}` answers task `{}` twice", output.node, output.task));
+        }
+        *slot = Some(output);
+    }
+    let mut outputs = Vec::with_capacity(placed.len());
+    for (index, output) in placed.into_iter().enumerate() {
+        let (task, node) = (&tasks[index / nodes.len()], &manifest.inference_nodes[index % nodes.len()]);
+        match output {
+            Some(output) => outputs.push(output),
+            None => {
+                return fault(OUTPUTS, None, format!("no answer of node `{}` to task `{}`", node.id, task.id));
+            }
+        }
+    }
+    Ok(outputs)
+}
+
+fn place_scores(
+    rows: &[ScoreRow],
+    tasks: &[Task],
+    task_index: &Index<'_>,
+    manifest: &Manifest,
+    nodes: &Index<'_>,
+    evaluators: &Index<'_>,
+) -> Result<Vec<RecordedScore>, DatasetError> {
+    let mut scores = vec![RecordedScore { raw: 0.0, latency_ms: 0.0 }; tasks.len() * nodes.len() * evaluators.len()];
+    let mut seen = HashSet::with_capacity(rows.len());
+    for (index, score) in rows.iter().enumerate() {
+        let row = index + 1;
+        let task = known(SCORES, row, "task", &score.task, task_index)?;
+        let node = known(SCORES, row, "node", &score.node, nodes)?;
+        let evaluator = known(SCORES, row, "evaluator", &score.evaluator, evaluators)?;
+        if !score.raw.is_finite() {
+            return fault(SCORES, Some(row), format!("field `raw`: {}; allowed: a finite number", score.raw));
+        }
+        check_latency(SCORES, row, score.latency_ms)?;
+        let position = (task * nodes.len() + node) * evaluators.len() + evaluator;
+        if !seen.insert(position) {
+            let message = format!("`{}` scores `{}` on task `{}` twice", score.evaluator, score.node, score.task);
+            return fault(SCORES, Some(row), message);
+        }
+        scores[position] = RecordedScore { raw: score.raw, latency_ms: score.latency_ms };
+    }
+    if let Some(missing) = (0..scores.len()).find(|position| !seen.contains(position)) {
+        let (output, evaluator) = (missing / evaluators.len(), missing % evaluators.len());
+        let message = format!(
+            "no score by `{}` of node `{}` on task `{}`",
+            manifest.evaluators[evaluator].id,
+            manifest.inference_nodes[output % nodes.len()].id,
+            tasks[output / nodes.len()].id
+        );
+        return fault(SCORES, None, message);
+    }
+    Ok(scores)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,186 @@
+//! The network of a run: instances of recorded nodes, with their costs and scores as flat tables.
+
+use crate::dataset::{Dataset, JUDGE};
+use crate::scenario::{Group, Scenario, ScenarioError};
+use crate::score::ScoreNormalization;
+
+/// One node of the simulated network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// `model`, or `model#1`, `model#2`, ... where there are several instances of that recorded node.
+    pub id: String,
+    /// Position of the recorded node in the manifest.
+    pub model: usize,
+    /// Mean latency over the tasks that are drawn, with the group's factor, in milliseconds.
+    pub latency_ms: f64,
+    /// Latency normalised over this role's pool, in `[0, 1]`.
+    pub cost: f64,
+    /// Standard deviation of the noise on its scores.
+    pub score_noise_sd: f64,
+}
+
+/// A scenario laid over a dataset: everything a round looks up.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Positions of the tasks that are drawn.
+    pub tasks: Vec<usize>,
+    /// Inference nodes.
+    pub inference: Vec<Instance>,
+    /// Evaluator nodes.
+    pub evaluators: Vec<Instance>,
+    /// Scores in `[0, 10]`, laid out as `[task drawn, recorded inference node, recorded evaluator]`.
+    scores: Vec<f64>,
+    recorded_nodes: usize,
+    recorded_evaluators: usize,
+}
+
+impl Network {
+    /// Lays `scenario` over `dataset`.
+    ///
+    /// # Errors
+    /// For a scenario that does not fit the dataset: an unknown model or evaluator id, a judge in the network, no task
+    /// of the kinds asked for, more evaluators drawn than there are.
+    pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
+        scenario.check()?;
+        let tasks: Vec<usize> =
+            (0..dataset.tasks.len()).filter(|&task| scenario.task_kinds.contains(&dataset.tasks[task].kind)).collect();
+        if tasks.is_empty() {
+            let message = format!("the dataset `{}` has no task of these kinds", dataset.manifest.id);
+            return Err(ScenarioError::new("task_kinds", message));
+        }
+
+        let nodes: Vec<&str> = dataset.manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect();
+        let evaluators: Vec<&str> = dataset.manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect();
+        let paid: Vec<&str> = dataset
+            .manifest
+            .evaluators
+            .iter()
+            .filter(|entry| entry.kind != JUDGE)
+            .map(|entry| entry.id.as_str())
+            .collect();
+        let node_latency = |node: usize| mean(tasks.iter().map(|&task| dataset.output(task, node).latency_ms));
+        let evaluator_latency =
+            |evaluator: usize| {
+                mean(tasks.iter().flat_map(|&task| {
+                    (0..nodes.len()).map(move |node| dataset.score(task, node, evaluator).latency_ms)
+                }))
+            };
+        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes, node_latency)?;
+        let mut evaluator_instances =
+            expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid, evaluator_latency)?;
+        for pool in [&mut inference, &mut evaluator_instances] {
+            let latencies: Vec<f64> = pool.iter().map(|instance| instance.latency_ms).collect();
+            for (instance, cost) in pool.iter_mut().zip(scenario.cost_normalization.costs(&latencies)) {
+                instance.cost = cost;
+            }
+        }
+        if scenario.evaluators_per_round as usize > evaluator_instances.len() {
+            let message = format!(
+                "{} evaluators a round; allowed: 1 to {}, the size of the evaluator pool",
+                scenario.evaluators_per_round,
+                evaluator_instances.len()
+            );
+            return Err(ScenarioError::new("evaluators_per_round", message));
+        }
+
+        let normalizations = normalizations(dataset, scenario)?;
+        let mut scores = Vec::with_capacity(tasks.len() * nodes.len() * evaluators.len());
+        for &task in &tasks {
+            for node in 0..nodes.len() {
+                for (evaluator, &(normalization, range)) in normalizations.iter().enumerate() {
+                    scores.push(normalization.apply(dataset.score(task, node, evaluator).raw, range));
+                }
+            }
+        }
+        Ok(Self {
+            tasks,
+            inference,
+            evaluators: evaluator_instances,
+            scores,
+            recorded_nodes: nodes.len(),
+            recorded_evaluators: evaluators.len(),
+        })
+    }
+
+    /// The scores in `[0, 10]` of every recorded evaluator for the answer of recorded node `model` to the task at
+    /// `position` in [`Network::tasks`].
+    #[inline]
+    #[must_use]
+    pub fn scores(&self, position: usize, model: usize) -> &[f64] {
+        let start = (position * self.recorded_nodes + model) * self.recorded_evaluators;
+        &self.scores[start..start + self.recorded_evaluators]
+    }
+}
+
+/// An evaluator's normalisation and its range of raw values.
+type Normalization = (ScoreNormalization, (f64, f64));
+
+/// By recorded evaluator.
+fn normalizations(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Normalization>, ScenarioError> {
+    let entries = &dataset.manifest.evaluators;
+    for id in scenario.score_normalization.keys() {
+        if !entries.iter().any(|entry| entry.id == *id) {
+            let allowed: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+            let message = format!("no such evaluator; allowed: {}", allowed.join(", "));
+            return Err(ScenarioError::new(format!("score_normalization.{id}"), message));
+        }
+    }
+    Ok(entries
+        .iter()
+        .enumerate()
+        .map(|(evaluator, entry)| {
+            let normalization = scenario.score_normalization.get(&entry.id).copied().unwrap_or(entry.normalization);
+            (normalization, dataset.raw_range(evaluator))
+        })
+        .collect())
+}
+
+/// The instances of `groups`; one of each id in `by_default` where there is no group.
+fn expand(
+    path: &str,
+    groups: &[Group],
+    recorded: &[&str],
+    by_default: &[&str],
+    latency_ms: impl Fn(usize) -> f64,
+) -> Result<Vec<Instance>, ScenarioError> {
+    let defaults: Vec<Group> = by_default
+        .iter()
+        .map(|&id| Group { model: id.to_owned(), count: 1, latency_factor: 1.0, score_noise_sd: 0.0, stake: 1.0 })
+        .collect();
+    let groups = if groups.is_empty() { &defaults } else { groups };
+    let mut models = Vec::with_capacity(groups.len());
+    let mut totals = vec![0_u32; recorded.len()];
+    for (index, group) in groups.iter().enumerate() {
+        // Only a node that takes part by default may be named: a judge's scores never pay.
+        let model = recorded.iter().position(|&id| id == group.model && by_default.contains(&id)).ok_or_else(|| {
+            let message = format!("`{}` is unknown; allowed: {}", group.model, by_default.join(", "));
+            ScenarioError::new(format!("{path}.{index}.model"), message)
+        })?;
+        models.push(model);
+        totals[model] += group.count;
+    }
+    let latencies: Vec<f64> = (0..recorded.len()).map(latency_ms).collect();
+    let mut named = vec![0_u32; recorded.len()];
+    let mut instances = Vec::new();
+    for (group, &model) in groups.iter().zip(&models) {
+        for _ in 0..group.count {
+            named[model] += 1;
+            let id = if totals[model] == 1 { group.model.clone() } else { format!("{}#{}", group.model, named[model]) };
+            let latency_ms = latencies[model] * group.latency_factor;
+            instances.push(Instance { id, model, latency_ms, cost: 0.0, score_noise_sd: group.score_noise_sd });
+        }
+    }
+    if instances.is_empty() {
+        return Err(ScenarioError::new(path, "no node takes part; at least one"));
+    }
+    Ok(instances)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for value in values {
+        sum += value;
+        count += 1.0;
+    }
+    if count > 0.0 { sum / count } else { 0.0 }
+}

@@ -1,0 +1,56 @@
+//! Rewards: quality minus cost, for both roles (arXiv 2512.16317; the form as its authors describe it).
+
+use serde::{Deserialize, Serialize};
+
+/// The weights of quality (alpha) and cost (beta) for each role. Their values are assumed: the paper gives none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardWeights {
+    /// What a consensus of 10 pays an inference node.
+    pub alpha_inference: f64,
+    /// What a cost of 1 takes from an inference node.
+    pub beta_inference: f64,
+    /// What a score equal to the consensus pays an evaluator node.
+    pub alpha_evaluator: f64,
+    /// What a cost of 1 takes from an evaluator node.
+    pub beta_evaluator: f64,
+}
+
+impl Default for RewardWeights {
+    fn default() -> Self {
+        Self { alpha_inference: 1.0, beta_inference: 0.5, alpha_evaluator: 1.0, beta_evaluator: 0.5 }
+    }
+}
+
+/// What an inference node's answer is worth: `c / 10`, for a consensus `c` in `[0, 10]`.
+#[inline]
+#[must_use]
+pub fn inference_quality(consensus: f64) -> f64 {
+    consensus / 10.0
+}
+
+/// What an evaluator's score is worth: its closeness to the consensus, `1 - |s - c| / 10` (form assumed).
+#[inline]
+#[must_use]
+pub fn evaluator_quality(score: f64, consensus: f64) -> f64 {
+    1.0 - (score - consensus).abs() / 10.0
+}
+
+/// `alpha * quality - beta * cost`, with quality and cost in `[0, 1]`.
+#[inline]
+#[must_use]
+pub fn reward(alpha: f64, quality: f64, beta: f64, cost: f64) -> f64 {
+    alpha * quality - beta * cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewards_are_quality_minus_cost() {
+        assert_eq!(reward(1.0, inference_quality(8.0), 0.5, 0.4), 0.6000000000000001);
+        assert_eq!(evaluator_quality(3.0, 5.0), 0.8);
+        assert_eq!(evaluator_quality(0.0, 10.0), 0.0);
+    }
+}

@@ -1,0 +1,398 @@
+//! Scenarios: everything that a run depends on besides the dataset, as strict JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::consensus::Consensus;
+use crate::cost::CostNormalization;
+use crate::dataset::TaskKind;
+use crate::limits::{self, Bounds};
+use crate::reward::RewardWeights;
+use crate::score::ScoreNormalization;
+
+/// A complete scenario. Defaults are the preset `default`; every field but `rounds` and `seed` is assumed, in the sense
+/// that the papers leave it open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The preset that this scenario started from.
+    pub preset: String,
+    /// Rounds to run.
+    pub rounds: u64,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// K: evaluators drawn for a round, without repetition.
+    pub evaluators_per_round: u32,
+    /// Who answers a task.
+    pub inference_draw: InferenceDraw,
+    /// How scores become the consensus.
+    pub consensus: Consensus,
+    /// Weights of quality and cost.
+    pub reward: RewardWeights,
+    /// How latencies become costs.
+    pub cost_normalization: CostNormalization,
+    /// By evaluator id: a normalisation in place of the one that the dataset's manifest names.
+    pub score_normalization: BTreeMap<String, ScoreNormalization>,
+    /// Attacks; this engine version knows none, so the list must be empty.
+    pub attacks: Vec<Value>,
+    /// Kinds of task that are drawn.
+    pub task_kinds: Vec<TaskKind>,
+    /// Who takes part.
+    pub network: Network,
+}
+
+/// Which inference nodes answer the task of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InferenceDraw {
+    /// One node, drawn uniformly.
+    #[default]
+    Uniform,
+    /// Every node; the evaluators drawn for the round score each answer and are paid for each.
+    All,
+}
+
+/// The groups of nodes that take part. An empty list stands for one instance of each recorded node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Groups of inference nodes.
+    pub inference: Vec<Group>,
+    /// Groups of evaluator nodes.
+    pub evaluators: Vec<Group>,
+}
+
+/// Instances of one recorded node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Id of the recorded node whose outputs or scores the instances have.
+    pub model: String,
+    /// How many instances.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Factor on the recorded latency.
+    #[serde(default = "unity")]
+    pub latency_factor: f64,
+    /// Standard deviation of Gaussian noise on an evaluator's score, which then stays within 0 to 10; 0 for inference.
+    #[serde(default)]
+    pub score_noise_sd: f64,
+    /// Stake; the mean rule does not use it.
+    #[serde(default = "unity")]
+    pub stake: f64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn unity() -> f64 {
+    1.0
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            preset: DEFAULT_PRESET.to_owned(),
+            rounds: 5000,
+            seed: 42,
+            evaluators_per_round: 3,
+            inference_draw: InferenceDraw::default(),
+            consensus: Consensus::default(),
+            reward: RewardWeights::default(),
+            cost_normalization: CostNormalization::default(),
+            score_normalization: BTreeMap::new(),
+            attacks: Vec::new(),
+            task_kinds: TaskKind::ALL.to_vec(),
+            network: Network::default(),
+        }
+    }
+}
+
+const DEFAULT_PRESET: &str = "default";
+
+/// The names of the presets.
+pub const PRESETS: [&str; 1] = [DEFAULT_PRESET];
+
+/// What is wrong with a scenario: the path of the field, the value seen, what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scenario field `{path}`: {message}")]
+pub struct ScenarioError {
+    /// Path of the field, such as `reward.alpha_inference`.
+    pub path: String,
+    /// The value seen and the values allowed.
+    pub message: String,
+}
+
+impl ScenarioError {
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl Scenario {
+    /// The preset of that name.
+    ///
+    /// # Errors
+    /// For a name that is not in [`PRESETS`].
+    pub fn preset(name: &str) -> Result<Self, ScenarioError> {
+        if name == DEFAULT_PRESET {
+            return Ok(Self::default());
+        }
+        Err(ScenarioError::new("preset", format!("`{name}` is unknown; allowed: {}", PRESETS.join(", "))))
+    }
+
+    /// A scenario from JSON text. Fields that are absent have the value of the preset that it names (else `default`).
+    ///
+    /// # Errors
+    /// For text that is not JSON, unknown fields, wrong types and values out of bounds, each with its path.
+    pub fn from_json(text: &str) -> Result<Self, ScenarioError> {
+        let value =
+            serde_json::from_str(text).map_err(|error| ScenarioError::new(".", format!("not JSON: {error}")))?;
+        Self::from_patch(&value)
+    }
+
+    /// A scenario from the fields that differ from its preset; the inverse of [`Scenario::patch`].
+    ///
+    /// # Errors
+    /// As [`Scenario::from_json`].
+    pub fn from_patch(patch: &Value) -> Result<Self, ScenarioError> {
+        let Some(fields) = patch.as_object() else {
+            return Err(ScenarioError::new(".", "a scenario is a JSON object"));
+        };
+        let base = match fields.get("preset") {
+            None => Self::default(),
+            Some(Value::String(name)) => Self::preset(name)?,
+            Some(other) => {
+                return Err(ScenarioError::new("preset", format!("{other} is not a string")));
+            }
+        };
+        let mut value = base.to_value();
+        merge(&mut value, patch);
+        Self::from_complete(value)
+    }
+
+    /// This scenario with the field at `path` set to `value`: JSON, or a bare word taken as a string.
+    ///
+    /// # Errors
+    /// For a path that names no field, and as [`Scenario::from_json`].
+    pub fn with(&self, path: &str, value: &str) -> Result<Self, ScenarioError> {
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        let mut whole = self.to_value();
+        let mut at = &mut whole;
+        let parts: Vec<&str> = path.split('.').collect();
+        for (depth, part) in parts.iter().enumerate() {
+            let last = depth + 1 == parts.len();
+            at = match at {
+                // A new key is left to the strict check, which names it; a map such as `score_normalization` takes it.
+                Value::Object(fields) if last || fields.contains_key(*part) => {
+                    fields.entry((*part).to_owned()).or_insert(Value::Null)
+                }
+                Value::Array(items) => {
+                    let len = items.len();
+                    part.parse::<usize>().ok().and_then(|index| items.get_mut(index)).ok_or_else(|| {
+                        ScenarioError::new(path, format!("`{part}` is no index; the list has {len} entries"))
+                    })?
+                }
+                _ => return Err(ScenarioError::new(path, "there is no such field")),
+            };
+        }
+        *at = value;
+        Self::from_complete(whole)
+    }
+
+    /// The fields that differ from the scenario's preset, as JSON with sorted keys.
+    #[must_use]
+    pub fn patch(&self) -> Value {
+        let base = Self::preset(&self.preset).unwrap_or_default().to_value();
+        difference(&base, &self.to_value()).unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+    }
+
+    fn to_value(&self) -> Value {
+        // A struct of numbers, strings, lists and maps with string keys always has a JSON value.
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
+    fn from_complete(value: Value) -> Result<Self, ScenarioError> {
+        let scenario: Self = serde_path_to_error::deserialize(value)
+            .map_err(|error| ScenarioError::new(error.path().to_string(), error.inner().to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Checks every bound that does not depend on a dataset.
+    ///
+    /// # Errors
+    /// Names the first field that is out of bounds.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let Self {
+            preset,
+            rounds,
+            seed,
+            evaluators_per_round,
+            inference_draw: _,
+            consensus: _,
+            reward,
+            cost_normalization: _,
+            score_normalization: _,
+            attacks,
+            task_kinds,
+            network,
+        } = self;
+        Self::preset(preset)?;
+        within(limits::ROUNDS, "rounds", *rounds as f64)?;
+        within(limits::SEED, "seed", *seed as f64)?;
+        within(limits::EVALUATORS_PER_ROUND, "evaluators_per_round", f64::from(*evaluators_per_round))?;
+        let weights = [
+            ("reward.alpha_inference", reward.alpha_inference),
+            ("reward.beta_inference", reward.beta_inference),
+            ("reward.alpha_evaluator", reward.alpha_evaluator),
+            ("reward.beta_evaluator", reward.beta_evaluator),
+        ];
+        for (path, value) in weights {
+            within(limits::REWARD_WEIGHT, path, value)?;
+        }
+        if weights.iter().all(|&(_, value)| value == 0.0) {
+            return Err(ScenarioError::new(
+                "reward",
+                "all weights are 0, so that nobody is paid; at least one above 0",
+            ));
+        }
+        if !attacks.is_empty() {
+            return Err(ScenarioError::new("attacks", "this engine version knows no attacks; allowed: an empty list"));
+        }
+        if task_kinds.is_empty() {
+            return Err(ScenarioError::new("task_kinds", "the list is empty; at least one of qa, summarization"));
+        }
+        if task_kinds.iter().enumerate().any(|(index, kind)| task_kinds[..index].contains(kind)) {
+            return Err(ScenarioError::new("task_kinds", "a kind is named twice"));
+        }
+        check_groups("network.inference", &network.inference, false)?;
+        check_groups("network.evaluators", &network.evaluators, true)
+    }
+}
+
+fn check_groups(path: &str, groups: &[Group], may_be_noisy: bool) -> Result<(), ScenarioError> {
+    let mut total = 0.0;
+    for (index, group) in groups.iter().enumerate() {
+        let field = |name: &str| format!("{path}.{index}.{name}");
+        within(limits::GROUP_COUNT, &field("count"), f64::from(group.count))?;
+        within(limits::LATENCY_FACTOR, &field("latency_factor"), group.latency_factor)?;
+        within(limits::SCORE_NOISE_SD, &field("score_noise_sd"), group.score_noise_sd)?;
+        within(limits::STAKE, &field("stake"), group.stake)?;
+        if group.score_noise_sd > 0.0 && !may_be_noisy {
+            return Err(ScenarioError::new(field("score_noise_sd"), "an inference node gives no score; allowed: 0"));
+        }
+        total += f64::from(group.count);
+    }
+    if total > limits::INSTANCES {
+        return Err(ScenarioError::new(path, format!("{total} instances; allowed: up to {}", limits::INSTANCES)));
+    }
+    if !groups.is_empty() && groups.iter().all(|group| group.stake == 0.0) {
+        return Err(ScenarioError::new(path, "every stake is 0; at least one above 0"));
+    }
+    Ok(())
+}
+
+fn within(bounds: Bounds, path: &str, value: f64) -> Result<(), ScenarioError> {
+    if bounds.contains(value) {
+        return Ok(());
+    }
+    Err(ScenarioError::new(path, format!("{value} is out of range; allowed: {} to {}", bounds.min, bounds.max)))
+}
+
+/// Lays `patch` over `base`: objects field by field, all else whole. A rule that changes its name takes nothing over
+/// from the old one.
+fn merge(base: &mut Value, patch: &Value) {
+    match (base, patch) {
+        (Value::Object(base), Value::Object(patch))
+            if patch.get("rule").is_none_or(|rule| base.get("rule") == Some(rule)) =>
+        {
+            for (key, value) in patch {
+                merge(base.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (base, patch) => *base = patch.clone(),
+    }
+}
+
+/// The patch that [`merge`] needs to turn `base` into `value`.
+fn difference(base: &Value, value: &Value) -> Option<Value> {
+    match (base, value) {
+        _ if base == value => None,
+        (Value::Object(from), Value::Object(to)) if from.get("rule") == to.get("rule") => {
+            let fields = to.iter().filter_map(|(key, value)| {
+                let changed = difference(from.get(key).unwrap_or(&Value::Null), value)?;
+                Some((key.clone(), changed))
+            });
+            Some(Value::Object(fields.collect()))
+        }
+        _ => Some(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Scenario::from_json(text).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn an_empty_object_is_the_default_preset() {
+        assert_eq!(Scenario::from_json("{}"), Ok(Scenario::default()));
+        assert_eq!(Scenario::default().patch(), serde_json::json!({}));
+    }
+
+    #[test]
+    fn a_patch_gives_the_scenario_back() {
+        let scenario = Scenario::from_json(
+            r#"{"rounds": 7, "reward": {"beta_inference": 0.1},
+                "score_normalization": {"rouge_l": "min_max"}, "task_kinds": ["qa"],
+                "network": {"inference": [{"model": "a", "count": 3, "latency_factor": 0.3}]}}"#,
+        )
+        .expect("valid");
+        assert_eq!(scenario.reward.alpha_inference, 1.0);
+        assert_eq!(Scenario::from_patch(&scenario.patch()), Ok(scenario));
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        assert_eq!(error("{\"round\": 1}").split(':').next(), Some("scenario field `round`"));
+        assert!(error(r#"{"reward": {"gamma": 1}}"#).contains("`reward.gamma`"));
+        assert!(error(r#"{"reward": {"alpha_inference": "x"}}"#).contains("`reward.alpha_inference`"));
+        assert!(error(r#"{"rounds": 0}"#).contains("`rounds`: 0 is out of range; allowed: 1 to 1000000000"));
+        assert!(error(r#"{"rounds": -1}"#).contains("`rounds`"));
+        assert!(error(r#"{"evaluators_per_round": 0}"#).contains("`evaluators_per_round`"));
+        assert!(error(r#"{"reward": {"alpha_inference": 1e999}}"#).contains("not JSON"));
+        assert!(error(r#"{"consensus": {"rule": "magic"}}"#).contains("`consensus"));
+        assert!(error(r#"{"preset": "nope"}"#).contains("allowed: default"));
+        assert!(error(r#"{"task_kinds": []}"#).contains("`task_kinds`"));
+        assert!(error(r#"{"attacks": [{"kind": "noise"}]}"#).contains("`attacks`"));
+        assert!(
+            error(r#"{"network": {"evaluators": [{"model": "a", "count": 0}]}}"#)
+                .contains("`network.evaluators.0.count`")
+        );
+        assert!(
+            error(
+                r#"{"reward": {"alpha_inference": 0, "beta_inference": 0, "alpha_evaluator": 0, "beta_evaluator": 0}}"#
+            )
+            .contains("all weights are 0")
+        );
+        assert!(error("[]").contains("JSON object"));
+    }
+
+    #[test]
+    fn with_sets_by_path() {
+        let base = Scenario::default();
+        assert_eq!(base.with("reward.alpha_inference", "0.7").map(|s| s.reward.alpha_inference), Ok(0.7));
+        assert_eq!(base.with("inference_draw", "all").map(|s| s.inference_draw), Ok(InferenceDraw::All));
+        assert_eq!(base.with("score_normalization.chrf", "min_max").map(|s| s.score_normalization.len()), Ok(1));
+        assert!(base.with("reward.gamma", "1").is_err());
+        assert!(base.with("nothing.here", "1").is_err());
+        assert!(base.with("network.inference.0.count", "1").is_err());
+    }
+}
