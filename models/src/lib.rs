@@ -1,1 +1,30 @@
-//! See the crate's description in Cargo.toml.
+//! The neural networks of PoQ Lab on burn: Llama-family decoders as inference nodes, BERT-family encoders as
+//! evaluators. One crate for the native worker and for the page, so that both compute the same.
+//!
+//! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling.
+//! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
+//!
+//! # What it does not do
+//! - No files, network or clock: callers bring bytes, and measure time themselves.
+//! - No panics on what a file or a prompt holds: each fault is a [`ModelError`] that names it.
+//! - No blocking reads: whatever comes back from a device is awaited, so that the same code runs in a browser.
+//! - No training, and no computing on quantised weights: blocks become f32 when they are loaded.
+//! - No trust in a device: [`Decoder`] and [`BiEncoder`] check that results are finite, not that they are right;
+//!   whoever opens a GPU runs a known answer first.
+
+mod decoder;
+mod encoder;
+mod error;
+mod gguf;
+mod linear;
+mod parallel;
+
+pub use burn::tensor::Device;
+pub use decoder::{Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step};
+pub use encoder::{BiEncoder, Embedding, cosine};
+pub use error::{ModelError, Part};
+
+/// The CPU, natively and in a page.
+pub fn cpu_device() -> Device {
+    Device::flex()
+}

@@ -1,0 +1,145 @@
+//! One transformer block: attention with rotary positions and a key-value cache, then SwiGLU.
+
+use burn::tensor::activation::{silu, softmax};
+use burn::tensor::{Device, Tensor, TensorData, s};
+
+use super::cache::LayerCache;
+use super::config::DecoderConfig;
+use crate::error::ModelError;
+use crate::gguf::Gguf;
+use crate::linear::Linear;
+
+/// Root mean square normalisation over the last dimension.
+pub(super) struct RmsNorm {
+    /// `[1, hidden]`
+    weight: Tensor<2>,
+    epsilon: f64,
+}
+
+impl RmsNorm {
+    pub(super) fn read(
+        gguf: &Gguf<'_>,
+        name: &str,
+        config: &DecoderConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let weight = TensorData::new(gguf.tensor(name, &[config.hidden])?, [1, config.hidden]);
+        Ok(Self { weight: Tensor::from_data(weight, device), epsilon: config.rms_epsilon })
+    }
+
+    /// `[seq, hidden]` to the same.
+    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let mean = x.clone().square().mean_dim(1);
+        let scale = mean.add_scalar(self.epsilon).sqrt().recip();
+        x * scale * self.weight.clone()
+    }
+}
+
+/// Where in the text the rows of a pass stand.
+pub(super) struct Positions {
+    /// `[seq, 1, head_dim]`
+    pub cos: Tensor<3>,
+    /// `[seq, 1, head_dim]`
+    pub sin: Tensor<3>,
+    /// `[1, 1, seq, cached + seq]`: 0 where a row may look, hugely negative where not; none for a single row.
+    pub mask: Option<Tensor<4>>,
+}
+
+pub(super) struct Block {
+    attention_norm: RmsNorm,
+    /// Query, key and value in one product: `[hidden, (heads + 2 * kv_heads) * head_dim]`.
+    query_key_value: Linear,
+    output: Linear,
+    feed_forward_norm: RmsNorm,
+    /// Gate and up in one product: `[hidden, 2 * feed_forward]`.
+    gate_up: Linear,
+    down: Linear,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    feed_forward: usize,
+}
+
+impl Block {
+    pub(super) fn read(
+        gguf: &Gguf<'_>,
+        index: usize,
+        config: &DecoderConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let &DecoderConfig { hidden, feed_forward, heads, kv_heads, head_dim, .. } = config;
+        let name = |part: &str| format!("blk.{index}.{part}.weight");
+        let read = |part: &str, rows: usize, columns: usize| gguf.tensor(&name(part), &[rows, columns]);
+
+        // Rows of weights are outputs, so several products of one input are their rows one after another.
+        let mut query_key_value = read("attn_q", heads * head_dim, hidden)?;
+        query_key_value.extend(read("attn_k", kv_heads * head_dim, hidden)?);
+        query_key_value.extend(read("attn_v", kv_heads * head_dim, hidden)?);
+        let mut gate_up = read("ffn_gate", feed_forward, hidden)?;
+        gate_up.extend(read("ffn_up", feed_forward, hidden)?);
+
+        Ok(Self {
+            attention_norm: RmsNorm::read(gguf, &name("attn_norm"), config, device)?,
+            query_key_value: Linear::new(query_key_value, (heads + 2 * kv_heads) * head_dim, hidden, device),
+            output: Linear::new(read("attn_output", hidden, heads * head_dim)?, hidden, heads * head_dim, device),
+            feed_forward_norm: RmsNorm::read(gguf, &name("ffn_norm"), config, device)?,
+            gate_up: Linear::new(gate_up, 2 * feed_forward, hidden, device),
+            down: Linear::new(read("ffn_down", hidden, feed_forward)?, hidden, feed_forward, device),
+            heads,
+            kv_heads,
+            head_dim,
+            feed_forward,
+        })
+    }
+
+    /// `[seq, hidden]` to the same; the rows' keys and values join the cache.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<2>,
+        positions: &Positions,
+        rotate: &Tensor<2>,
+        cache: &mut LayerCache,
+    ) -> Tensor<2> {
+        let attended = self.attend(self.attention_norm.forward(x.clone()), positions, rotate, cache);
+        let x = x + attended;
+        let both = self.gate_up.forward(self.feed_forward_norm.forward(x.clone()));
+        let gate = both.clone().slice(s![.., 0..self.feed_forward]);
+        let up = both.slice(s![.., self.feed_forward..]);
+        x + self.down.forward(silu(gate) * up)
+    }
+
+    fn attend(&self, x: Tensor<2>, positions: &Positions, rotate: &Tensor<2>, cache: &mut LayerCache) -> Tensor<2> {
+        let &Self { heads, kv_heads, head_dim, .. } = self;
+        let [seq, _] = x.dims();
+        let group = heads / kv_heads;
+
+        // [seq, heads + 2 * kv_heads, head_dim]
+        let all = self.query_key_value.forward(x).reshape([seq, heads + 2 * kv_heads, head_dim]);
+        let turning = all.clone().slice(s![.., 0..heads + kv_heads, ..]);
+        // The partner of each number in its pair, with its sign: one small product for all heads.
+        let partner = turning.clone().reshape([seq * (heads + kv_heads), head_dim]).matmul(rotate.clone());
+        let turned = turning * positions.cos.clone()
+            + partner.reshape([seq, heads + kv_heads, head_dim]) * positions.sin.clone();
+
+        let query = turned.clone().slice(s![.., 0..heads, ..]).mul_scalar(1.0 / (head_dim as f64).sqrt());
+        let key = turned.slice(s![.., heads.., ..]).swap_dims(0, 1);
+        let value = all.slice(s![.., heads + kv_heads.., ..]).swap_dims(0, 1);
+        // [kv_heads, total, head_dim] each
+        let (keys, values) = cache.append(key, value);
+        let [_, total, _] = keys.dims();
+
+        // The query heads of a group share keys and values: they are rows of one product.
+        let query = query.swap_dims(0, 1).reshape([kv_heads, group * seq, head_dim]);
+        let scores = query.matmul(keys.swap_dims(1, 2));
+        let weights = match &positions.mask {
+            None => softmax(scores, 2),
+            Some(mask) => {
+                let scores = scores.reshape([kv_heads, group, seq, total]) + mask.clone();
+                softmax(scores, 3).reshape([kv_heads, group * seq, total])
+            }
+        };
+        // [kv_heads, group * seq, head_dim] to [seq, heads * head_dim]
+        let mixed = weights.matmul(values).reshape([heads, seq, head_dim]).swap_dims(0, 1);
+        self.output.forward(mixed.reshape([seq, heads * head_dim]))
+    }
+}

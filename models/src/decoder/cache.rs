@@ -1,0 +1,49 @@
+//! Keys and values of the tokens so far.
+
+use burn::tensor::{Device, Tensor, s};
+
+/// Rows that a cache has room for at first; it doubles when full.
+const FIRST_ROOM: usize = 256;
+
+/// One block's keys and values, `[kv_heads, room, head_dim]` each, of which the first `length` rows are filled.
+///
+/// Writing into room that is already there costs one row a token; joining tensors would copy all rows each time.
+pub(super) struct LayerCache {
+    /// Absent only while `append` works on them, so that they have one owner and are written in place.
+    keys_values: Option<(Tensor<3>, Tensor<3>)>,
+    length: usize,
+}
+
+impl LayerCache {
+    pub(super) fn new(kv_heads: usize, head_dim: usize, device: &Device) -> Self {
+        let empty = || Tensor::zeros([kv_heads, FIRST_ROOM, head_dim], device);
+        Self { keys_values: Some((empty(), empty())), length: 0 }
+    }
+
+    /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values so far.
+    pub(super) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        let [_, seq, _] = key.dims();
+        let total = self.length + seq;
+        let (keys, values) = match self.keys_values.take() {
+            Some((keys, values)) => (grown(keys, self.length, total), grown(values, self.length, total)),
+            None => (key.zeros_like(), value.zeros_like()),
+        };
+        let rows = s![.., self.length..total, ..];
+        let keys = keys.slice_assign(rows, key);
+        let values = values.slice_assign(rows, value);
+        let filled = (keys.clone().slice(s![.., 0..total, ..]), values.clone().slice(s![.., 0..total, ..]));
+        self.keys_values = Some((keys, values));
+        self.length = total;
+        filled
+    }
+}
+
+/// The tensor with room for at least `needed` rows, the first `filled` of them kept.
+fn grown(tensor: Tensor<3>, filled: usize, needed: usize) -> Tensor<3> {
+    let [kv_heads, room, head_dim] = tensor.dims();
+    if needed <= room {
+        return tensor;
+    }
+    let larger = Tensor::zeros([kv_heads, needed.next_power_of_two(), head_dim], &tensor.device());
+    larger.slice_assign(s![.., 0..filled, ..], tensor.slice(s![.., 0..filled, ..]))
+}

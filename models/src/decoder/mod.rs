@@ -1,0 +1,129 @@
+//! Llama-family decoders from GGUF: the network's inference nodes.
+
+mod block;
+mod cache;
+mod chat;
+mod config;
+mod generate;
+mod network;
+mod sampler;
+mod text;
+mod tokenizer;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use chat::ChatTemplate;
+pub use chat::Message;
+use config::DecoderConfig;
+pub use generate::{Finish, Generation, Step};
+use network::Network;
+use text::TextStream;
+use tokenizer::DecoderTokenizer;
+
+use crate::error::{ModelError, Part};
+use crate::gguf::Gguf;
+
+/// How to load a decoder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DecoderOptions {
+    /// Run only this many of the first blocks, then the last normalisation and the head: a cheaper node of the same
+    /// weights. None runs all.
+    pub layers: Option<usize>,
+}
+
+/// What a decoder is asked to continue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// A text, continued as it stands.
+    Text(String),
+    /// A conversation, put through the model's chat template up to where its answer begins.
+    Messages(Vec<Message>),
+}
+
+/// How to generate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GenerateOptions {
+    /// At most this many tokens; 1 or more.
+    pub max_tokens: usize,
+    /// 0 takes the best token each time; above, tokens are drawn from the softmax of logits / temperature.
+    pub temperature: f32,
+    /// Names the draws: the same seed, prompt and device give the same text.
+    pub seed: u64,
+}
+
+/// A decoder with its tokenizer, ready to generate.
+pub struct Decoder {
+    tokenizer: DecoderTokenizer,
+    template: Option<ChatTemplate>,
+    network: Network,
+}
+
+impl Decoder {
+    /// Reads a GGUF file and puts its weights, as f32, on `device`.
+    ///
+    /// # Errors
+    /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor
+    /// or field or has one that does not fit the rest; or `layers` out of range.
+    pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
+        let gguf = Gguf::parse(bytes)?;
+        let config = DecoderConfig::read(&gguf, options)?;
+        let tokenizer = DecoderTokenizer::read(&gguf)?;
+        let template = gguf.optional_text("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        let network = Network::read(&gguf, config, tokenizer.len(), device)?;
+        Ok(Self { tokenizer, template, network })
+    }
+
+    /// The model's own name for itself.
+    pub fn name(&self) -> &str {
+        &self.network.config().name
+    }
+
+    /// Blocks that run.
+    pub fn layers(&self) -> usize {
+        self.network.config().layers
+    }
+
+    /// Tokens that prompt and answer may have together.
+    pub fn context_length(&self) -> usize {
+        self.network.config().context_length
+    }
+
+    /// Weights in use: those of blocks that do not run are not counted.
+    pub fn parameters(&self) -> u64 {
+        self.network.parameters()
+    }
+
+    /// The prompt's token ids, uncut.
+    ///
+    /// # Errors
+    /// Messages for a model without a chat template, or which its template refuses.
+    pub fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>, ModelError> {
+        match prompt {
+            Prompt::Text(text) => self.tokenizer.encode(text),
+            Prompt::Messages(messages) => {
+                let template =
+                    self.template.as_ref().ok_or_else(|| ModelError::missing(Part::Gguf, "tokenizer.chat_template"))?;
+                let tokenizer = &self.tokenizer;
+                let bos = tokenizer.token_text(tokenizer.bos());
+                let eos = tokenizer.token_text(tokenizer.eos());
+                tokenizer.encode(&template.render(messages, bos, eos)?)
+            }
+        }
+    }
+
+    /// The text of token ids; control tokens have none, bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// An id that is not in the vocabulary.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, ModelError> {
+        let mut stream = TextStream::default();
+        let mut text = String::new();
+        for id in ids {
+            text.push_str(&stream.push(*id, &self.tokenizer)?);
+        }
+        text.push_str(&stream.finish());
+        Ok(text)
+    }
+}

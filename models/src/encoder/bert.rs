@@ -1,0 +1,145 @@
+//! The BERT encoder: embeddings, then blocks of attention and feed-forward with normalisation after each.
+
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::module::layer_norm;
+use burn::tensor::{Device, Int, Tensor, TensorData, s};
+
+use super::config::EncoderConfig;
+use super::weights::Weights;
+use crate::error::ModelError;
+use crate::linear::Linear;
+
+/// Added to the score of a padding token; finite, as some devices make NaN of infinities.
+const HIDDEN: f32 = -1.0e30;
+
+struct LayerNorm {
+    /// `[hidden]`
+    weight: Tensor<1>,
+    /// `[hidden]`
+    bias: Tensor<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    fn read(weights: &Weights<'_>, name: &str, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
+        let hidden = config.hidden;
+        let read = |part: &str| -> Result<Tensor<1>, ModelError> {
+            let values = weights.tensor(&format!("{name}.{part}"), &[hidden])?;
+            Ok(Tensor::from_data(TensorData::new(values, [hidden]), device))
+        };
+        Ok(Self { weight: read("weight")?, bias: read("bias")?, epsilon: config.epsilon })
+    }
+
+    /// `[rows, hidden]` to the same.
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+    }
+}
+
+struct Layer {
+    /// `[hidden, 3 * hidden]`
+    query_key_value: Linear,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: LayerNorm,
+}
+
+pub(super) struct Bert {
+    /// `[vocabulary, hidden]`
+    words: Tensor<2>,
+    /// `[positions, hidden]`, with the embedding of token type 0 added: all tokens here are of that type.
+    positions: Tensor<2>,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+    heads: usize,
+    device: Device,
+}
+
+impl Bert {
+    pub(super) fn read(weights: &Weights<'_>, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
+        let &EncoderConfig { hidden, vocabulary, .. } = config;
+        let table = |name: &str, rows: usize| -> Result<Tensor<2>, ModelError> {
+            let values = weights.tensor(&format!("embeddings.{name}.weight"), &[rows, hidden])?;
+            Ok(Tensor::from_data(TensorData::new(values, [rows, hidden]), device))
+        };
+        let types = table("token_type_embeddings", config.types)?;
+        let words = table("word_embeddings", vocabulary)?;
+        let positions = table("position_embeddings", config.positions)? + types.narrow(0, 0, 1);
+        let norm = LayerNorm::read(weights, "embeddings.LayerNorm", config, device)?;
+        let mut layers = Vec::new();
+        for index in 0..config.layers {
+            layers.push(Layer::read(weights, index, config, device)?);
+        }
+        Ok(Self { words, positions, norm, layers, heads: config.heads, device: device.clone() })
+    }
+
+    /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: the mean
+    /// of the tokens' last states.
+    pub(super) fn mean(&self, ids: Vec<i32>, mask: Vec<f32>, batch: usize, seq: usize) -> Tensor<2> {
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
+        let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
+        // [batch, 1, 1, seq]
+        let hidden_scores = mask.clone().sub_scalar(1.0).mul_scalar(-HIDDEN).reshape([batch, 1, 1, seq]);
+
+        let [_, hidden] = self.words.dims();
+        let positions = self.positions.clone().narrow(0, 0, seq).unsqueeze_dim::<3>(0);
+        let x = self.words.clone().select(0, ids).reshape([batch, seq, hidden]) + positions;
+        // Rows of all texts one after another: [batch * seq, hidden]
+        let mut x = self.norm.forward(x.reshape([batch * seq, hidden]));
+        for layer in &self.layers {
+            x = layer.forward(x, hidden_scores.clone(), self.heads);
+        }
+        let mask = mask.unsqueeze_dim::<3>(2);
+        let sum = (x.reshape([batch, seq, hidden]) * mask.clone()).sum_dim(1);
+        (sum / mask.sum_dim(1)).reshape([batch, hidden])
+    }
+}
+
+impl Layer {
+    fn read(weights: &Weights<'_>, index: usize, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
+        let &EncoderConfig { hidden, intermediate, .. } = config;
+        let name = |part: &str| format!("encoder.layer.{index}.{part}");
+        let matrix = |part: &str, rows: usize, columns: usize| {
+            weights.tensor(&format!("{}.weight", name(part)), &[rows, columns])
+        };
+        let bias = |part: &str, rows: usize| weights.tensor(&format!("{}.bias", name(part)), &[rows]);
+        let linear = |part: &str, rows: usize, columns: usize| -> Result<Linear, ModelError> {
+            Ok(Linear::new(matrix(part, rows, columns)?, rows, columns, device).with_bias(bias(part, rows)?))
+        };
+        let (mut rows, mut biases) = (Vec::new(), Vec::new());
+        for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
+            rows.extend(matrix(part, hidden, hidden)?);
+            biases.extend(bias(part, hidden)?);
+        }
+        Ok(Self {
+            query_key_value: Linear::new(rows, 3 * hidden, hidden, device).with_bias(biases),
+            attention_output: linear("attention.output.dense", hidden, hidden)?,
+            attention_norm: LayerNorm::read(weights, &name("attention.output.LayerNorm"), config, device)?,
+            intermediate: linear("intermediate.dense", intermediate, hidden)?,
+            output: linear("output.dense", hidden, intermediate)?,
+            output_norm: LayerNorm::read(weights, &name("output.LayerNorm"), config, device)?,
+        })
+    }
+
+    /// `[batch * seq, hidden]` to the same, with `hidden_scores` of `[batch, 1, 1, seq]`.
+    fn forward(&self, x: Tensor<2>, hidden_scores: Tensor<4>, heads: usize) -> Tensor<2> {
+        let [batch, _, _, seq] = hidden_scores.dims();
+        let [rows, hidden] = x.dims();
+        let head_dim = hidden / heads;
+
+        let all = self.query_key_value.forward(x.clone()).reshape([batch, seq, 3 * hidden]);
+        // [batch, heads, seq, head_dim]
+        let part = |index: usize| {
+            let columns = index * hidden..(index + 1) * hidden;
+            all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
+        };
+        let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
+        let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores;
+        let mixed = softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden]);
+        let x = self.attention_norm.forward(x + self.attention_output.forward(mixed));
+        let inner = gelu(self.intermediate.forward(x.clone()));
+        self.output_norm.forward(x + self.output.forward(inner))
+    }
+}

@@ -1,0 +1,166 @@
+//! BERT-family bi-encoders: a text becomes a vector of unit length.
+
+mod bert;
+mod config;
+mod tokenizer;
+mod weights;
+
+use burn::tensor::Device;
+use tokenizers::Tokenizer;
+
+use bert::Bert;
+use config::EncoderConfig;
+use weights::Weights;
+
+use crate::error::ModelError;
+
+/// Texts that go through the network at once: bounds its memory whatever the caller's list.
+const BATCH: usize = 16;
+
+/// `[CLS]` and `[SEP]` and one token of text.
+const MIN_TOKENS: usize = 3;
+
+/// A text's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// Of unit length.
+    pub vector: Vec<f32>,
+    /// Tokens that the model read, its own `[CLS]` and `[SEP]` among them.
+    pub tokens: usize,
+    /// Whether the end of the text was cut off to fit `max_tokens`.
+    pub truncated: bool,
+}
+
+/// A BERT-family encoder with its tokenizer: masked mean pooling, unit length.
+pub struct BiEncoder {
+    tokenizer: Tokenizer,
+    bert: Bert,
+    dimensions: usize,
+    max_tokens: usize,
+}
+
+/// A tokenised text and its place in the caller's list.
+struct Row {
+    index: usize,
+    ids: Vec<u32>,
+    truncated: bool,
+}
+
+impl BiEncoder {
+    /// Reads `config.json`, `tokenizer.json` and `model.safetensors` (F32, F16 or BF16), and puts the weights on
+    /// `device`. `max_tokens` is `max_seq_length` of `sentence_bert_config.json`; none takes all positions.
+    ///
+    /// # Errors
+    /// A file that is damaged or of another architecture than `bert`, a tensor that is missing or of another shape,
+    /// or `max_tokens` out of range.
+    pub fn from_parts(
+        config_json: &[u8],
+        tokenizer_json: &[u8],
+        safetensors: &[u8],
+        max_tokens: Option<usize>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let config = EncoderConfig::read(config_json)?;
+        let max_tokens = match max_tokens {
+            None => config.positions,
+            Some(count) if (MIN_TOKENS..=config.positions).contains(&count) => count,
+            Some(count) => {
+                let allowed = format!("{MIN_TOKENS} to {} (max_position_embeddings)", config.positions);
+                return Err(ModelError::argument("max_tokens", count, allowed));
+            }
+        };
+        let tokenizer = tokenizer::read(tokenizer_json, max_tokens, config.vocabulary)?;
+        let bert = Bert::read(&Weights::parse(safetensors)?, &config, device)?;
+        Ok(Self { tokenizer, bert, dimensions: config.hidden, max_tokens })
+    }
+
+    /// Length of a vector.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Tokens that are read of a text at most.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// Token ids of a text as the network reads it, and whether its end was cut off.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
+    pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool), ModelError> {
+        let encoding =
+            self.tokenizer.encode_fast(text, true).map_err(|error| ModelError::Tokenizer(error.to_string()))?;
+        Ok((encoding.get_ids().to_vec(), !encoding.get_overflowing().is_empty()))
+    }
+
+    /// The vectors of texts, in their order. A text's vector does not depend on its neighbours beyond float noise.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses, weights that give no finite numbers, or a device that fails.
+    pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Embedding>, ModelError> {
+        let mut rows = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let (ids, truncated) = self.encode(text)?;
+            rows.push(Row { index, ids, truncated });
+        }
+        // Neighbours of like length waste little on padding.
+        rows.sort_by_key(|row| row.ids.len());
+        let mut done = Vec::with_capacity(rows.len());
+        for batch in rows.chunks(BATCH) {
+            let vectors = self.vectors(batch).await?;
+            done.extend(batch.iter().zip(vectors).map(|(row, vector)| {
+                (row.index, Embedding { vector, tokens: row.ids.len(), truncated: row.truncated })
+            }));
+        }
+        done.sort_by_key(|(index, _)| *index);
+        Ok(done.into_iter().map(|(_, embedding)| embedding).collect())
+    }
+
+    async fn vectors(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let seq = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let (mut ids, mut mask) = (Vec::new(), Vec::new());
+        for row in rows {
+            let padding = seq - row.ids.len();
+            ids.extend(row.ids.iter().map(|id| *id as i32).chain(std::iter::repeat_n(0, padding)));
+            mask.extend(row.ids.iter().map(|_| 1.0).chain(std::iter::repeat_n(0.0, padding)));
+        }
+        let device_fault = |error: &dyn std::fmt::Debug| ModelError::Device(format!("{error:?}"));
+        let data = self.bert.mean(ids, mask, rows.len(), seq).into_data_async().await;
+        let data = data.map_err(|error| device_fault(&error))?;
+        let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
+        values.chunks_exact(self.dimensions).map(unit_length).collect()
+    }
+}
+
+fn unit_length(vector: &[f32]) -> Result<Vec<f32>, ModelError> {
+    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if !(norm.is_finite() && norm > 0.0) {
+        return Err(ModelError::NotFinite("embedding"));
+    }
+    Ok(vector.iter().map(|x| (f64::from(*x) / norm) as f32).collect())
+}
+
+/// Cosine of the angle between two vectors of one length, in [-1, 1]; 0 where one of them is zero or they differ in length.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    if a.len() != b.len() || norms == 0.0 {
+        return 0.0;
+    }
+    (dot(a, b) / norms).clamp(-1.0, 1.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cosine;
+
+    #[test]
+    fn cosine_of_known_angles() {
+        assert_eq!(cosine(&[1.0, 0.0], &[3.0, 0.0]), 1.0);
+        assert_eq!(cosine(&[1.0, 0.0], &[0.0, 2.0]), 0.0);
+        assert_eq!(cosine(&[1.0, 2.0], &[-1.0, -2.0]), -1.0);
+        assert_eq!(cosine(&[0.0, 0.0], &[1.0, 2.0]), 0.0);
+        assert_eq!(cosine(&[1.0], &[1.0, 2.0]), 0.0);
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong while reading a model or running it.
+
+use std::fmt::{self, Debug};
+
+/// The file (or part of one) that an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// A GGUF file: metadata, tokenizer and weights in one.
+    Gguf,
+    /// `config.json` of an encoder.
+    ConfigJson,
+    /// `tokenizer.json` of an encoder.
+    TokenizerJson,
+    /// `model.safetensors` of an encoder.
+    Safetensors,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gguf => "the GGUF file",
+            Self::ConfigJson => "config.json",
+            Self::TokenizerJson => "tokenizer.json",
+            Self::Safetensors => "the safetensors file",
+        })
+    }
+}
+
+/// An error of this crate. Each names the file, the tensor or field, the value seen and the values allowed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The bytes are not what the format says.
+    #[error("{part} cannot be read: {problem}")]
+    Malformed {
+        /// The file.
+        part: Part,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A field that is needed is absent.
+    #[error("{part} lacks the field `{field}`")]
+    MissingField {
+        /// The file.
+        part: Part,
+        /// The field.
+        field: String,
+    },
+    /// A field has a value that this crate cannot work with.
+    #[error("{part}: field `{field}` is {seen}; allowed: {allowed}")]
+    Field {
+        /// The file.
+        part: Part,
+        /// The field.
+        field: String,
+        /// The value in the file.
+        seen: String,
+        /// The values allowed.
+        allowed: String,
+    },
+    /// A tensor that is needed is absent.
+    #[error("{part} lacks the tensor `{tensor}`")]
+    MissingTensor {
+        /// The file.
+        part: Part,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor has another shape than the configuration asks for (outermost dimension first).
+    #[error("{part}: tensor `{tensor}` has shape {seen:?}; its configuration asks for {expected:?}")]
+    TensorShape {
+        /// The file.
+        part: Part,
+        /// The tensor.
+        tensor: String,
+        /// The shape in the file.
+        seen: Vec<usize>,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// A tensor is stored in a way that this crate cannot read, or has no place in this architecture.
+    #[error("{part}: tensor `{tensor}`: {problem}")]
+    Tensor {
+        /// The file.
+        part: Part,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An argument of the caller is out of range.
+    #[error("`{name}` is {seen}; allowed: {allowed}")]
+    Argument {
+        /// The argument.
+        name: &'static str,
+        /// The value given.
+        seen: String,
+        /// The values allowed.
+        allowed: String,
+    },
+    /// Text could not be turned into tokens or back.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// The chat template could not be applied to the messages.
+    #[error("chat template: {0}")]
+    ChatTemplate(String),
+    /// The model computed a number that is not finite: damaged weights, or a device that computes wrongly.
+    #[error("the model's output holds a number that is not finite ({0}): damaged weights, or a faulty device")]
+    NotFinite(&'static str),
+    /// The device failed to compute or to hand its result back.
+    #[error("device: {0}")]
+    Device(String),
+}
+
+impl ModelError {
+    pub(crate) fn malformed(part: Part, problem: impl Into<String>) -> Self {
+        Self::Malformed { part, problem: problem.into() }
+    }
+
+    pub(crate) fn missing(part: Part, field: impl Into<String>) -> Self {
+        Self::MissingField { part, field: field.into() }
+    }
+
+    pub(crate) fn field(part: Part, field: impl Into<String>, seen: impl Debug, allowed: impl Into<String>) -> Self {
+        Self::Field { part, field: field.into(), seen: shorten(&format!("{seen:?}")), allowed: allowed.into() }
+    }
+
+    pub(crate) fn tensor(part: Part, tensor: &str, problem: impl Into<String>) -> Self {
+        Self::Tensor { part, tensor: shorten(tensor), problem: problem.into() }
+    }
+
+    pub(crate) fn argument(name: &'static str, seen: impl Debug, allowed: impl Into<String>) -> Self {
+        Self::Argument { name, seen: shorten(&format!("{seen:?}")), allowed: allowed.into() }
+    }
+}
+
+/// At most 200 characters: a hostile file must not choose how long our message is.
+pub(crate) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,41 @@
+//! Threads, where the platform has them. In a page there is one, and each function runs in place.
+
+use burn::tensor::Device;
+
+/// Parts into which work on `device` is worth splitting: burn's CPU device runs a matrix times one row on a single
+/// thread below some millions of products, and a GPU needs no help.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn parts(device: &Device) -> usize {
+    if *device == crate::cpu_device() { rayon::current_num_threads().min(8) } else { 1 }
+}
+
+/// As above.
+#[cfg(target_family = "wasm")]
+pub(crate) fn parts(_device: &Device) -> usize {
+    1
+}
+
+/// Runs `work` on a thread of the pool, from which `map` reaches the others without waking up from outside.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
+
+/// As above.
+#[cfg(target_family = "wasm")]
+pub(crate) fn in_pool<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// `function` of each item, in order.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn map<T: Sync, U: Send>(items: &[T], function: impl Fn(&T) -> U + Sync + Send) -> Vec<U> {
+    use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+    items.par_iter().map(function).collect()
+}
+
+/// As above.
+#[cfg(target_family = "wasm")]
+pub(crate) fn map<T, U>(items: &[T], function: impl Fn(&T) -> U) -> Vec<U> {
+    items.iter().map(function).collect()
+}

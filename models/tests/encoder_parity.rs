@@ -1,0 +1,48 @@
+//! `BiEncoder` against an independent NumPy forward pass: `reference/make_encoder_reference.py`.
+
+mod common;
+
+use common::{Outcome, weights};
+use futures_lite::future::block_on;
+use poq_models::{BiEncoder, cosine, cpu_device};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Reference {
+    max_tokens: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    text: String,
+    ids: Vec<u32>,
+    truncated: bool,
+    vector: Vec<f32>,
+}
+
+#[test]
+fn embeddings_are_those_of_the_reference() -> Outcome {
+    let reference: Reference = serde_json::from_str(include_str!("../reference/encoder.json"))?;
+    let file = |name: &str| weights("all-minilm-l6-v2", name);
+    let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
+    let encoder = BiEncoder::from_parts(&config, &tokenizer, &tensors, Some(reference.max_tokens), &cpu_device())?;
+    assert_eq!((encoder.dimensions(), encoder.max_tokens()), (384, 256));
+
+    let texts: Vec<&str> = reference.cases.iter().map(|case| case.text.as_str()).collect();
+    assert_eq!(texts.len(), 50);
+    let embeddings = block_on(encoder.embed(&texts))?;
+    let (mut lowest, mut largest) = (1.0_f32, 0.0_f32);
+    for (case, embedding) in reference.cases.iter().zip(&embeddings) {
+        let text: String = case.text.chars().take(60).collect();
+        assert_eq!(encoder.encode(&case.text)?, (case.ids.clone(), case.truncated), "{text:?}");
+        assert_eq!((embedding.tokens, embedding.truncated), (case.ids.len(), case.truncated), "{text:?}");
+        let likeness = cosine(&embedding.vector, &case.vector);
+        assert!(likeness > 0.9999, "{text:?}: cosine {likeness}");
+        lowest = lowest.min(likeness);
+        let differences = embedding.vector.iter().zip(&case.vector).map(|(a, b)| (a - b).abs());
+        largest = differences.fold(largest, f32::max);
+    }
+    println!("lowest cosine {lowest}, largest difference of a number {largest}");
+    Ok(())
+}
