@@ -41,6 +41,30 @@ impl CostNormalization {
             }
         }
     }
+
+    /// The cost that a latency has on the scale of a pool: that of [`CostNormalization::costs`] for a member, carried on
+    /// for any other latency (so that it may leave `[0, 1]`).
+    ///
+    /// ```
+    /// use poq_core::cost::CostNormalization;
+    /// assert_eq!(CostNormalization::MinMax.cost_of(15.0, &[10.0, 20.0, 30.0]), 0.25);
+    /// assert_eq!(CostNormalization::MinMax.cost_of(40.0, &[10.0, 20.0, 30.0]), 1.5);
+    /// ```
+    #[must_use]
+    pub fn cost_of(self, latency_ms: f64, pool_latencies_ms: &[f64]) -> f64 {
+        let scale = |x: f64| match self {
+            Self::MinMax | Self::RatioToMax => x,
+            Self::LogMinMax => libm::log(x.max(LOG_FLOOR_MS)),
+        };
+        let min = pool_latencies_ms.iter().copied().map(scale).fold(f64::INFINITY, f64::min);
+        let max = pool_latencies_ms.iter().copied().map(scale).fold(f64::NEG_INFINITY, f64::max);
+        let x = scale(latency_ms);
+        match self {
+            Self::RatioToMax if max > 0.0 => x / max,
+            Self::MinMax | Self::LogMinMax if max > min => (x - min) / (max - min),
+            _ => 0.0,
+        }
+    }
 }
 
 fn min_max(values: &[f64]) -> Vec<f64> {
@@ -65,5 +89,15 @@ mod tests {
         let costs = CostNormalization::LogMinMax.costs(&[1.0, 100.0, 10_000.0]);
         assert!((costs[1] - 0.5).abs() < 1e-12 && costs[0] == 0.0 && costs[2] == 1.0);
         assert_eq!(CostNormalization::LogMinMax.costs(&[0.0, 1.0]), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_member_of_the_pool_has_the_same_cost_on_its_scale() {
+        for pool in [&[1.0, 30.0, 10_000.0][..], &[5.0, 5.0], &[0.0]] {
+            for rule in [CostNormalization::MinMax, CostNormalization::RatioToMax, CostNormalization::LogMinMax] {
+                let on_scale: Vec<f64> = pool.iter().map(|&latency| rule.cost_of(latency, pool)).collect();
+                assert_eq!(on_scale, rule.costs(pool), "{rule:?} {pool:?}");
+            }
+        }
     }
 }

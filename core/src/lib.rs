@@ -20,6 +20,7 @@ pub mod network;
 pub mod report;
 pub mod reward;
 pub mod rng;
+pub mod round;
 pub mod scenario;
 pub mod score;
 pub mod simulation;

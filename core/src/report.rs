@@ -7,7 +7,7 @@ use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::network::{Instance, Network};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::simulation::{RoundSample, Series, Tally, reward_of};
+use crate::simulation::{RoundSample, Sampled, Series, Tally};
 use crate::stats::{self, Interval};
 
 /// Bootstrap replicates for the intervals over prompts.
@@ -56,7 +56,7 @@ pub struct NodeReport {
     pub id: String,
     /// Id of the recorded node.
     pub model: String,
-    /// Times that it was paid.
+    /// Times that it was paid: rounds taken part in, for an evaluator times the answers of a round.
     pub rounds: u64,
     /// Mean reward; none before its first round.
     pub reward_mean: Option<f64>,
@@ -218,21 +218,23 @@ fn node_reports<'a>(
         .enumerate()
         .map(|(node, instance)| {
             let total = totals[node];
-            let quality = total.quality;
-            let reward_mean = quality.mean().map(|mean| reward_of(tally, mean, instance.cost));
-            let reward_sd = quality.sd().map(|sd| tally.alpha() * sd);
-            let monte_carlo =
-                reward_mean.zip(reward_sd).and_then(|(mean, sd)| stats::mean_interval(mean, sd, quality.count));
+            let paid = total.values.count;
+            let value_mean = total.values.mean();
+            let reward_mean = value_mean.map(|mean| tally.reward(node, mean));
+            let independent = tally.independent(node, &total);
+            let monte_carlo = reward_mean
+                .zip(independent.sd())
+                .and_then(|(mean, sd)| stats::mean_interval(mean, tally.reward_sd(sd), independent.count));
             NodeReport {
                 id: instance.id.clone(),
                 model: model_id(instance.model).clone(),
-                rounds: quality.count,
+                rounds: paid,
                 reward_mean,
-                reward_sd,
+                reward_sd: total.values.sd().map(|sd| tally.reward_sd(sd)),
                 ci95_monte_carlo: monte_carlo,
                 ci95_prompts: prompts[node].take(),
-                negative_share: (quality.count > 0).then(|| total.negative as f64 / quality.count as f64),
-                quality_mean: quality.mean().map(|mean| 10.0 * mean),
+                negative_share: (paid > 0).then(|| total.negative as f64 / paid as f64),
+                quality_mean: value_mean.map(|mean| 10.0 * tally.quality(mean)),
                 cost: instance.cost,
                 latency_ms_mean: instance.latency_ms,
             }
@@ -254,8 +256,8 @@ fn prompt_intervals(tally: &Tally, replicates: &[Vec<u32>]) -> Vec<Option<Interv
             if weight > 0 {
                 let weight = f64::from(weight);
                 for ((count, sum), cell) in sums.iter_mut().zip(*cells) {
-                    *count += weight * cell.quality.count as f64;
-                    *sum += weight * cell.quality.sum;
+                    *count += weight * cell.values.count as f64;
+                    *sum += weight * cell.values.sum;
                 }
             }
         }
@@ -315,7 +317,7 @@ fn first_judge(dataset: &Dataset) -> Option<usize> {
     dataset.manifest.evaluators.iter().position(|entry| entry.kind == JUDGE)
 }
 
-fn sampled_truth(dataset: &Dataset, network: &Network, answer: &crate::simulation::Sampled) -> f64 {
+fn sampled_truth(dataset: &Dataset, network: &Network, answer: &Sampled) -> f64 {
     let model = network.inference[answer.inference as usize].model;
     dataset.truth(network.tasks[answer.task as usize], model)
 }
@@ -331,11 +333,11 @@ fn against(network: &Network, inference: &Tally, value: impl Fn(usize, usize) ->
     for (&task, cells) in network.tasks.iter().zip(inference.tasks()) {
         for (instance, cell) in network.inference.iter().zip(cells) {
             let value = value(task, instance.model);
-            let count = cell.quality.count as f64;
-            let consensus = 10.0 * cell.quality.sum;
+            let count = cell.values.count as f64;
+            let consensus = cell.values.sum;
             n += count;
             c += consensus;
-            cc += 100.0 * cell.quality.sum_of_squares;
+            cc += cell.values.sum_of_squares;
             v += count * value;
             vv += count * value * value;
             cv += value * consensus;

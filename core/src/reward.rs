@@ -43,6 +43,13 @@ pub fn reward(alpha: f64, quality: f64, beta: f64, cost: f64) -> f64 {
     alpha * quality - beta * cost
 }
 
+/// The consensus at which an inference node with that cost earns `reward`: the line of equal reward. It may leave
+/// `[0, 10]`; none where quality does not pay.
+#[must_use]
+pub fn consensus_for(reward: f64, alpha: f64, beta: f64, cost: f64) -> Option<f64> {
+    (alpha > 0.0).then(|| 10.0 * (reward + beta * cost) / alpha)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +59,12 @@ mod tests {
         assert_eq!(reward(1.0, inference_quality(8.0), 0.5, 0.4), 0.6000000000000001);
         assert_eq!(evaluator_quality(3.0, 5.0), 0.8);
         assert_eq!(evaluator_quality(0.0, 10.0), 0.0);
+    }
+
+    #[test]
+    fn a_line_of_equal_reward_earns_that_reward() {
+        let consensus = consensus_for(0.3, 0.8, 0.5, 0.4).expect("quality pays");
+        assert!((reward(0.8, inference_quality(consensus), 0.5, 0.4) - 0.3).abs() < 1e-12);
+        assert_eq!(consensus_for(0.3, 0.0, 0.5, 0.4), None);
     }
 }

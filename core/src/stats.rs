@@ -20,6 +20,14 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Adds one value.
+    #[inline]
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        self.sum += value;
+        self.sum_of_squares += value * value;
+    }
+
     /// Adds the values of `other`.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;

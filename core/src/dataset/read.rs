@@ -1,6 +1,7 @@
 //! Reading and checking a dataset's files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -68,7 +69,7 @@ impl Dataset {
             }
         }
         let manifest = read_manifest(files.manifest)?;
-        let hash = hex(&Sha256::digest(files.manifest));
+        let hash = sha256(files.manifest);
 
         let tasks: Vec<Task> = read_rows(TASKS, files.tasks, &manifest)?;
         let task_index = index_ids(TASKS, "id", tasks.iter().map(|task| task.id.as_str()))?;
@@ -175,7 +176,7 @@ fn read_rows<T: DeserializeOwned>(file: &str, bytes: &[u8], manifest: &Manifest)
     if rows.len() as u64 != entry.rows {
         return fault(file, None, format!("{} rows, but the manifest says {}", rows.len(), entry.rows));
     }
-    let found = hex(&Sha256::digest(bytes));
+    let found = sha256(bytes);
     if found != entry.sha256 {
         return fault(file, None, format!("its SHA-256 is {found}, but the manifest says {}", entry.sha256));
     }
@@ -210,26 +211,26 @@ fn place_outputs(
     manifest: &Manifest,
     nodes: &Index<'_>,
 ) -> Result<Vec<Output>, DatasetError> {
-    let mut placed: Vec<Option<Output>> = vec![None; tasks.len() * nodes.len()];
+    // By position, so that memory goes with the rows that are there and not with what the manifest promises.
+    let mut placed = HashMap::with_capacity(rows.len());
     for (index, output) in rows.into_iter().enumerate() {
         let row = index + 1;
         let task = known(OUTPUTS, row, "task", &output.task, task_index)?;
         let node = known(OUTPUTS, row, "node", &output.node, nodes)?;
         check_latency(OUTPUTS, row, output.latency_ms)?;
-        let slot = &mut placed[task * nodes.len() + node];
-        if slot.is_some() {
-            return fault(OUTPUTS, Some(row), format!("`{}` answers task `{}` twice", output.node, output.task));
-        }
-        *slot = Some(output);
+        match placed.entry(task * nodes.len() + node) {
+            Entry::Vacant(slot) => slot.insert(output),
+            Entry::Occupied(_) => {
+                return fault(OUTPUTS, Some(row), format!("`{}` answers task `{}` twice", output.node, output.task));
+            }
+        };
     }
     let mut outputs = Vec::with_capacity(placed.len());
-    for (index, output) in placed.into_iter().enumerate() {
+    for index in 0..tasks.len() * nodes.len() {
         let (task, node) = (&tasks[index / nodes.len()], &manifest.inference_nodes[index % nodes.len()]);
-        match output {
+        match placed.remove(&index) {
             Some(output) => outputs.push(output),
-            None => {
-                return fault(OUTPUTS, None, format!("no answer of node `{}` to task `{}`", node.id, task.id));
-            }
+            None => return fault(OUTPUTS, None, format!("no answer of node `{}` to task `{}`", node.id, task.id)),
         }
     }
     Ok(outputs)
@@ -243,8 +244,7 @@ fn place_scores(
     nodes: &Index<'_>,
     evaluators: &Index<'_>,
 ) -> Result<Vec<RecordedScore>, DatasetError> {
-    let mut scores = vec![RecordedScore { raw: 0.0, latency_ms: 0.0 }; tasks.len() * nodes.len() * evaluators.len()];
-    let mut seen = HashSet::with_capacity(rows.len());
+    let mut placed = HashMap::with_capacity(rows.len());
     for (index, score) in rows.iter().enumerate() {
         let row = index + 1;
         let task = known(SCORES, row, "task", &score.task, task_index)?;
@@ -255,25 +255,31 @@ fn place_scores(
         }
         check_latency(SCORES, row, score.latency_ms)?;
         let position = (task * nodes.len() + node) * evaluators.len() + evaluator;
-        if !seen.insert(position) {
+        if placed.insert(position, RecordedScore { raw: score.raw, latency_ms: score.latency_ms }).is_some() {
             let message = format!("`{}` scores `{}` on task `{}` twice", score.evaluator, score.node, score.task);
             return fault(SCORES, Some(row), message);
         }
-        scores[position] = RecordedScore { raw: score.raw, latency_ms: score.latency_ms };
     }
-    if let Some(missing) = (0..scores.len()).find(|position| !seen.contains(position)) {
-        let (output, evaluator) = (missing / evaluators.len(), missing % evaluators.len());
-        let message = format!(
-            "no score by `{}` of node `{}` on task `{}`",
-            manifest.evaluators[evaluator].id,
-            manifest.inference_nodes[output % nodes.len()].id,
-            tasks[output / nodes.len()].id
-        );
-        return fault(SCORES, None, message);
+    let mut scores = Vec::with_capacity(placed.len());
+    for position in 0..tasks.len() * nodes.len() * evaluators.len() {
+        let (output, evaluator) = (position / evaluators.len(), position % evaluators.len());
+        match placed.remove(&position) {
+            Some(score) => scores.push(score),
+            None => {
+                let message = format!(
+                    "no score by `{}` of node `{}` on task `{}`",
+                    manifest.evaluators[evaluator].id,
+                    manifest.inference_nodes[output % nodes.len()].id,
+                    tasks[output / nodes.len()].id
+                );
+                return fault(SCORES, None, message);
+            }
+        }
     }
     Ok(scores)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256, lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

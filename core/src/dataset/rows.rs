@@ -135,3 +135,11 @@ pub struct FileEntry {
     /// SHA-256 of its bytes, lower-case hexadecimal.
     pub sha256: String,
 }
+
+impl FileEntry {
+    /// The entry of a file with these bytes and that many rows.
+    #[must_use]
+    pub fn of(rows: u64, bytes: &[u8]) -> Self {
+        Self { rows, sha256: super::read::sha256(bytes) }
+    }
+}

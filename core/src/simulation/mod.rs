@@ -4,17 +4,17 @@
 //! scores make the consensus; node and evaluators are rewarded. [`Simulation`] runs rounds in chunks of any size: the
 //! result depends on how many rounds were run, not on how they were split.
 
+mod draw;
 mod sample;
 mod tally;
 
-use crate::consensus::Consensus;
 use crate::dataset::Dataset;
 use crate::network::Network;
 use crate::report::{DatasetName, Report};
-use crate::reward::{evaluator_quality, inference_quality, reward};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
+use draw::EvaluatorDraw;
 pub(crate) use sample::{RoundSample, Sampled};
 pub(crate) use tally::{Series, Tally};
 
@@ -42,11 +42,21 @@ pub struct Simulation {
     evaluators: Tally,
     sample: RoundSample,
     series: Series,
-    /// The evaluators drawn for the round, and the scores that they give to the answer at hand.
-    drawn: Vec<u32>,
+    /// By evaluator: what a score needs of it, close together.
+    scorers: Vec<Scorer>,
+    /// Whether any score has noise.
+    is_noisy: bool,
+    evaluator_draw: EvaluatorDraw,
+    /// The scores that the K evaluators drawn for the round give to the answer at hand.
     scores: Vec<f64>,
-    /// By evaluator: the round (from 1) for which it was last drawn.
-    last_drawn: Vec<u64>,
+}
+
+/// What the score of an evaluator depends on.
+#[derive(Clone, Copy, Debug)]
+struct Scorer {
+    /// Position of the recorded evaluator.
+    model: usize,
+    noise_sd: f64,
 }
 
 /// One answer of a round, as it was scored: what a page shows when a round is opened.
@@ -69,10 +79,8 @@ impl Simulation {
     /// For a scenario that is out of bounds or does not fit the dataset.
     pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
         let network = Network::new(dataset, scenario)?;
-        let (alpha, beta) = (scenario.reward.alpha_inference, scenario.reward.beta_inference);
-        let inference = Tally::new(&network.inference, network.tasks.len(), alpha, beta);
-        let (alpha, beta) = (scenario.reward.alpha_evaluator, scenario.reward.beta_evaluator);
-        let evaluators = Tally::new(&network.evaluators, network.tasks.len(), alpha, beta);
+        let inference = Tally::of_inference(&network, &scenario.reward);
+        let evaluators = Tally::of_evaluators(&network, &scenario.reward, scenario.inference_draw);
         Ok(Self {
             dataset: DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() },
             draws: Stream::new(scenario.seed, Purpose::Draws),
@@ -82,9 +90,14 @@ impl Simulation {
             evaluators,
             sample: RoundSample::default(),
             series: Series::new(scenario.rounds, network.inference.len() + network.evaluators.len()),
-            drawn: Vec::with_capacity(scenario.evaluators_per_round as usize),
-            scores: Vec::with_capacity(scenario.evaluators_per_round as usize),
-            last_drawn: vec![0; network.evaluators.len()],
+            is_noisy: network.evaluators.iter().any(|instance| instance.score_noise_sd > 0.0),
+            scorers: network
+                .evaluators
+                .iter()
+                .map(|instance| Scorer { model: instance.model, noise_sd: instance.score_noise_sd })
+                .collect(),
+            evaluator_draw: EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round),
+            scores: vec![0.0; scenario.evaluators_per_round as usize],
             scenario: scenario.clone(),
             network,
         })
@@ -149,20 +162,32 @@ impl Simulation {
         }
         let mut simulation = Self::new(dataset, scenario)?;
         simulation.run(number);
+        let answers = simulation.open_next();
+        Ok((simulation.network, answers))
+    }
+
+    /// Runs one more round and gives its answers as they were scored; none beyond the scenario's number of rounds.
+    /// With [`Simulation::run`] up to it, a page can open a late round in slices.
+    pub fn open_next(&mut self) -> Vec<ScoredAnswer> {
+        if self.rounds_left() == 0 {
+            return Vec::new();
+        }
         let mut answers = Vec::new();
-        simulation.round(&mut |position, inference, drawn, scores, consensus| {
+        self.round(&mut |position, inference, drawn, scores, consensus| {
             answers.push((position, inference, drawn.to_vec(), scores.to_vec(), consensus));
         });
-        let answers = answers
+        if self.series.is_due(self.rounds_done) {
+            self.series.push(self.rounds_done, &self.inference, &self.evaluators);
+        }
+        answers
             .into_iter()
             .map(|(position, inference, drawn, scores, consensus)| ScoredAnswer {
-                task: simulation.network.tasks[position],
+                task: self.network.tasks[position],
                 inference,
                 scores: drawn.iter().map(|&evaluator| evaluator as usize).zip(scores).collect(),
                 consensus,
             })
-            .collect();
-        Ok((simulation.network, answers))
+            .collect()
     }
 
     #[inline]
@@ -176,59 +201,37 @@ impl Simulation {
             }
             InferenceDraw::All => 0..nodes,
         };
-        self.draw_evaluators();
-        let due = self.sample.is_due(self.rounds_done);
+        let sampled = self.sample.admits(self.rounds_done, answering.len());
+        let drawn = self.evaluator_draw.draw(&mut self.draws);
         for node in answering {
-            let consensus = self.score(task, node);
-            watch(task, node, &self.drawn, &self.scores, consensus);
-            self.inference.add(task, node, inference_quality(consensus));
-            for (&evaluator, &score) in self.drawn.iter().zip(&self.scores) {
-                self.evaluators.add(task, evaluator as usize, evaluator_quality(score, consensus));
+            let recorded = self.network.scores(task, self.network.inference[node].model);
+            for (score, &evaluator) in self.scores.iter_mut().zip(drawn) {
+                *score = recorded[self.scorers[evaluator as usize].model];
             }
-            if due {
+            if self.is_noisy {
+                add_noise(&mut self.scores, drawn, &self.scorers, &mut self.noise);
+            }
+            let consensus = self.scenario.consensus.of(&self.scores);
+            watch(task, node, drawn, &self.scores, consensus);
+            self.inference.add(task, node, consensus);
+            for (&evaluator, &score) in drawn.iter().zip(&self.scores) {
+                self.evaluators.add(task, evaluator as usize, (score - consensus).abs());
+            }
+            if sampled {
                 let round = self.rounds_done as u32;
                 self.sample.push(Sampled { round, task: task as u32, inference: node as u32, consensus });
             }
         }
+        self.evaluators.end_round(drawn);
         self.rounds_done += 1;
-    }
-
-    /// Draws K evaluators without repetition (Floyd's method: exactly K draws, each set equally likely).
-    #[inline]
-    fn draw_evaluators(&mut self) {
-        let pool = self.network.evaluators.len() as u32;
-        let stamp = self.rounds_done + 1;
-        self.drawn.clear();
-        for last in pool - self.scenario.evaluators_per_round..pool {
-            let mut pick = self.draws.below(last + 1);
-            if self.last_drawn[pick as usize] == stamp {
-                pick = last;
-            }
-            self.last_drawn[pick as usize] = stamp;
-            self.drawn.push(pick);
-        }
-    }
-
-    /// Fills in the drawn evaluators' scores of an answer and gives their consensus.
-    #[inline]
-    fn score(&mut self, task: usize, node: usize) -> f64 {
-        let recorded = self.network.scores(task, self.network.inference[node].model);
-        self.scores.clear();
-        for &evaluator in &self.drawn {
-            let instance = &self.network.evaluators[evaluator as usize];
-            let mut score = recorded[instance.model];
-            if instance.score_noise_sd > 0.0 {
-                score = (score + instance.score_noise_sd * self.noise.normal()).clamp(0.0, 10.0);
-            }
-            self.scores.push(score);
-        }
-        match self.scenario.consensus {
-            rule @ Consensus::Mean => rule.of(&self.scores),
-        }
     }
 }
 
-/// The reward of a node with normalised cost `cost` for `quality`, by role.
-pub(crate) fn reward_of(tally: &Tally, quality: f64, cost: f64) -> f64 {
-    reward(tally.alpha(), quality, tally.beta(), cost)
+fn add_noise(scores: &mut [f64], drawn: &[u32], scorers: &[Scorer], noise: &mut Stream) {
+    for (score, &evaluator) in scores.iter_mut().zip(drawn) {
+        let noise_sd = scorers[evaluator as usize].noise_sd;
+        if noise_sd > 0.0 {
+            *score = (*score + noise_sd * noise.normal()).clamp(0.0, 10.0);
+        }
+    }
 }

@@ -1,72 +1,123 @@
 //! What rounds add up to: per node and task, enough for every figure of the report.
 
-use crate::network::Instance;
+use crate::network::{Instance, Network};
+use crate::reward::RewardWeights;
+use crate::scenario::InferenceDraw;
 use crate::stats::Moments;
 
-/// Sums over the rounds of one node on one task.
+/// Sums over the payments of one node on one task.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cell {
-    /// Count, sum and sum of squares of quality, in `[0, 1]`.
-    pub quality: Moments,
-    /// Rounds whose reward was below 0.
+    /// Moments of what the node is paid for, in `[0, 10]`: the consensus of an inference node's answer, the distance of
+    /// an evaluator's score from the consensus.
+    pub values: Moments,
+    /// Payments below 0.
     pub negative: u64,
-}
-
-impl Cell {
-    fn merge(&mut self, other: &Self) {
-        self.quality.merge(other.quality);
-        self.negative += other.negative;
-    }
 }
 
 /// The cells of one role, laid out as `[task drawn, node]`.
 ///
-/// Rewards are not summed: a node's reward is `alpha * quality - beta * cost` with a constant cost, so that its mean and
-/// deviation follow from those of quality.
+/// Rewards are not summed: a node's reward is affine in the value that it is paid for, `intercept + slope * value`, so
+/// that its mean and deviation follow from those of the value.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    alpha: f64,
-    beta: f64,
-    /// By node: `beta * cost`.
-    charges: Vec<f64>,
+    /// Quality in `[0, 1]` of a value: intercept and slope.
+    quality: (f64, f64),
+    slope: f64,
+    /// By node.
+    intercepts: Vec<f64>,
     cells: Vec<Cell>,
+    rounds: Option<RoundMeans>,
+}
+
+/// Where a node is paid several times a round, its payments of one round go together: the means of rounds are what is
+/// independent.
+#[derive(Clone, Debug)]
+struct RoundMeans {
+    /// By node: sum of the values of the round at hand.
+    open: Vec<f64>,
+    /// Payments of each drawn node in a round.
+    payments: f64,
+    /// By node: moments of the rounds' mean values.
+    means: Vec<Moments>,
 }
 
 impl Tally {
-    pub(crate) fn new(nodes: &[Instance], tasks: usize, alpha: f64, beta: f64) -> Self {
-        let charges: Vec<f64> = nodes.iter().map(|node| beta * node.cost).collect();
-        Self { alpha, beta, cells: vec![Cell::default(); tasks * charges.len()], charges }
+    /// Reward of an inference node: `alpha * c / 10 - beta * cost`.
+    pub(crate) fn of_inference(network: &Network, weights: &RewardWeights) -> Self {
+        let (alpha, beta) = (weights.alpha_inference, weights.beta_inference);
+        Self::new(&network.inference, network.tasks.len(), (0.0, 0.1), alpha, beta)
     }
 
+    /// Reward of an evaluator node: `alpha * (1 - |s - c| / 10) - beta * cost`.
+    pub(crate) fn of_evaluators(network: &Network, weights: &RewardWeights, draw: InferenceDraw) -> Self {
+        let (alpha, beta) = (weights.alpha_evaluator, weights.beta_evaluator);
+        let mut tally = Self::new(&network.evaluators, network.tasks.len(), (1.0, -0.1), alpha, beta);
+        if draw == InferenceDraw::All {
+            tally.rounds = Some(RoundMeans {
+                open: vec![0.0; network.evaluators.len()],
+                payments: network.inference.len() as f64,
+                means: vec![Moments::default(); network.evaluators.len()],
+            });
+        }
+        tally
+    }
+
+    fn new(nodes: &[Instance], tasks: usize, quality: (f64, f64), alpha: f64, beta: f64) -> Self {
+        let intercepts: Vec<f64> = nodes.iter().map(|node| alpha * quality.0 - beta * node.cost).collect();
+        Self {
+            quality,
+            slope: alpha * quality.1,
+            cells: vec![Cell::default(); tasks * intercepts.len()],
+            intercepts,
+            rounds: None,
+        }
+    }
+
+    /// Pays `node` for `value` on `task`.
     #[inline]
-    pub(crate) fn add(&mut self, task: usize, node: usize, quality: f64) {
-        let cell = &mut self.cells[task * self.charges.len() + node];
-        cell.quality.count += 1;
-        cell.quality.sum += quality;
-        cell.quality.sum_of_squares += quality * quality;
-        cell.negative += u64::from(self.alpha * quality - self.charges[node] < 0.0);
+    pub(crate) fn add(&mut self, task: usize, node: usize, value: f64) {
+        let cell = &mut self.cells[task * self.intercepts.len() + node];
+        cell.values.add(value);
+        cell.negative += u64::from(self.intercepts[node] + self.slope * value < 0.0);
+        if let Some(rounds) = &mut self.rounds {
+            rounds.open[node] += value;
+        }
     }
 
-    pub(crate) fn alpha(&self) -> f64 {
-        self.alpha
-    }
-
-    pub(crate) fn beta(&self) -> f64 {
-        self.beta
+    /// The round is over; `drawn` are the nodes that were paid in it.
+    #[inline]
+    pub(crate) fn end_round(&mut self, drawn: &[u32]) {
+        if let Some(rounds) = &mut self.rounds {
+            for &node in drawn {
+                let mean = std::mem::take(&mut rounds.open[node as usize]) / rounds.payments;
+                rounds.means[node as usize].add(mean);
+            }
+        }
     }
 
     pub(crate) fn nodes(&self) -> usize {
-        self.charges.len()
+        self.intercepts.len()
     }
 
-    /// The reward of `node` for a quality.
-    pub(crate) fn reward(&self, node: usize, quality: f64) -> f64 {
-        self.alpha * quality - self.charges[node]
+    /// The reward of `node` for a value.
+    pub(crate) fn reward(&self, node: usize, value: f64) -> f64 {
+        self.intercepts[node] + self.slope * value
+    }
+
+    /// The standard deviation of a reward, from that of the value.
+    pub(crate) fn reward_sd(&self, value_sd: f64) -> f64 {
+        self.slope.abs() * value_sd
+    }
+
+    /// Quality in `[0, 1]` of a value.
+    pub(crate) fn quality(&self, value: f64) -> f64 {
+        self.quality.0 + self.quality.1 * value
     }
 
     /// The cells of each task, one for each node.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &[Cell]> {
-        self.cells.chunks_exact(self.charges.len().max(1))
+        self.cells.chunks_exact(self.intercepts.len().max(1))
     }
 
     /// Each node's sums over all tasks.
@@ -74,10 +125,16 @@ impl Tally {
         let mut totals = vec![Cell::default(); self.nodes()];
         for task in self.tasks() {
             for (total, cell) in totals.iter_mut().zip(task) {
-                total.merge(cell);
+                total.values.merge(cell.values);
+                total.negative += cell.negative;
             }
         }
         totals
+    }
+
+    /// Moments of `node`'s independent observations, whose sums over all tasks are `total`.
+    pub(crate) fn independent(&self, node: usize, total: &Cell) -> Moments {
+        self.rounds.as_ref().map_or(total.values, |rounds| rounds.means[node])
     }
 }
 
@@ -112,7 +169,7 @@ impl Series {
         self.rounds.push(rounds_done);
         let means = [inference, evaluators].into_iter().flat_map(|tally| {
             let totals = tally.totals();
-            (0..tally.nodes()).map(move |node| totals[node].quality.mean().map(|quality| tally.reward(node, quality)))
+            (0..tally.nodes()).map(move |node| totals[node].values.mean().map(|value| tally.reward(node, value)))
         });
         self.means.push(means.collect());
     }

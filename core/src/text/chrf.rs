@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::squad::is_python_space;
+
 const MAX_ORDER: usize = 6;
 const BETA_SQUARED: f64 = 4.0;
 
@@ -12,8 +14,8 @@ const BETA_SQUARED: f64 = 4.0;
 /// ```
 #[must_use]
 pub fn chrf(prediction: &str, reference: &str) -> f64 {
-    let prediction: Vec<char> = prediction.chars().filter(|c| !c.is_whitespace()).collect();
-    let reference: Vec<char> = reference.chars().filter(|c| !c.is_whitespace()).collect();
+    let prediction: Vec<char> = prediction.chars().filter(|c| !is_python_space(*c)).collect();
+    let reference: Vec<char> = reference.chars().filter(|c| !is_python_space(*c)).collect();
     let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
     for order in 1..=MAX_ORDER {
         let (predicted, gold) = (ngrams(&prediction, order), ngrams(&reference, order));

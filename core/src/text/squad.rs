@@ -48,7 +48,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// Python's `str.split()` also splits at the four ASCII separators.
-fn is_python_space(c: char) -> bool {
+pub(super) fn is_python_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 

@@ -1,0 +1,122 @@
+//! Drawing K evaluators from a pool without repetition, each set equally likely.
+
+use crate::rng::Stream;
+
+/// Pools with at most so many sets of K have them all in a table, which costs one draw in place of K.
+const MAX_SETS: u32 = 4096;
+
+/// The way of drawing that fits the pool; which one is a matter of the pool's size and K alone.
+#[derive(Debug)]
+pub(crate) enum EvaluatorDraw {
+    /// Every set of K, one after the other.
+    Table { sets: Vec<u32>, count: u32, size: usize },
+    /// Floyd's method (Bentley and Floyd 1987): exactly K draws.
+    Floyd {
+        /// By evaluator: the draw (from 1) for which it was last picked.
+        last_picked: Vec<u64>,
+        draws: u64,
+        picked: Vec<u32>,
+    },
+}
+
+impl EvaluatorDraw {
+    /// For `size` of `pool` evaluators, `1 <= size <= pool`.
+    pub(crate) fn new(pool: u32, size: u32) -> Self {
+        match number_of_sets(pool, size) {
+            Some(count) => Self::Table { sets: all_sets(pool, size), count, size: size as usize },
+            None => Self::Floyd { last_picked: vec![0; pool as usize], draws: 0, picked: vec![0; size as usize] },
+        }
+    }
+
+    /// Draws a set of evaluators.
+    #[inline]
+    pub(crate) fn draw(&mut self, stream: &mut Stream) -> &[u32] {
+        match self {
+            Self::Table { sets, count, size } => {
+                let start = stream.below(*count) as usize * *size;
+                &sets[start..start + *size]
+            }
+            Self::Floyd { last_picked, draws, picked } => {
+                *draws += 1;
+                let first = (last_picked.len() - picked.len()) as u32;
+                for (slot, last) in picked.iter_mut().zip(first..) {
+                    let mut pick = stream.below(last + 1);
+                    if last_picked[pick as usize] == *draws {
+                        pick = last;
+                    }
+                    last_picked[pick as usize] = *draws;
+                    *slot = pick;
+                }
+                picked
+            }
+        }
+    }
+}
+
+/// Binomial coefficient, if it is at most [`MAX_SETS`].
+fn number_of_sets(pool: u32, size: u32) -> Option<u32> {
+    let mut count = 1_u64;
+    for step in 0..u64::from(size.min(pool - size)) {
+        count = count * (u64::from(pool) - step) / (step + 1);
+        if count > u64::from(MAX_SETS) {
+            return None;
+        }
+    }
+    Some(count as u32)
+}
+
+/// Every set of `size` of `0..pool`, in lexicographic order.
+fn all_sets(pool: u32, size: u32) -> Vec<u32> {
+    let mut set: Vec<u32> = (0..size).collect();
+    let mut sets = Vec::new();
+    loop {
+        sets.extend_from_slice(&set);
+        // The last member that can still go up.
+        let Some(at) = (0..set.len()).rev().find(|&at| set[at] < pool - size + at as u32) else {
+            return sets;
+        };
+        let start = set[at] + 1;
+        for (member, value) in set[at..].iter_mut().zip(start..) {
+            *member = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    #[test]
+    fn tables_hold_every_set_once() {
+        assert_eq!(all_sets(4, 2), [0, 1, 0, 2, 0, 3, 1, 2, 1, 3, 2, 3]);
+        assert_eq!(all_sets(3, 3), [0, 1, 2]);
+        for (pool, size) in [(5, 3), (12, 6), (15, 5), (1, 1), (4096, 1)] {
+            let count = number_of_sets(pool, size).expect("few sets");
+            assert_eq!(all_sets(pool, size).len(), (count * size) as usize, "{pool} {size}");
+        }
+        assert_eq!(number_of_sets(100_000, 50_000), None);
+        assert_eq!(number_of_sets(4097, 1), None);
+    }
+
+    /// Both ways give distinct members, each evaluator equally often.
+    #[test]
+    fn every_evaluator_is_drawn_equally_often() {
+        for (pool, size) in [(6, 3), (40, 5)] {
+            let mut draw = EvaluatorDraw::new(pool, size);
+            assert_eq!(matches!(draw, EvaluatorDraw::Table { .. }), pool == 6);
+            let mut stream = Stream::new(3, Purpose::Draws);
+            let mut counts = vec![0_u32; pool as usize];
+            for _ in 0..20_000 {
+                let mut set = draw.draw(&mut stream).to_vec();
+                set.iter().for_each(|&evaluator| counts[evaluator as usize] += 1);
+                set.sort_unstable();
+                set.dedup();
+                assert_eq!(set.len(), size as usize);
+            }
+            let p = f64::from(size) / f64::from(pool);
+            let five_sd = 5.0 * (20_000.0 * p * (1.0 - p)).sqrt();
+            assert!(counts.iter().all(|&count| (f64::from(count) - 20_000.0 * p).abs() < five_sd), "{counts:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Golden digests: each scenario of `scenarios.json` on the shipped dataset gives the digest in `digests.json`, here and
+//! in the browser tests. `POQ_BLESS=1 cargo test -p poq-core --test golden` writes them anew after a change that is
+//! meant to alter results, with which `poq_core::ENGINE_VERSION` goes up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use poq_core::dataset::DatasetFiles;
+use poq_core::{Dataset, Scenario, simulate};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    /// What differs from the preset.
+    scenario: Value,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Golden {
+    name: String,
+    scenario: Value,
+    digest: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn shipped_dataset() -> Dataset {
+    let folder = root().join("static/dataset");
+    let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(|name| read(&folder.join(name)));
+    Dataset::from_files(DatasetFiles { manifest: &manifest, tasks: &tasks, outputs: &outputs, scores: &scores })
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
+/// The digest of every scenario, as this build computes it.
+fn computed() -> Vec<Golden> {
+    let dataset = shipped_dataset();
+    let named: Vec<Named> =
+        serde_json::from_slice(&read(&root().join("tests/golden/scenarios.json"))).expect("scenarios.json");
+    assert!(named.len() >= 24, "{} scenarios", named.len());
+    let golden = named.into_iter().map(|Named { name, scenario: patch }| {
+        let scenario = Scenario::from_patch(&patch).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let report = simulate(&dataset, &scenario, scenario.seed, scenario.rounds)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        Golden { name, scenario: patch, digest: report.digest }
+    });
+    golden.collect()
+}
+
+#[test]
+fn digests_are_as_recorded() {
+    let path = root().join("tests/golden/digests.json");
+    let computed = computed();
+    if std::env::var_os("POQ_BLESS").is_some() {
+        let rows: Vec<String> = computed.iter().map(|golden| serde_json::to_string(golden).expect("JSON")).collect();
+        fs::write(&path, format!("[\n{}\n]\n", rows.join(",\n"))).expect("digests.json can be written");
+        panic!("blessed {} digests, run again", computed.len());
+    }
+    let recorded: Vec<Golden> = serde_json::from_slice(&read(&path)).expect("digests.json");
+    let names = |golden: &[Golden]| golden.iter().map(|golden| golden.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&computed), names(&recorded), "digests.json was made from other scenarios");
+    let differ: Vec<String> = computed
+        .iter()
+        .zip(&recorded)
+        .filter(|(computed, recorded)| computed != recorded)
+        .map(|(computed, recorded)| format!("{}: {} instead of {}", computed.name, computed.digest, recorded.digest))
+        .collect();
+    assert!(differ.is_empty(), "{} of {} differ:\n{}", differ.len(), computed.len(), differ.join("\n"));
+}
