@@ -1,3 +1,64 @@
-//! The `poq` binary.
+//! `poq`: the native worker of PoQ Lab.
+//!
+//! Runs models over prompts and makes the datasets that the page loads; simulates, scores and makes links from a shell.
+//! Data goes to standard output, progress and messages to standard error. Exit codes: see [`fault::Fault`].
 
-fn main() {}
+mod cache;
+mod commands;
+mod corpus;
+mod dataset;
+mod fault;
+mod interrupt;
+mod jsonl;
+mod models;
+mod precompute;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::{embed, fetch, generate, link, score, simulate};
+
+/// PoQ Lab's native worker: models, datasets and simulation from a shell.
+#[derive(Parser)]
+#[command(name = "poq", version, max_term_width = 100)]
+enum Cli {
+    /// Run a scenario and print its report
+    Simulate(simulate::Arguments),
+    /// Turn a scenario into a share link, or back
+    #[command(subcommand)]
+    Link(link::Command),
+    /// Token F1 and exact match of JSONL {prediction, references[]} on standard input
+    Score,
+    /// Sentence embeddings of JSONL {text} on standard input
+    Embed(embed::Arguments),
+    /// Continue JSONL {prompt} or {messages} on standard input
+    Generate(generate::Arguments),
+    /// Run models and evaluators over tasks as a plan says, and write a dataset
+    Precompute(precompute::Arguments),
+    /// Model weights in the cache
+    #[command(subcommand)]
+    Models(fetch::Command),
+}
+
+fn main() -> ExitCode {
+    // Usage errors exit with 2, help and version with 0, both by clap.
+    let cli = Cli::parse();
+    let outcome = match cli {
+        Cli::Simulate(arguments) => simulate::run(&arguments),
+        Cli::Link(command) => link::run(&command),
+        Cli::Score => score::run(),
+        Cli::Embed(arguments) => embed::run(&arguments),
+        Cli::Generate(arguments) => generate::run(&arguments),
+        Cli::Precompute(arguments) => precompute::run(&arguments),
+        Cli::Models(command) => fetch::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("poq: {fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The `poq` binary from outside: real input, broken input, exit codes.
+
+mod links;
+mod precompute;
+mod rows;
+mod simulate;
+mod support;
+mod weights;

@@ -1,0 +1,64 @@
+//! `poq simulate`.
+
+use std::process::Stdio;
+
+use crate::support::{command, poq, write};
+
+#[test]
+fn the_default_run_is_the_shipped_dataset_and_repeats() {
+    let first = poq(&["simulate", "--json"], "").json();
+    assert_eq!(first["rounds"], 5000);
+    assert_eq!(first["scenario"]["evaluators_per_round"], 3);
+    assert!(first["inference_nodes"].as_array().is_some_and(|nodes| nodes.len() >= 5));
+    assert!(first["evaluator_nodes"].as_array().is_some_and(|nodes| nodes.len() >= 5));
+    let second = poq(&["simulate", "--json", "--preset", "default", "--seed", "42"], "").json();
+    assert_eq!(first, second);
+    let other = poq(&["simulate", "--json", "--seed", "43"], "").json();
+    assert_ne!(first["digest"], other["digest"]);
+    let table = poq(&["simulate"], "");
+    assert!(table.succeeds().out.contains(first["digest"].as_str().expect("a digest")));
+}
+
+#[test]
+fn a_scenario_file_and_settings_are_laid_over_the_preset() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = write(folder.path(), "s.json", r#"{"rounds": 100, "reward": {"beta_inference": 0.2}}"#);
+    let report =
+        poq(&["simulate", &file, "--set", "reward.alpha_inference=0.7", "--set", "inference_draw=all", "--json"], "");
+    let report = report.json();
+    assert_eq!(report["rounds"], 100);
+    assert_eq!(report["scenario"]["reward"]["alpha_inference"], 0.7);
+    assert_eq!(report["scenario"]["reward"]["beta_inference"], 0.2);
+    assert_eq!(report["scenario"]["inference_draw"], "all");
+    assert_eq!(poq(&["simulate", "-", "--json"], r#"{"rounds": 7}"#).json()["rounds"], 7);
+}
+
+#[test]
+fn bad_scenarios_name_the_field_and_what_is_allowed() {
+    let set = |setting: &str, parts: &[&str]| poq(&["simulate", "--set", setting], "").fails(2, parts);
+    set("rounds=0", &["`rounds`", "0", "allowed: 1 to"]);
+    set("evaluators_per_round=99", &["`evaluators_per_round`", "99", "allowed: 1 to"]);
+    set("evaluators_per_round=0", &["`evaluators_per_round`"]);
+    set("reward.gamma=1", &["reward.gamma"]);
+    set("reward.alpha_inference=-1", &["reward.alpha_inference", "allowed: 0 to"]);
+    set(
+        "reward={\"alpha_inference\":0,\"beta_inference\":0,\"alpha_evaluator\":0,\"beta_evaluator\":0}",
+        &["all weights are 0"],
+    );
+    set("score_normalization.nobody=unit", &["score_normalization.nobody", "allowed"]);
+    set("network.inference=[{\"model\":\"nobody\"}]", &["network.inference.0.model", "nobody", "allowed"]);
+    set("task_kinds=[]", &["task_kinds"]);
+    set("consensus.rule=magic", &["consensus", "magic"]);
+    set("nothing", &["path=value"]);
+    poq(&["simulate", "--preset", "nope"], "").fails(2, &["nope", "allowed: default"]);
+    poq(&["simulate", "/no/such.json"], "").fails(2, &["/no/such.json"]);
+    poq(&["simulate", "-"], "{").fails(2, &["not JSON"]);
+    poq(&["simulate", "--dataset", "/no/such"], "").fails(2, &["/no/such"]);
+}
+
+#[test]
+fn a_full_disk_is_a_fault_of_the_environment() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let output = command(&["simulate"]).stdout(Stdio::from(full)).output().expect("poq ends");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,156 @@
+//! `poq models fetch`, `generate` and `embed`. The real weights must be in the cache: `poq models fetch` brings them.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Ran, command, poq, run, write};
+
+const DECODER: &str = "smollm2-135m-instruct";
+const ENCODER: &str = "all-minilm-l6-v2";
+
+fn with_cache(cache: &Path, arguments: &[&str]) -> Ran {
+    let mut command = command(arguments);
+    command.env("POQ_CACHE", cache);
+    run(command, "")
+}
+
+/// Folder of fetched weights, as `poq models list` prints it.
+fn fetched(name: &str) -> PathBuf {
+    let list = poq(&["models", "list"], "");
+    let line = list.succeeds().out.lines().find(|line| line.starts_with(name)).expect("a known model").to_owned();
+    let folder = PathBuf::from(line.split('\t').nth(3).expect("four columns"));
+    assert!(folder.is_dir(), "{name} is not in the cache: run `poq models fetch`");
+    folder
+}
+
+#[test]
+fn weights_come_from_a_folder_and_are_checked() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let source = fetched(ENCODER);
+    with_cache(cache.path(), &["models", "fetch", ENCODER, "--from", source.to_str().expect("UTF-8")]).succeeds();
+    let again = with_cache(cache.path(), &["models", "fetch", ENCODER, "--from", "/nowhere"]);
+    assert!(again.succeeds().err.contains("already in"));
+
+    let broken = tempfile::tempdir().expect("a folder");
+    for name in ["tokenizer.json", "config.json", "sentence_bert_config.json"] {
+        fs::copy(source.join(name), broken.path().join(name)).expect("a copy");
+    }
+    let fetch = |cache: &Path| {
+        with_cache(cache, &["models", "fetch", ENCODER, "--from", broken.path().to_str().expect("UTF-8")])
+    };
+    let empty = tempfile::tempdir().expect("a folder");
+    fetch(empty.path()).fails(2, &["model.safetensors"]);
+    fs::write(broken.path().join("model.safetensors"), "short").expect("a file");
+    fetch(empty.path()).fails(2, &["model.safetensors", "5 bytes", "should have 90868376"]);
+    let mut bytes = fs::read(source.join("model.safetensors")).expect("weights");
+    bytes[1 << 20] ^= 1;
+    fs::write(broken.path().join("model.safetensors"), bytes).expect("a file");
+    fetch(empty.path()).fails(2, &["model.safetensors", "SHA-256"]);
+    let left: Vec<_> = fs::read_dir(empty.path().join("models").join(ENCODER)).expect("a folder").collect();
+    assert!(left.is_empty(), "something half stays behind: {left:?}");
+}
+
+#[test]
+fn a_download_that_broke_off_goes_on() {
+    let source = fs::read(fetched(DECODER).join("SmolLM2-135M-Instruct.Q4_1.gguf")).expect("weights");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/weights.gguf", listener.local_addr().expect("an address"));
+    let server = std::thread::spawn(move || {
+        let mut starts = Vec::new();
+        for (index, stream) in listener.incoming().take(2).enumerate() {
+            let mut stream = stream.expect("a connection");
+            let mut start = 0;
+            let reader = BufReader::new(stream.try_clone().expect("a handle"));
+            for line in reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
+                    start = range.trim_end_matches('-').parse().expect("a number");
+                }
+            }
+            starts.push(start);
+            let status = if start > 0 { "206 Partial Content" } else { "200 OK" };
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", source.len() - start);
+            stream.write_all(head.as_bytes()).expect("the head is sent");
+            // The first answer breaks off in the middle.
+            let end = if index == 0 { source.len() / 3 } else { source.len() };
+            stream.write_all(&source[start..end]).expect("the body is sent");
+        }
+        starts
+    });
+    let cache = tempfile::tempdir().expect("a folder");
+    let fetch = || with_cache(cache.path(), &["models", "fetch", DECODER, "--from", &address]);
+    fetch().fails(1, &["cannot download"]);
+    let listed = with_cache(cache.path(), &["models", "list"]);
+    assert!(listed.succeeds().out.lines().any(|line| line.starts_with(DECODER) && line.contains("not fetched")));
+    fetch().succeeds();
+    let starts = server.join().expect("the server ends");
+    assert!(starts[0] == 0 && starts[1] > 0, "{starts:?}");
+}
+
+#[test]
+fn unknown_models_are_named() {
+    poq(&["models", "fetch", "gpt-9"], "").fails(2, &["gpt-9", DECODER, ENCODER]);
+    let cache = tempfile::tempdir().expect("a folder");
+    with_cache(cache.path(), &["embed", "--model", ENCODER]).fails(1, &["poq models fetch"]);
+}
+
+#[test]
+fn generate_answers_prompts_and_messages() {
+    let input = concat!(
+        r#"{"prompt": "The capital of France is"}"#,
+        "\n",
+        r#"{"messages": [{"role": "user", "content": "What is the capital of France?"}]}"#,
+        "\n",
+        r#"{"prompt": "x", "messages": []}"#,
+        "\n"
+    );
+    let ran = poq(&["generate", "--model", DECODER, "--max-tokens", "8"], input);
+    ran.fails(3, &["row 3", "either `prompt` or `messages`"]);
+    let rows = ran.rows();
+    assert!(rows[0]["text"].as_str().is_some_and(|text| text.contains("Paris")), "{}", rows[0]);
+    assert!(rows[1]["text"].as_str().is_some_and(|text| text.contains("Paris")), "{}", rows[1]);
+    assert_eq!(rows[0]["token_ids"].as_array().map(Vec::len).map(|n| n as u64), rows[0]["tokens_out"].as_u64());
+    assert!(rows[0]["latency_ms"].as_f64().is_some_and(|latency| latency > 0.0));
+}
+
+#[test]
+fn sampling_repeats_with_its_seed() {
+    let sample = |seed: &str| {
+        let arguments = ["generate", "--model", DECODER, "--max-tokens", "12", "--temperature", "1", "--seed", seed];
+        poq(&arguments, "{\"prompt\": \"Once upon a time\"}\n").succeeds().rows()[0]["token_ids"].clone()
+    };
+    assert_eq!(sample("1"), sample("1"));
+    assert_ne!(sample("1"), sample("2"));
+}
+
+#[test]
+fn embeddings_have_unit_length_and_long_texts_a_notice() {
+    let long = "word ".repeat(600);
+    let input = format!("{{\"text\": \"hello\"}}\n{{\"text\": \"{long}\"}}\n{{\"text\": \"\"}}\n");
+    let ran = poq(&["embed", "--model", ENCODER], &input);
+    assert!(ran.succeeds().err.contains("row 2"), "{}", ran.err);
+    for row in ran.rows() {
+        let vector: Vec<f64> =
+            row["embedding"].as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect();
+        assert_eq!(vector.len(), 384);
+        let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
+    assert_eq!(ran.rows()[1]["tokens"], 256);
+}
+
+#[test]
+fn corrupt_weights_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = write(folder.path(), "text.gguf", "this is not a model");
+    poq(&["generate", "--model", &text], "").fails(2, &["GGUF"]);
+    let whole = fs::read(fetched(DECODER).join("SmolLM2-135M-Instruct.Q4_1.gguf")).expect("weights");
+    let cut = folder.path().join("cut.gguf");
+    fs::write(&cut, &whole[..whole.len() / 2]).expect("a file");
+    poq(&["generate", "--model", cut.to_str().expect("UTF-8")], "").fails(2, &[]);
+    let empty = tempfile::tempdir().expect("a folder");
+    poq(&["generate", "--model", empty.path().to_str().expect("UTF-8")], "").fails(2, &[".gguf"]);
+    poq(&["embed", "--model", empty.path().to_str().expect("UTF-8")], "").fails(2, &["config.json"]);
+}

@@ -1,0 +1,85 @@
+//! What can go wrong, by whose fault it is: the exit code of `poq` says which.
+
+use std::fmt;
+
+/// A failed command.
+#[derive(Debug)]
+pub enum Fault {
+    /// A fault of the environment (disk, network, a missing program), worth a retry: exit code 1.
+    Environment(anyhow::Error),
+    /// Bad input or usage: exit code 2.
+    Input(anyhow::Error),
+    /// Some rows failed, the others are done: exit code 3.
+    Rows {
+        /// How many rows failed; each was named when it did.
+        failed: usize,
+    },
+    /// Interrupted; what was done is kept: exit code 130.
+    Interrupted,
+}
+
+impl Fault {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Environment(_) => 1,
+            Self::Input(_) => 2,
+            Self::Rows { .. } => 3,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Bad input, in words.
+    pub fn input(message: impl fmt::Display) -> Self {
+        Self::Input(anyhow::anyhow!("{message}"))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(error) | Self::Input(error) => write!(f, "{error:#}"),
+            Self::Rows { failed } => write!(f, "{failed} rows failed; they are named above"),
+            Self::Interrupted => write!(f, "interrupted; what was done is kept"),
+        }
+    }
+}
+
+/// The result of a command.
+pub type Outcome<T = ()> = Result<T, Fault>;
+
+/// Says whose fault an error is, and what was being done.
+pub trait Blame<T> {
+    /// A fault of the environment.
+    fn environment(self, doing: impl fmt::Display) -> Outcome<T>;
+    /// A fault of the input.
+    fn input(self, doing: impl fmt::Display) -> Outcome<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
+    fn environment(self, doing: impl fmt::Display) -> Outcome<T> {
+        self.map_err(|error| Fault::Environment(error.into().context(doing.to_string())))
+    }
+
+    fn input(self, doing: impl fmt::Display) -> Outcome<T> {
+        self.map_err(|error| Fault::Input(error.into().context(doing.to_string())))
+    }
+}
+
+impl From<poq_core::scenario::ScenarioError> for Fault {
+    fn from(error: poq_core::scenario::ScenarioError) -> Self {
+        Self::Input(error.into())
+    }
+}
+
+impl From<poq_core::link::LinkError> for Fault {
+    fn from(error: poq_core::link::LinkError) -> Self {
+        Self::Input(error.into())
+    }
+}
+
+impl From<poq_models::ModelError> for Fault {
+    fn from(error: poq_models::ModelError) -> Self {
+        Self::Input(error.into())
+    }
+}
