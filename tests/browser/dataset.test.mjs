@@ -1,0 +1,59 @@
+// A dataset that is missing, cut short or changed gives an error that says where.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { withPage } from "./harness.mjs";
+
+async function fault(page, url) {
+  await page.goto(url);
+  return page.locator('[data-fault="dataset"]').innerText();
+}
+
+/** Answers the request for a file of the dataset with a changed copy of it. */
+async function replace(context, file, change) {
+  await context.route(`**/dataset/${file}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: change(await response.text()) });
+  });
+}
+
+test("a missing dataset is told with its file", async () => {
+  await withPage(
+    async ({ page, url, context }) => {
+      await context.route("**/dataset/tasks.jsonl", (route) => route.fulfill({ status: 404, body: "gone" }));
+      const words = await fault(page, url);
+      assert.match(words, /tasks\.jsonl could not be fetched: the server answered 404/);
+      assert.match(words, /dataset\//);
+      assert.equal(await page.locator("[data-digest]").count(), 0);
+    },
+    { allow: [/tasks\.jsonl/, /404/] },
+  );
+});
+
+test("a server that cannot be reached is told", async () => {
+  await withPage(
+    async ({ page, url, context }) => {
+      await context.route("**/dataset/outputs.jsonl", (route) => route.abort("connectionrefused"));
+      assert.match(await fault(page, url), /outputs\.jsonl could not be fetched/);
+    },
+    { allow: [/outputs\.jsonl/, /ERR_CONNECTION_REFUSED/] },
+  );
+});
+
+const CHANGES = {
+  "a row cut short": ["outputs.jsonl", (text) => text.slice(0, text.length - 40), /outputs\.jsonl/],
+  "a row changed": ["scores.jsonl", (text) => text.replace(/"raw":\s*[^,]+/, '"raw":0.123'), /scores\.jsonl.*SHA-256/s],
+  "no JSON": ["manifest.json", () => "<!doctype html>", /manifest\.json.*expected value/s],
+  "a future format": ["manifest.json", (text) => text.replace(/"schema":\s*1/, '"schema":9'), /manifest\.json.*`schema`: 9; allowed: 1/s],
+  "a field missing": ["manifest.json", (text) => text.replace(/"hardware"/, '"hardwares"'), /manifest\.json.*hardware/s],
+};
+
+for (const [name, [file, change, words]] of Object.entries(CHANGES)) {
+  test(`a dataset with ${name} is refused with file and field`, async () => {
+    await withPage(async ({ page, url, context }) => {
+      await replace(context, file, change);
+      assert.match(await fault(page, url), words);
+    });
+  });
+}

@@ -1,0 +1,63 @@
+// What several tests do with the page.
+
+import assert from "node:assert/strict";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+
+/** Opens the page and waits for its first whole result. */
+export async function open(page, url) {
+  await page.goto(url);
+  await settled(page);
+}
+
+/** Waits until the run that the controls ask for has ended; gives its digest. */
+export async function settled(page, phase = "done") {
+  await page.locator(`[data-phase="${phase}"]`).waitFor();
+  return digest(page);
+}
+
+/** The digest on view. */
+export function digest(page) {
+  return page.locator("[data-digest]").getAttribute("data-digest");
+}
+
+/** Does something that changes the result; gives the new digest. */
+export async function changed(page, act) {
+  const before = await digest(page);
+  await act();
+  await page.waitForFunction(
+    (old) => {
+      const now = document.querySelector("[data-digest]")?.dataset.digest;
+      return now !== old && document.querySelector('[data-phase="done"]') !== null;
+    },
+    before,
+  );
+  return digest(page);
+}
+
+/** Shares what is on view; gives the link. */
+export async function share(page) {
+  await page.getByRole("button", { name: "Share", exact: true }).click();
+  return page.getByRole("textbox", { name: "Share link" }).inputValue();
+}
+
+/** What a link's fragment holds. */
+export function unpack(link) {
+  const payload = link.slice(link.indexOf("#1.") + 3);
+  return JSON.parse(inflateRawSync(Buffer.from(payload, "base64url")).toString());
+}
+
+/** A fragment that holds `payload`. */
+export function pack(payload) {
+  return `#1.${deflateRawSync(Buffer.from(JSON.stringify(payload))).toString("base64url")}`;
+}
+
+/** The numbers in a text, its true minus signs read as such. */
+export function numbers(text) {
+  const found = text.replaceAll("−", "-").replaceAll(",", "").match(/(?<![\d.])-?\d+(\.\d+)?/g) ?? [];
+  return found.map(Number);
+}
+
+/** Asserts that two numbers agree to `tolerance`. */
+export function close(got, want, tolerance, what) {
+  assert.ok(Math.abs(got - want) <= tolerance, `${what}: ${got} is not ${want}`);
+}

@@ -1,0 +1,106 @@
+//! The browser, in functions that do not fail loudly: what a browser lacks or forbids is left out or told by the result.
+
+use wasm_bindgen::prelude::*;
+use web_sys::{Element, Storage, Window};
+
+/// The window of the page.
+fn window() -> Option<Window> {
+    web_sys::window()
+}
+
+/// The fragment of the page's address, with its `#`; empty if there is none.
+#[must_use]
+pub fn fragment() -> String {
+    window().and_then(|window| window.location().hash().ok()).unwrap_or_default()
+}
+
+/// The page's address without its fragment.
+#[must_use]
+pub fn address() -> String {
+    let href = window().and_then(|window| window.location().href().ok()).unwrap_or_default();
+    href.split('#').next().unwrap_or_default().to_owned()
+}
+
+/// Puts a fragment into the address bar in place of the one there; an empty one takes it away. Loads nothing.
+pub fn set_fragment(fragment: &str) {
+    let url = address() + fragment;
+    let history = window().and_then(|window| window.history().ok());
+    if let Some(history) = history {
+        // A page opened from a file may not change its address: the link is still in the clipboard.
+        history.replace_state_with_url(&JsValue::NULL, "", Some(&url)).unwrap_or_default();
+    }
+}
+
+/// Copies a text; whether that was allowed.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = window().filter(Window::is_secure_context) else {
+        return false;
+    };
+    wasm_bindgen_futures::JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
+}
+
+/// Hands a file to the user.
+pub fn download(name: &str, mime: &str, text: &str) {
+    let attempt = || -> Result<(), JsValue> {
+        let document = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
+        let options = web_sys::BlobPropertyBag::new();
+        options.set_type(mime);
+        let parts = js_sys::Array::of1(&JsValue::from_str(text));
+        let blob = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options)?;
+        let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+        let anchor: web_sys::HtmlAnchorElement = document.create_element("a")?.unchecked_into();
+        anchor.set_href(&url);
+        anchor.set_download(name);
+        anchor.click();
+        web_sys::Url::revoke_object_url(&url)
+    };
+    if let Err(error) = attempt() {
+        wasm_bindgen::throw_val(error);
+    }
+}
+
+/// An element as XML.
+#[must_use]
+pub fn serialize(element: &Element) -> Option<String> {
+    web_sys::XmlSerializer::new().ok()?.serialize_to_string(element).ok()
+}
+
+/// A setting kept in this browser.
+#[must_use]
+pub fn stored(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok()?
+}
+
+/// Keeps a setting in this browser; where that is forbidden, it lasts as long as the page.
+pub fn store(key: &str, value: &str) {
+    if let Some(storage) = storage() {
+        storage.set_item(key, value).unwrap_or_default();
+    }
+}
+
+fn storage() -> Option<Storage> {
+    window()?.local_storage().ok()?
+}
+
+/// Sets the colour scheme: `light`, `dark`, or `auto` for the system's.
+pub fn set_theme(theme: &str) {
+    let root = window().and_then(|window| window.document()).and_then(|document| document.document_element());
+    if let Some(root) = root {
+        root.set_attribute("data-theme", theme).unwrap_or_default();
+    }
+}
+
+/// Brings the element of that id into view and into focus.
+pub fn go_to(id: &str) {
+    let element = window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element {
+        element.scroll_into_view();
+        element.unchecked_ref::<web_sys::HtmlElement>().focus().unwrap_or_default();
+    }
+}
+
+/// A seed that nobody chose; small enough to be read out.
+#[must_use]
+pub fn fresh_seed() -> u64 {
+    u64::from(getrandom::u32().unwrap_or_default())
+}

@@ -1,0 +1,210 @@
+//! The interface: components around one state.
+
+pub mod browser;
+pub mod controls;
+pub mod engine;
+pub mod explain;
+pub mod header;
+pub mod network;
+pub mod number;
+pub mod opened;
+pub mod results;
+pub mod share;
+pub mod state;
+pub mod status;
+pub mod tables;
+
+use std::rc::Rc;
+
+use poq_core::link::Place;
+use wasm_bindgen::prelude::*;
+use yew::prelude::*;
+
+use self::controls::Controls;
+use self::engine::Engine;
+use self::header::Header;
+use self::network::Network;
+use self::results::Results;
+use self::share::{Console, Share};
+use self::state::{Action, DatasetState, State};
+use self::status::Status;
+use crate::protocol::{FromWorker, ToWorker};
+
+/// A slider's steps within this time become one run.
+const DEBOUNCE_MS: i32 = 60;
+
+/// The page.
+#[component]
+pub fn App() -> Html {
+    let state = use_reducer_eq(|| State::new(&browser::fragment()));
+    let console = use_memo((), |()| Console::default());
+    let engine = {
+        let (dispatch, console) = (state.dispatcher(), Rc::clone(&console));
+        use_memo((), move |()| {
+            let heard = move |message| match message {
+                FromWorker::Digest { token, outcome } => console.answer(token, outcome),
+                message => dispatch.dispatch(Action::Heard(message)),
+            };
+            Engine::start(heard)
+        })
+    };
+    use_effect_with((), {
+        let (engine, console) = (Rc::clone(&engine), Rc::clone(&console));
+        move |()| console.install(engine)
+    });
+    use_links(&state);
+    use_runs(&state, &engine);
+    use_opened_round(&state, &engine);
+
+    let shared = use_state(|| None::<Share>);
+    {
+        let shared = shared.setter();
+        use_effect_with(state.run, move |_| shared.set(None));
+    }
+    let on_share = {
+        let (state, shared) = (state.clone(), shared.setter());
+        Callback::from(move |()| share::share(&state.share_link(), shared.clone()))
+    };
+    // The same callbacks at every render: what they are handed to is drawn again only when its data changes.
+    let on_change = use_callback(state.dispatcher(), |outcome, dispatch| dispatch.dispatch(Action::Change(outcome)));
+    let on_open = use_callback(state.dispatcher(), |round, dispatch| dispatch.dispatch(Action::Open(round)));
+    let on_go = use_callback(state.dispatcher(), |place, dispatch| dispatch.dispatch(Action::Go(place)));
+    let on_cancel = {
+        let (engine, run) = (Rc::clone(&engine), state.run);
+        Callback::from(move |()| engine.send(&ToWorker::Cancel { id: run }))
+    };
+    let on_again = {
+        let dispatch = state.dispatcher();
+        Callback::from(move |()| dispatch.dispatch(Action::Again))
+    };
+    let panel_open = use_state(|| false);
+    let toggle_panel = {
+        let panel_open = panel_open.clone();
+        move |_: MouseEvent| panel_open.set(!*panel_open)
+    };
+    let summary = match &state.dataset {
+        DatasetState::Ready(summary) => Some(Rc::clone(summary)),
+        DatasetState::Loading | DatasetState::Failed(_) => None,
+    };
+    let fault_at =
+        |path: &str| state.fault.as_ref().filter(|fault| fault.path == path).map(|fault| fault.message.clone());
+    let whole: Rc<State> = Rc::new((*state).clone());
+    html! {
+        <>
+            <a class="skip" href="#result" onclick={|event: MouseEvent| { event.prevent_default(); browser::go_to("result"); }}>
+                { "Skip to the result" }
+            </a>
+            <Header scenario={state.scenario.clone()} place={state.place} fault={fault_at("seed")}
+                on_change={on_change.clone()} {on_go} {on_share} />
+            <main id="main">
+                if let Some(shared) = &*shared {
+                    { shared.view() }
+                }
+                <div id="result" tabindex="-1">
+                    <Status state={whole} {on_cancel} {on_again} />
+                </div>
+                <div class={classes!("controls", panel_open.then_some("open"))}>
+                    <button type="button" class="panel-toggle" aria-expanded={panel_open.to_string()} aria-controls="controls"
+                        onclick={toggle_panel}>{ "Settings" }</button>
+                    <section id="controls" aria-label="Settings">
+                        <Controls scenario={state.scenario.clone()} summary={summary.clone()} fault={state.fault.clone()}
+                            on_change={on_change.clone()} />
+                    </section>
+                </div>
+                <div class="place-view">
+                    { place_view(&state, summary, &on_change, &on_open) }
+                </div>
+            </main>
+        </>
+    }
+}
+
+fn place_view(
+    state: &State,
+    summary: Option<Rc<crate::protocol::Summary>>,
+    on_change: &Callback<Result<poq_core::Scenario, poq_core::scenario::ScenarioError>>,
+    on_open: &Callback<u64>,
+) -> Option<Html> {
+    let summary = summary?;
+    Some(match state.place {
+        Place::Network => html! {
+            <Network scenario={state.scenario.clone()} {summary} fault={state.fault.clone()} on_change={on_change.clone()} />
+        },
+        Place::Results => {
+            let report = Rc::clone(state.report.as_ref()?);
+            let number = state.round.min(report.rounds.saturating_sub(1));
+            html! {
+                <Results {report} {summary} round={state.opened.clone()} {number} round_fault={state.round_fault.clone()}
+                    on_open={on_open.clone()} />
+            }
+        }
+    })
+}
+
+/// A link that is put into the address bar while the page is open is replayed.
+#[hook]
+fn use_links(state: &UseReducerHandle<State>) {
+    let dispatch = state.dispatcher();
+    use_effect_with((), move |()| {
+        let listener = Closure::<dyn FnMut()>::new(move || dispatch.dispatch(Action::Follow(browser::fragment())));
+        if let Some(window) = web_sys::window() {
+            window.set_onhashchange(Some(listener.as_ref().unchecked_ref()));
+        }
+        move || drop(listener)
+    });
+}
+
+/// Every change of the scenario asks for its run: at once for the first, a little later for the steps of a slider.
+#[hook]
+fn use_runs(state: &UseReducerHandle<State>, engine: &Rc<Engine>) {
+    let last_timer = use_mut_ref(|| None::<Closure<dyn FnMut()>>);
+    let (engine, scenario) = (Rc::clone(engine), state.scenario.clone());
+    let has_link = state.link.is_some() || state.notice.is_some();
+    use_effect_with(state.run, move |&id| {
+        if !has_link {
+            // What is shown is no longer what the address says.
+            browser::set_fragment("");
+        }
+        let send = move || engine.send(&ToWorker::Run { id, scenario: Box::new(scenario.clone()) });
+        let mut handle = None;
+        if id <= 1 {
+            send();
+        } else {
+            let timer = Closure::<dyn FnMut()>::new(send);
+            handle = web_sys::window().and_then(|window| {
+                let callback = timer.as_ref().unchecked_ref();
+                window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, DEBOUNCE_MS).ok()
+            });
+            *last_timer.borrow_mut() = Some(timer);
+        }
+        move || {
+            if let Some((window, handle)) = web_sys::window().zip(handle) {
+                window.clear_timeout_with_handle(handle);
+            }
+        }
+    });
+}
+
+/// A result that has ended has one of its rounds open.
+#[hook]
+fn use_opened_round(state: &UseReducerHandle<State>, engine: &Rc<Engine>) {
+    let wanted = state.round_to_open();
+    let key = wanted.as_ref().map(|(report, number)| (report.digest.clone(), *number));
+    let engine = Rc::clone(engine);
+    use_effect_with(key, move |_| {
+        if let Some((report, number)) = wanted {
+            engine.send(&ToWorker::OpenRound { scenario: Box::new(report.scenario.clone()), number });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::state::Phase;
+    use super::*;
+
+    #[test]
+    fn a_page_waits_for_its_first_run() {
+        assert_eq!(State::new("").phase, Phase::Waiting);
+    }
+}

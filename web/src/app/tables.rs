@@ -1,0 +1,209 @@
+//! The figures as real tables.
+
+use poq_core::Report;
+use poq_core::report::NodeReport;
+use poq_core::stats::Interval;
+use yew::prelude::*;
+
+use crate::format;
+use crate::plot::audit::{correlation_words, kind_word};
+use crate::protocol::Summary;
+
+/// Rows of a table in the page at most; the CSV has all.
+const MAX_ROWS: usize = 200;
+
+/// What each node earned.
+pub fn nodes(report: &Report, summary: &Summary) -> Html {
+    html! {
+        <>
+            { role("Inference nodes", "truth, 0–10", &report.inference_nodes, summary) }
+            { role("Evaluators", "closeness, 0–10", &report.evaluator_nodes, summary) }
+        </>
+    }
+}
+
+fn role(title: &str, quality: &str, nodes: &[NodeReport], summary: &Summary) -> Html {
+    let mut sorted: Vec<&NodeReport> = nodes.iter().collect();
+    let key = |node: &NodeReport| node.reward_mean.unwrap_or(f64::NEG_INFINITY);
+    sorted.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    html! {
+        <table>
+            <caption>{ title.to_owned() }{ more(nodes.len()) }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "node" }</th>
+                    <th scope="col">{ "times paid" }</th>
+                    <th scope="col">{ "mean reward" }</th>
+                    <th scope="col">{ "sd" }</th>
+                    <th scope="col">{ "95%, luck of the draws" }</th>
+                    <th scope="col">{ "95%, choice of prompts" }</th>
+                    <th scope="col">{ "below 0" }</th>
+                    <th scope="col">{ quality.to_owned() }</th>
+                    <th scope="col">{ "cost, 0–1" }</th>
+                    <th scope="col">{ "latency, ms" }</th>
+                </tr>
+            </thead>
+            <tbody>{ for sorted.into_iter().take(MAX_ROWS).map(|node| row(node, summary)) }</tbody>
+        </table>
+    }
+}
+
+fn row(node: &NodeReport, summary: &Summary) -> Html {
+    let interval = |value: Option<Interval>| format::interval(value, node.rounds);
+    let sd = match (node.reward_sd, node.rounds) {
+        (Some(sd), _) => format::number(sd),
+        (None, 0) => format::NO_ROUNDS.to_owned(),
+        (None, _) => "one value only".to_owned(),
+    };
+    html! {
+        <tr>
+            <th scope="row">{ summary.node_name(node) }</th>
+            <td>{ format::count(node.rounds) }</td>
+            <td>{ format::mean(node.reward_mean) }</td>
+            <td>{ sd }</td>
+            <td>{ interval(node.ci95_monte_carlo) }</td>
+            <td>{ interval(node.ci95_prompts) }</td>
+            <td>{ node.negative_share.map_or_else(|| format::NO_ROUNDS.to_owned(), format::percent) }</td>
+            <td>{ format::mean(node.quality_mean) }</td>
+            <td>{ format::number(node.cost) }</td>
+            <td>{ format::number(node.latency_ms_mean) }</td>
+        </tr>
+    }
+}
+
+fn more(nodes: usize) -> String {
+    if nodes > MAX_ROWS {
+        format!(", the first {MAX_ROWS} of {} (all are in the CSV)", format::count(nodes as u64))
+    } else {
+        String::new()
+    }
+}
+
+/// Quality and cost of the inference nodes.
+pub fn quality(report: &Report, summary: &Summary) -> Html {
+    html! {
+        <table>
+            <caption>{ "Inference nodes" }{ more(report.inference_nodes.len()) }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "node" }</th>
+                    <th scope="col">{ "truth, 0–10" }</th>
+                    <th scope="col">{ "latency, ms" }</th>
+                    <th scope="col">{ "cost, 0–1" }</th>
+                    <th scope="col">{ "mean reward" }</th>
+                </tr>
+            </thead>
+            <tbody>
+                { for report.inference_nodes.iter().take(MAX_ROWS).map(|node| html! {
+                    <tr>
+                        <th scope="row">{ summary.node_name(node) }</th>
+                        <td>{ format::mean(node.quality_mean) }</td>
+                        <td>{ format::number(node.latency_ms_mean) }</td>
+                        <td>{ format::number(node.cost) }</td>
+                        <td>{ format::mean(node.reward_mean) }</td>
+                    </tr>
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
+/// How well the mechanism did.
+pub fn mechanism(report: &Report) -> Html {
+    let mechanism = &report.mechanism;
+    let mut rows = vec![
+        ("Pearson correlation of consensus with truth", format::optional(mechanism.pearson_consensus_truth)),
+        ("Spearman rank correlation of consensus with truth", format::optional(mechanism.spearman_consensus_truth)),
+        (
+            "Kendall’s τ of mean reward with truth per millisecond",
+            format::optional(mechanism.kendall_reward_efficiency),
+        ),
+    ];
+    if let Some(r) = mechanism.pearson_consensus_judge {
+        rows.push(("Pearson correlation of consensus with the judge", format::number(r)));
+    }
+    if let Some([intercept, slope]) = mechanism.fit_consensus_truth {
+        rows.push(("Fit: consensus at truth 0", format::number(intercept)));
+        rows.push(("Fit: consensus gained for each point of truth", format::number(slope)));
+    }
+    html! {
+        <table>
+            <thead><tr><th scope="col">{ "measure" }</th><th scope="col">{ "value" }</th></tr></thead>
+            <tbody>
+                { for rows.into_iter().map(|(name, value)| html! {
+                    <tr><th scope="row">{ name }</th><td>{ value }</td></tr>
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
+/// How well each evaluator tracks truth.
+pub fn audit(report: &Report, summary: &Summary) -> Html {
+    let kinds: Vec<_> = report
+        .evaluator_audit
+        .first()
+        .map(|audit| audit.by_task_kind.iter().map(|kind| kind.task_kind).collect())
+        .unwrap_or_default();
+    html! {
+        <table>
+            <caption>{ "Correlation r of score with truth over all recorded answers (rank correlation ρ in brackets)" }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "evaluator" }</th>
+                    <th scope="col">{ "all tasks" }</th>
+                    { for kinds.iter().map(|&kind| html! { <th scope="col">{ kind_word(kind) }</th> }) }
+                    <th scope="col">{ "latency, ms" }</th>
+                </tr>
+            </thead>
+            <tbody>
+                { for report.evaluator_audit.iter().map(|audit| html! {
+                    <tr>
+                        <th scope="row">{ summary.name_of(&audit.id) }</th>
+                        <td>{ both(audit.pearson_truth, audit.spearman_truth) }</td>
+                        { for audit.by_task_kind.iter().map(|kind| html! {
+                            <td>
+                                { if kind.outputs == 0 { "no such task".to_owned() } else { both(kind.pearson_truth, kind.spearman_truth) } }
+                            </td>
+                        }) }
+                        <td>{ format::number(audit.latency_ms_mean) }</td>
+                    </tr>
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
+fn both(r: Option<f64>, rho: Option<f64>) -> String {
+    match rho {
+        Some(rho) => format!("{} ({})", correlation_words(r), format::fixed(rho, 2)),
+        None => correlation_words(r),
+    }
+}
+
+/// Running means, some points of them.
+pub fn series(report: &Report, summary: &Summary) -> Html {
+    let names = report.inference_nodes.iter().chain(&report.evaluator_nodes).map(|node| summary.node_name(node));
+    let plots = &report.plots;
+    let step = plots.series_rounds.len().div_ceil(10).max(1);
+    let points = plots.series_rounds.iter().zip(&plots.series_reward_mean).skip(step - 1).step_by(step);
+    html! {
+        <table>
+            <caption>{ "Running mean reward (the JSON has every point)" }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "after round" }</th>
+                    { for names.map(|name| html! { <th scope="col">{ name }</th> }) }
+                </tr>
+            </thead>
+            <tbody>
+                { for points.map(|(&round, means)| html! {
+                    <tr>
+                        <th scope="row">{ format::count(round) }</th>
+                        { for means.iter().map(|&mean| html! { <td>{ format::mean(mean) }</td> }) }
+                    </tr>
+                }) }
+            </tbody>
+        </table>
+    }
+}

@@ -1,0 +1,12 @@
+//! Entry point of the page.
+
+fn main() {
+    yew::Renderer::<poq_web::app::App>::with_root(root()).render();
+}
+
+/// The element that the page takes over from what stands there while it loads.
+fn root() -> web_sys::Element {
+    let document = web_sys::window().and_then(|window| window.document());
+    let element = document.and_then(|document| document.get_element_by_id("page"));
+    element.unwrap_or_else(|| wasm_bindgen::throw_str("the page has no element `page`"))
+}

@@ -1,0 +1,184 @@
+//! Results to take away: CSV of the nodes, JSON of the report, the command that makes the same run.
+
+use poq_core::report::{NodeReport, Report};
+use poq_core::scenario::Scenario;
+use serde_json::Value;
+
+/// The CSV's columns.
+const COLUMNS: [&str; 14] = [
+    "role",
+    "id",
+    "model",
+    "rounds",
+    "reward_mean",
+    "reward_sd",
+    "ci95_monte_carlo_low",
+    "ci95_monte_carlo_high",
+    "ci95_prompts_low",
+    "ci95_prompts_high",
+    "negative_share",
+    "quality_mean",
+    "cost",
+    "latency_ms_mean",
+];
+
+/// Every node of the report as CSV (RFC 4180), a heading first; an absent value is an empty field.
+#[must_use]
+pub fn csv(report: &Report) -> String {
+    let mut out = COLUMNS.join(",") + "\r\n";
+    for (role, nodes) in [("inference", &report.inference_nodes), ("evaluator", &report.evaluator_nodes)] {
+        for node in nodes {
+            out.push_str(&row(role, node).join(","));
+            out.push_str("\r\n");
+        }
+    }
+    out
+}
+
+fn row(role: &str, node: &NodeReport) -> [String; 14] {
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let NodeReport {
+        id,
+        model,
+        rounds,
+        reward_mean,
+        reward_sd,
+        ci95_monte_carlo,
+        ci95_prompts,
+        negative_share,
+        quality_mean,
+        cost,
+        latency_ms_mean,
+    } = node;
+    [
+        role.to_owned(),
+        quoted(id),
+        quoted(model),
+        rounds.to_string(),
+        number(*reward_mean),
+        number(*reward_sd),
+        number(ci95_monte_carlo.map(|[low, _]| low)),
+        number(ci95_monte_carlo.map(|[_, high]| high)),
+        number(ci95_prompts.map(|[low, _]| low)),
+        number(ci95_prompts.map(|[_, high]| high)),
+        number(*negative_share),
+        number(*quality_mean),
+        cost.to_string(),
+        latency_ms_mean.to_string(),
+    ]
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+/// The report as JSON, indented.
+#[must_use]
+pub fn json(report: &Report) -> String {
+    // Numbers, strings and lists always serialise.
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+/// The command that makes the same run in a terminal, quoted for a POSIX shell.
+#[must_use]
+pub fn command(scenario: &Scenario) -> String {
+    let mut out = "poq simulate".to_owned();
+    let mut patch = scenario.patch();
+    if let Some(fields) = patch.as_object_mut() {
+        for apart in ["preset", "seed", "rounds"] {
+            fields.remove(apart);
+        }
+    }
+    if scenario.preset != Scenario::default().preset {
+        out.push_str(&format!(" --preset {}", shell(&scenario.preset)));
+    }
+    for (path, value) in leaves(&patch) {
+        out.push_str(&format!(" --set {}", shell(&format!("{path}={value}"))));
+    }
+    out.push_str(&format!(" --seed {} --rounds {} --json", scenario.seed, scenario.rounds));
+    out
+}
+
+/// Paths and values, objects taken apart.
+fn leaves(value: &Value) -> Vec<(String, String)> {
+    let Some(fields) = value.as_object() else {
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for (key, value) in fields {
+        match value {
+            // A key with a dot is no path: its object goes whole.
+            Value::Object(inner) if !inner.is_empty() && inner.keys().all(|key| !key.contains('.')) => {
+                out.extend(leaves(value).into_iter().map(|(path, value)| (format!("{key}.{path}"), value)));
+            }
+            Value::String(word) => out.push((key.clone(), word.clone())),
+            other => out.push((key.clone(), other.to_string())),
+        }
+    }
+    out
+}
+
+fn shell(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-=/:,".contains(&byte);
+    if text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_csv_has_a_row_for_every_node_and_full_precision() {
+        let report = fixture::report(r#"{"rounds": 50}"#);
+        let text = csv(&report);
+        let lines: Vec<&str> = text.trim_end().split("\r\n").collect();
+        assert_eq!(lines.len(), 6);
+        assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()));
+        let mean: f64 = lines[1].split(',').nth(4).and_then(|field| field.parse().ok()).expect("a number");
+        assert_eq!(Some(mean), report.inference_nodes[0].reward_mean);
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn absent_values_are_empty_fields() {
+        let text = csv(&fixture::report(r#"{"rounds": 1}"#));
+        assert!(text.contains(",,"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("null"), "{text}");
+    }
+
+    #[test]
+    fn the_json_reads_back_with_the_same_digest() {
+        let report = fixture::report("{}");
+        let back: Report = serde_json::from_str(&json(&report)).expect("a report");
+        assert_eq!(back.compute_digest(), report.digest);
+    }
+
+    #[test]
+    fn the_command_sets_what_differs() {
+        assert_eq!(command(&Scenario::default()), "poq simulate --seed 42 --rounds 5000 --json");
+        let scenario = Scenario::from_json(
+            r#"{"reward": {"alpha_inference": 0.7}, "inference_draw": "all", "rounds": 9,
+                "score_normalization": {"rouge-l": "min_max"}, "network": {"inference": [{"model": "it's"}]}}"#,
+        )
+        .expect("valid");
+        let text = command(&scenario);
+        assert!(text.starts_with("poq simulate --set inference_draw=all --set 'network.inference=[{"), "{text}");
+        assert!(text.contains("it'\\''s") && text.contains("--set reward.alpha_inference=0.7"), "{text}");
+        assert!(text.contains("--set score_normalization.rouge-l=min_max --seed 42 --rounds 9 --json"), "{text}");
+    }
+
+    #[test]
+    fn every_set_of_the_command_is_understood() {
+        let scenario = Scenario::from_json(
+            r#"{"consensus": {"rule": "mean"}, "task_kinds": ["qa"], "reward": {"beta_evaluator": 0},
+                "score_normalization": {"a": "ten"}, "network": {"evaluators": [{"model": "a", "count": 2}]}}"#,
+        )
+        .expect("valid");
+        let mut again = Scenario::default();
+        for (path, value) in leaves(&scenario.patch()) {
+            again = again.with(&path, &value).expect("understood");
+        }
+        assert_eq!(again, scenario);
+    }
+}

@@ -1,0 +1,235 @@
+//! The scenario's fields as controls: label, unit, bounds, meaning and source of each.
+//!
+//! A control reads and writes its field by path, as `--set` does, so that the check and the words of an error are the
+//! core's.
+
+use poq_core::Scenario;
+use poq_core::limits::{self, Bounds};
+use poq_core::scenario::ScenarioError;
+use serde_json::Value;
+
+use crate::format;
+
+/// A control of a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NumberField {
+    /// Path of the field.
+    pub path: &'static str,
+    /// What it is called.
+    pub label: &'static str,
+    /// Its unit, in words.
+    pub unit: &'static str,
+    /// What is allowed.
+    pub bounds: Bounds,
+    /// Step of the box and the slider.
+    pub step: f64,
+    /// Largest value of the slider; the box takes more. None: no slider.
+    pub slider_max: Option<f64>,
+    /// Whether only whole numbers are allowed.
+    pub whole: bool,
+    /// What it does.
+    pub help: &'static str,
+    /// Whether the papers leave the value open.
+    pub assumed: bool,
+}
+
+const WEIGHT: NumberField = NumberField {
+    path: "",
+    label: "",
+    unit: "reward",
+    bounds: limits::REWARD_WEIGHT,
+    step: 0.05,
+    slider_max: Some(2.0),
+    whole: false,
+    help: "",
+    assumed: true,
+};
+
+/// The weights of an inference node's reward.
+pub const INFERENCE_WEIGHTS: [NumberField; 2] = [
+    NumberField {
+        path: "reward.alpha_inference",
+        label: "α quality",
+        help: "What a consensus of 10 pays an inference node.",
+        ..WEIGHT
+    },
+    NumberField {
+        path: "reward.beta_inference",
+        label: "β cost",
+        help: "What the slowest inference node is charged.",
+        ..WEIGHT
+    },
+];
+
+/// The weights of an evaluator's reward.
+pub const EVALUATOR_WEIGHTS: [NumberField; 2] = [
+    NumberField {
+        path: "reward.alpha_evaluator",
+        label: "α closeness",
+        help: "What a score equal to the consensus pays an evaluator.",
+        ..WEIGHT
+    },
+    NumberField {
+        path: "reward.beta_evaluator",
+        label: "β cost",
+        help: "What the slowest evaluator is charged.",
+        ..WEIGHT
+    },
+];
+
+/// K.
+pub const EVALUATORS_PER_ROUND: NumberField = NumberField {
+    path: "evaluators_per_round",
+    label: "K, evaluators a round",
+    unit: "nodes",
+    bounds: limits::EVALUATORS_PER_ROUND,
+    step: 1.0,
+    slider_max: None,
+    whole: true,
+    help: "How many evaluators are drawn, without repetition, to score an answer; at most all of them.",
+    assumed: true,
+};
+
+/// Rounds.
+pub const ROUNDS: NumberField = NumberField {
+    path: "rounds",
+    label: "Rounds",
+    unit: "rounds",
+    bounds: limits::ROUNDS,
+    step: 1.0,
+    slider_max: None,
+    whole: true,
+    help: "How many rounds are run. 5,000 is the number in arXiv 2512.16317. More make the Monte Carlo interval narrower.",
+    assumed: false,
+};
+
+/// The seed.
+pub const SEED: NumberField = NumberField {
+    path: "seed",
+    label: "Seed",
+    unit: "",
+    bounds: limits::SEED,
+    step: 1.0,
+    slider_max: None,
+    whole: true,
+    help: "Decides every draw: the same seed gives the same result to the last bit.",
+    assumed: false,
+};
+
+/// A choice: value in files and words.
+pub type Choice = (&'static str, &'static str);
+
+/// Who answers.
+pub const INFERENCE_DRAWS: [Choice; 2] = [("uniform", "one node, drawn evenly"), ("all", "every node")];
+/// How latencies become costs.
+pub const COST_NORMALIZATIONS: [Choice; 3] =
+    [("min_max", "min-max"), ("ratio_to_max", "ratio to the slowest"), ("log_min_max", "min-max of the logarithm")];
+/// How raw values become scores.
+pub const SCORE_NORMALIZATIONS: [Choice; 4] = [
+    ("unit", "unit (10 × raw)"),
+    ("sigmoid", "sigmoid"),
+    ("min_max", "min-max over the dataset"),
+    ("ten", "ten (raw as it is)"),
+];
+/// Kinds of task.
+pub const TASK_KINDS: [Choice; 2] = [("qa", "question answering"), ("summarization", "summarisation")];
+
+/// The words for a value of a choice; the value itself where there are none.
+#[must_use]
+pub fn words<'a>(choices: &[(&'a str, &'a str)], value: &'a str) -> &'a str {
+    choices.iter().find(|(known, _)| *known == value).map_or(value, |&(_, words)| words)
+}
+
+/// The value of a field.
+#[must_use]
+pub fn get(scenario: &Scenario, path: &str) -> Value {
+    // A scenario is numbers, strings, lists and maps with string keys: it always has a JSON value.
+    let whole = serde_json::to_value(scenario).unwrap_or(Value::Null);
+    path.split('.').fold(whole, |value, part| value.get(part).cloned().unwrap_or(Value::Null))
+}
+
+/// The value of a field in the scenario's preset.
+#[must_use]
+pub fn preset_value(scenario: &Scenario, path: &str) -> Value {
+    get(&Scenario::preset(&scenario.preset).unwrap_or_default(), path)
+}
+
+/// The scenario with a field as its preset has it.
+///
+/// # Errors
+/// As [`Scenario::with`].
+pub fn reset(scenario: &Scenario, path: &str) -> Result<Scenario, ScenarioError> {
+    scenario.with(path, &preset_value(scenario, path).to_string())
+}
+
+/// Reads what was typed into a field's box; `max` may be tighter than the field's own bound.
+///
+/// # Errors
+/// As [`parse_within`].
+pub fn parse(field: &NumberField, max: f64, text: &str) -> Result<f64, String> {
+    parse_within(field.bounds, field.whole, max, text)
+}
+
+/// Reads what was typed into a number box.
+///
+/// # Errors
+/// For what is no number, not whole where it must be, or out of bounds, in words.
+pub fn parse_within(bounds: Bounds, whole: bool, max: f64, text: &str) -> Result<f64, String> {
+    let allowed = format!("{} to {}", format::plain(bounds.min), format::plain(max));
+    // A comma is a decimal sign to some and parts thousands to others: neither is guessed.
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("nothing is filled in; allowed: {allowed}"));
+    }
+    let value = text.replace('−', "-").parse().ok().filter(|value: &f64| value.is_finite());
+    let value = value.ok_or_else(|| format!("“{text}” is no number; allowed: {allowed}"))?;
+    if whole && value.fract() != 0.0 {
+        return Err(format!("{text} is not whole; allowed: whole numbers from {allowed}"));
+    }
+    if !(bounds.min..=max).contains(&value) {
+        return Err(format!("{text} is out of range; allowed: {allowed}"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_in_the_scenario() {
+        let scenario = Scenario::default();
+        for field in INFERENCE_WEIGHTS.iter().chain(&EVALUATOR_WEIGHTS).chain([&EVALUATORS_PER_ROUND, &ROUNDS, &SEED]) {
+            assert!(get(&scenario, field.path).is_number(), "{}", field.path);
+            let changed = scenario.with(field.path, "2").expect("allowed");
+            assert_eq!(get(&changed, field.path).as_f64(), Some(2.0));
+            assert_eq!(reset(&changed, field.path), Ok(scenario.clone()));
+        }
+    }
+
+    #[test]
+    fn every_choice_is_understood() {
+        for (path, choices) in [
+            ("inference_draw", &INFERENCE_DRAWS[..]),
+            ("cost_normalization", &COST_NORMALIZATIONS),
+            ("score_normalization.x", &SCORE_NORMALIZATIONS),
+        ] {
+            for (value, _) in choices {
+                assert!(Scenario::default().with(path, value).is_ok(), "{path} {value}");
+            }
+        }
+        assert_eq!(words(&TASK_KINDS, "qa"), "question answering");
+    }
+
+    #[test]
+    fn what_is_typed_is_checked_in_words() {
+        let error = |text| parse(&EVALUATORS_PER_ROUND, 5.0, text).expect_err("must be refused");
+        assert_eq!(parse(&EVALUATORS_PER_ROUND, 5.0, " 3 "), Ok(3.0));
+        assert_eq!(error("7"), "7 is out of range; allowed: 1 to 5");
+        assert_eq!(error(""), "nothing is filled in; allowed: 1 to 5");
+        assert_eq!(error("x"), "“x” is no number; allowed: 1 to 5");
+        assert_eq!(error("2.5"), "2.5 is not whole; allowed: whole numbers from 1 to 5");
+        assert_eq!(error("NaN"), "“NaN” is no number; allowed: 1 to 5");
+        assert!(parse(&ROUNDS, 1e9, "0").expect_err("too few").ends_with("allowed: 1 to 1,000,000,000"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The terms of the page: definition, formula, and where each comes from.
+
+/// Where a definition or a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The papers leave it open: a choice of ours that the user may change.
+    Assumed,
+    /// A source, in words.
+    Known(&'static str),
+}
+
+/// A term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Names it in code.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub definition: &'static str,
+    /// Its formula, if it has one.
+    pub formula: Option<&'static str>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+const SUMMARY: Source = Source::Known("a third-party summary of arXiv 2512.16317");
+const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.16317");
+const STATISTICS: Source = Source::Known("standard statistics");
+
+/// Every term, in the order of the help.
+pub const TERMS: [Term; 16] = [
+    Term {
+        id: "round",
+        name: "round",
+        definition: "A task is drawn; an inference node answers it; K evaluators, drawn without repetition, score the \
+                     answer; their consensus decides what everybody is paid.",
+        formula: None,
+        source: Source::Known("arXiv 2512.16317 runs 5,000 Monte Carlo rounds; what one round draws is assumed"),
+    },
+    Term {
+        id: "score",
+        name: "evaluator score",
+        definition: "What an evaluator thinks of an answer, from 0 to 10, made from its raw value by a named \
+                     normalisation.",
+        formula: Some("unit: s = 10 × raw, held to 0…10    sigmoid: s = 10 / (1 + e^−raw)"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "consensus",
+        name: "consensus",
+        definition: "One score from 0 to 10 for an answer, made from the scores of the K evaluators drawn. The rule is \
+                     assumed: arXiv 2512.16317 does not state its own; arXiv 2601.21189 calls the baseline “simple \
+                     averaging”.",
+        formula: Some("c = (s₁ + … + s_K) / K"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "truth",
+        name: "truth",
+        definition: "How well an answer agrees with the task’s reference: token F1, from 0 to 10. It is for looking at \
+                     only: nobody is paid by it.",
+        formula: Some("truth = 10 × F1"),
+        source: SUMMARY,
+    },
+    Term {
+        id: "f1",
+        name: "token F1",
+        definition: "The harmonic mean of precision and recall of the answer’s words against the reference’s, after \
+                     lower-casing and dropping punctuation and articles; the best over several references.",
+        formula: Some("F1 = 2 × precision × recall / (precision + recall)"),
+        source: Source::Known("the SQuAD evaluation"),
+    },
+    Term {
+        id: "cost",
+        name: "cost",
+        definition: "A node’s mean latency, brought to 0…1 within its own pool: inference nodes against inference nodes, \
+                     evaluators against evaluators. That cost is mainly latency is known; the normalisation is assumed.",
+        formula: Some("min-max: cost = (latency − min) / (max − min)"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "reward",
+        name: "reward",
+        definition: "What a node is paid for one answer or one score: α times quality minus β times cost. Quality is \
+                     c / 10 for an inference node, and closeness to the consensus for an evaluator. The weights’ values \
+                     and the form of closeness are assumed.",
+        formula: Some("inference: α c/10 − β cost    evaluator: α (1 − |s − c|/10) − β cost"),
+        source: AUTHORS,
+    },
+    Term {
+        id: "mean_reward",
+        name: "mean reward",
+        definition: "The mean over the times a node was paid: for an inference node its answers, for an evaluator its \
+                     scores.",
+        formula: None,
+        source: STATISTICS,
+    },
+    Term {
+        id: "monte_carlo",
+        name: "Monte Carlo interval",
+        definition: "Where the mean would lie, 95 times in 100, if the same network were run again on these prompts with \
+                     other draws. More rounds make it narrower.",
+        formula: Some("mean ± t × sd / √rounds"),
+        source: STATISTICS,
+    },
+    Term {
+        id: "prompt_interval",
+        name: "prompt interval",
+        definition: "How far the mean moves when other prompts of the same kind are asked: the central 95% over 1,000 \
+                     resamples of the tasks (percentile bootstrap). More rounds do not make it narrower; more tasks do.",
+        formula: None,
+        source: STATISTICS,
+    },
+    Term {
+        id: "pearson",
+        name: "correlation r",
+        definition: "Pearson’s correlation: 1 where two values rise together along a line, 0 where they do not depend on \
+                     each other, −1 where one falls as the other rises.",
+        formula: Some("r = cov(x, y) / (sd(x) sd(y))"),
+        source: STATISTICS,
+    },
+    Term {
+        id: "spearman",
+        name: "rank correlation ρ",
+        definition: "Spearman’s correlation: Pearson’s, taken of the ranks.",
+        formula: None,
+        source: STATISTICS,
+    },
+    Term {
+        id: "kendall",
+        name: "Kendall’s τ",
+        definition: "Agreement of two orders, from −1 (reversed) to 1 (the same): here of the inference nodes by mean \
+                     reward and by truth per millisecond. It tells whether the mechanism pays the efficient.",
+        formula: Some("τ = (pairs in the same order − pairs in opposite order) / pairs, ties set apart"),
+        source: STATISTICS,
+    },
+    Term {
+        id: "inversion",
+        name: "inverted",
+        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind. That reliability varies by task \
+                     and can invert is a finding of arXiv 2601.21189.",
+        formula: None,
+        source: Source::Known("arXiv 2601.21189"),
+    },
+    Term {
+        id: "equal_reward",
+        name: "lines of equal reward",
+        definition: "Along such a line an inference node earns the same, if its consensus equals its truth. Moving α or β \
+                     tilts the lines, and with them who wins.",
+        formula: Some("truth = 10 × (reward + β cost) / α"),
+        source: Source::Known("the reward’s formula, solved for quality"),
+    },
+    Term {
+        id: "digest",
+        name: "digest",
+        definition: "A fingerprint (BLAKE3) of the whole result. Equal digests are equal results to the last bit, on any \
+                     machine.",
+        formula: None,
+        source: Source::Known("this program"),
+    },
+];
+
+/// The term of that id.
+#[must_use]
+pub fn term(id: &str) -> Option<&'static Term> {
+    TERMS.iter().find(|term| term.id == id)
+}
+
+impl Source {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Assumed => "Assumed: the papers leave it open, so it is a setting here.".to_owned(),
+            Self::Known(source) => format!("Source: {source}."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_found() {
+        for (index, entry) in TERMS.iter().enumerate() {
+            assert_eq!(term(entry.id), Some(entry));
+            assert!(TERMS[..index].iter().all(|other| other.id != entry.id));
+        }
+        assert_eq!(term("nothing"), None);
+    }
+}

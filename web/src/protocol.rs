@@ -1,0 +1,242 @@
+//! The messages between the page and its simulation worker: one enum each way.
+
+use poq_core::dataset::{Dataset, JUDGE};
+use poq_core::report::{DatasetName, NodeReport};
+use poq_core::round::OpenedRound;
+use poq_core::score::ScoreNormalization;
+use poq_core::{Report, Scenario};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// From the page to the worker, which reads the dataset beside it without being asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Run a scenario. It replaces the run before it.
+    Run {
+        /// Names the run in answers.
+        id: u32,
+        /// What to run.
+        scenario: Box<Scenario>,
+    },
+    /// Stop that run and report what it has.
+    Cancel {
+        /// The run.
+        id: u32,
+    },
+    /// Open one round. It replaces the opening before it.
+    OpenRound {
+        /// The scenario whose round it is.
+        scenario: Box<Scenario>,
+        /// Number of the round, from 0.
+        number: u64,
+    },
+    /// Run a scenario to its end for its digest alone, beside any other run.
+    Digest {
+        /// Names the question in the answer.
+        token: u32,
+        /// The scenario: fields that differ from its preset.
+        scenario_json: String,
+    },
+}
+
+/// From the worker to the page.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// The worker listens.
+    Ready,
+    /// The dataset is read.
+    Loaded(Summary),
+    /// How far a run is.
+    Progress {
+        /// The run.
+        id: u32,
+        /// Rounds done.
+        rounds_done: u64,
+        /// The result so far, sent now and then.
+        report: Option<Box<Report>>,
+    },
+    /// A run ended.
+    Done {
+        /// The run.
+        id: u32,
+        /// Its result.
+        report: Box<Report>,
+        /// Whether it was stopped before its last round.
+        cancelled: bool,
+        /// Computing time in milliseconds; never part of the result.
+        elapsed_ms: f64,
+    },
+    /// A round is opened.
+    Round(Box<OpenedRound>),
+    /// Answer to a question for a digest.
+    Digest {
+        /// The question.
+        token: u32,
+        /// The digest, or what is wrong with the scenario.
+        outcome: Result<String, String>,
+    },
+    /// Something could not be done.
+    Failed(Failure),
+}
+
+/// What could not be done, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it was.
+    pub part: Part,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// A part of the worker's work that can fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// Fetching or reading the dataset.
+    Dataset,
+    /// A run: its scenario does not fit.
+    Run {
+        /// The run.
+        id: u32,
+        /// Path of the scenario's field.
+        path: String,
+    },
+    /// Opening a round.
+    Round,
+    /// The worker itself.
+    Worker,
+}
+
+/// What the page knows of the dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Id and hash.
+    pub name: DatasetName,
+    /// Tasks of each kind: question answering, summarisation.
+    pub tasks: [u64; 2],
+    /// Recorded inference nodes.
+    pub inference: Vec<NodeSummary>,
+    /// Recorded evaluators that take part in consensus.
+    pub evaluators: Vec<NodeSummary>,
+    /// What the latencies were measured on.
+    pub hardware: String,
+    /// Licences of the texts and models.
+    pub licences: String,
+    /// How the dataset was made.
+    pub made_by: String,
+}
+
+/// A recorded node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSummary {
+    /// Stable id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Kind, such as `decoder` or `bi_encoder`.
+    pub kind: String,
+    /// The model behind it.
+    pub model: Option<String>,
+    /// An evaluator's normalisation in the manifest.
+    pub normalization: Option<ScoreNormalization>,
+}
+
+/// A message as it is posted: JSON text, which keeps every number to the bit and is read faster than a JavaScript object
+/// is taken apart.
+///
+/// # Errors
+/// None for the messages of this module; their types cannot say so.
+pub fn encode<T: Serialize>(message: &T) -> Result<String, String> {
+    serde_json::to_string(message).map_err(|error| error.to_string())
+}
+
+/// The message in a posted text.
+///
+/// # Errors
+/// For what is not such a message, as from a worker of another version.
+pub fn decode<T: DeserializeOwned>(text: Option<String>) -> Result<T, String> {
+    let text = text.ok_or("a message is not a text")?;
+    serde_json::from_str(&text).map_err(|error| format!("page and worker are of different versions ({error})"))
+}
+
+impl Summary {
+    /// The summary of a dataset.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Self {
+        let manifest = &dataset.manifest;
+        let tasks = poq_core::dataset::TaskKind::ALL
+            .map(|kind| dataset.tasks.iter().filter(|task| task.kind == kind).count() as u64);
+        let inference = manifest.inference_nodes.iter().map(|entry| NodeSummary {
+            id: entry.id.clone(),
+            name: entry.name.clone(),
+            kind: entry.kind.clone(),
+            model: entry.model.clone(),
+            normalization: None,
+        });
+        let paid = manifest.evaluators.iter().filter(|entry| entry.kind != JUDGE);
+        let evaluators = paid.map(|entry| NodeSummary {
+            id: entry.id.clone(),
+            name: entry.name.clone(),
+            kind: entry.kind.clone(),
+            model: entry.model.clone(),
+            normalization: Some(entry.normalization),
+        });
+        Self {
+            name: DatasetName { id: manifest.id.clone(), hash: dataset.hash.clone() },
+            tasks,
+            inference: inference.collect(),
+            evaluators: evaluators.collect(),
+            hardware: manifest.hardware.clone(),
+            licences: manifest.licences.clone(),
+            made_by: manifest.made_by.clone(),
+        }
+    }
+
+    /// The name for people of a recorded node; its id where the dataset has none.
+    #[must_use]
+    pub fn name_of(&self, id: &str) -> String {
+        let named = self.inference.iter().chain(&self.evaluators).find(|node| node.id == id);
+        named.map_or(id, |node| if node.name.is_empty() { id } else { &node.name }).to_owned()
+    }
+
+    /// The name for people of an instance: its model's, and its number where there are several.
+    #[must_use]
+    pub fn instance_name(&self, model: &str, instance: &str) -> String {
+        let number = instance.strip_prefix(model).unwrap_or_default();
+        let space = if number.is_empty() { "" } else { " " };
+        format!("{}{space}{number}", self.name_of(model))
+    }
+
+    /// The name for people of a node in a report.
+    #[must_use]
+    pub fn node_name(&self, node: &NodeReport) -> String {
+        self.instance_name(&node.model, &node.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_through_to_the_bit() {
+        let report = crate::fixture::report(r#"{"seed": 9007199254740991}"#);
+        let message = FromWorker::Done { id: 1, report: Box::new(report.clone()), cancelled: false, elapsed_ms: 0.1 };
+        let text = encode(&message).expect("plain data");
+        let Ok(FromWorker::Done { report: back, .. }) = decode(Some(text)) else {
+            panic!("not what was sent");
+        };
+        assert_eq!((&*back, back.compute_digest()), (&report, report.digest.clone()));
+        assert!(decode::<FromWorker>(Some("{\"Other\": 1}".to_owned())).is_err());
+        assert!(decode::<FromWorker>(None).is_err());
+    }
+
+    #[test]
+    fn instances_are_called_by_their_models_name() {
+        let dataset = crate::fixture::dataset();
+        let summary = Summary::of(&dataset);
+        assert_eq!(summary.tasks, [2, 1]);
+        assert_eq!(summary.instance_name("quick", "quick"), "Quick node");
+        assert_eq!(summary.instance_name("quick", "quick#12"), "Quick node #12");
+        assert_eq!(summary.name_of("nobody"), "nobody");
+    }
+}

@@ -1,0 +1,381 @@
+//! What the worker does, without a browser: messages in, slices of work, messages out.
+
+use poq_core::round::OpenedRound;
+use poq_core::scenario::ScenarioError;
+use poq_core::{Dataset, Scenario, Simulation};
+
+use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker};
+
+/// Length of a slice of work.
+const SLICE_MS: f64 = 20.0;
+/// Progress is told no more often than this.
+const PROGRESS_MS: f64 = 100.0;
+/// A result so far is sent no more often than this ...
+const PARTIAL_MS: f64 = 500.0;
+/// ... and takes no more than one part in so many of the time.
+const PARTIAL_SHARE: f64 = 8.0;
+/// Nodes of a network at most: a result for more takes longer than a page should make its reader wait.
+pub const MAX_NODES: usize = 5_000;
+/// Nodes times tasks at most: memory.
+const MAX_CELLS: usize = 4_000_000;
+
+/// The worker's state.
+#[derive(Debug, Default)]
+pub struct Host {
+    dataset: Option<Result<Dataset, String>>,
+    /// What came before the dataset did.
+    waiting: Vec<ToWorker>,
+    jobs: Vec<Job>,
+    /// The simulation behind the last opened round: the next round is one step on.
+    opened: Option<Box<Simulation>>,
+    opened_scenario: Option<Scenario>,
+}
+
+#[derive(Debug)]
+struct Job {
+    goal: Goal,
+    scenario: Scenario,
+    simulation: Box<Simulation>,
+    /// Runs the simulation up to this round.
+    until: u64,
+    /// Rounds to run between two looks at the clock.
+    batch: u64,
+    elapsed_ms: f64,
+}
+
+#[derive(Debug)]
+enum Goal {
+    Run { id: u32, progress_due_ms: f64, partial_due_ms: f64 },
+    Round { number: u64 },
+    Digest { token: u32 },
+}
+
+impl Host {
+    /// Takes the dataset, or why there is none, and then what was asked for meanwhile.
+    pub fn loaded(&mut self, dataset: Result<Dataset, String>, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
+        match &dataset {
+            Ok(dataset) => send(FromWorker::Loaded(Summary::of(dataset))),
+            Err(message) => send(failed(Part::Dataset, message)),
+        }
+        self.dataset = Some(dataset);
+        for message in std::mem::take(&mut self.waiting) {
+            self.receive(message, now_ms, send);
+        }
+    }
+
+    /// Takes a request; it waits for the dataset if need be.
+    pub fn receive(&mut self, message: ToWorker, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
+        let Some(dataset) = &self.dataset else {
+            self.waiting.push(message);
+            return;
+        };
+        let dataset = match dataset {
+            Ok(dataset) => dataset,
+            Err(reason) => {
+                if let ToWorker::Digest { token, .. } = message {
+                    send(FromWorker::Digest { token, outcome: Err(reason.clone()) });
+                }
+                return;
+            }
+        };
+        match message {
+            ToWorker::Run { id, scenario } => {
+                self.jobs.retain(|job| !matches!(job.goal, Goal::Run { .. }));
+                let goal = Goal::Run { id, progress_due_ms: now_ms + PROGRESS_MS, partial_due_ms: now_ms + PARTIAL_MS };
+                match Job::new(dataset, goal, *scenario) {
+                    // The run that the page shows comes before all else.
+                    Ok(job) => self.jobs.insert(0, job),
+                    Err(error) => send(failed(Part::Run { id, path: error.path.clone() }, &error.message)),
+                }
+            }
+            ToWorker::Cancel { id } => {
+                let is_it = |job: &Job| matches!(job.goal, Goal::Run { id: running, .. } if running == id);
+                if let Some(position) = self.jobs.iter().position(is_it) {
+                    let job = self.jobs.remove(position);
+                    send(FromWorker::Done {
+                        id,
+                        report: Box::new(job.simulation.report(dataset)),
+                        cancelled: true,
+                        elapsed_ms: job.elapsed_ms,
+                    });
+                }
+            }
+            ToWorker::OpenRound { scenario, number } => {
+                self.jobs.retain(|job| !matches!(job.goal, Goal::Round { .. }));
+                let kept = self
+                    .opened
+                    .take()
+                    .filter(|kept| self.opened_scenario.as_ref() == Some(&*scenario) && kept.rounds_done() <= number);
+                let job = if number >= scenario.rounds {
+                    let allowed = scenario.rounds.saturating_sub(1);
+                    Err(ScenarioError {
+                        path: "rounds".to_owned(),
+                        message: format!("there is no round {number}; allowed: 0 to {allowed}"),
+                    })
+                } else if let Some(simulation) = kept {
+                    Ok(Job::with(simulation, Goal::Round { number }, *scenario))
+                } else {
+                    Job::new(dataset, Goal::Round { number }, *scenario)
+                };
+                match job {
+                    Ok(job) => self.jobs.push(Job { until: number, ..job }),
+                    Err(error) => send(failed(Part::Round, &error.message)),
+                }
+            }
+            ToWorker::Digest { token, scenario_json } => {
+                let job = Scenario::from_json(&scenario_json)
+                    .and_then(|scenario| Job::new(dataset, Goal::Digest { token }, scenario));
+                match job {
+                    Ok(job) => self.jobs.push(job),
+                    Err(error) => send(FromWorker::Digest { token, outcome: Err(error.to_string()) }),
+                }
+            }
+        }
+    }
+
+    /// Whether there is work for [`Host::work`].
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Works for about [`SLICE_MS`] by `clock_ms`, on each job in turn.
+    pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
+        let Some(Ok(dataset)) = &self.dataset else {
+            return;
+        };
+        if self.jobs.is_empty() {
+            return;
+        }
+        let mut job = self.jobs.remove(0);
+        if !job.slice(clock_ms) {
+            if let Goal::Run { id, progress_due_ms, partial_due_ms } = &mut job.goal {
+                let now_ms = clock_ms();
+                if now_ms >= *progress_due_ms {
+                    let report = (now_ms >= *partial_due_ms).then(|| Box::new(job.simulation.report(dataset)));
+                    if report.is_some() {
+                        let took_ms = clock_ms() - now_ms;
+                        *partial_due_ms = now_ms + took_ms + PARTIAL_MS.max(PARTIAL_SHARE * took_ms);
+                    }
+                    *progress_due_ms = now_ms + PROGRESS_MS;
+                    send(FromWorker::Progress { id: *id, rounds_done: job.simulation.rounds_done(), report });
+                }
+            }
+            self.jobs.push(job);
+            return;
+        }
+        match job.goal {
+            Goal::Run { id, .. } => {
+                let report = Box::new(job.simulation.report(dataset));
+                send(FromWorker::Done { id, report, cancelled: false, elapsed_ms: job.elapsed_ms });
+            }
+            Goal::Digest { token } => {
+                send(FromWorker::Digest { token, outcome: Ok(job.simulation.report(dataset).digest) });
+            }
+            Goal::Round { number } => {
+                let answers = job.simulation.open_next();
+                let round = OpenedRound::new(dataset, &job.scenario, job.simulation.network(), number, &answers);
+                if let Some(round) = round {
+                    send(FromWorker::Round(Box::new(round)));
+                }
+                (self.opened, self.opened_scenario) = (Some(job.simulation), Some(job.scenario));
+            }
+        }
+    }
+}
+
+impl Job {
+    fn new(dataset: &Dataset, goal: Goal, scenario: Scenario) -> Result<Self, ScenarioError> {
+        check_size(dataset, &scenario)?;
+        let simulation = Box::new(Simulation::new(dataset, &scenario)?);
+        Ok(Self::with(simulation, goal, scenario))
+    }
+
+    fn with(simulation: Box<Simulation>, goal: Goal, scenario: Scenario) -> Self {
+        Self { goal, until: scenario.rounds, scenario, simulation, batch: 64, elapsed_ms: 0.0 }
+    }
+
+    /// Runs for about [`SLICE_MS`]; whether the job has come to its end.
+    fn slice(&mut self, clock_ms: &impl Fn() -> f64) -> bool {
+        let start_ms = clock_ms();
+        let mut now_ms = start_ms;
+        while self.simulation.rounds_done() < self.until && now_ms - start_ms < SLICE_MS {
+            let left = self.until - self.simulation.rounds_done();
+            self.simulation.run(self.batch.min(left));
+            let before_ms = std::mem::replace(&mut now_ms, clock_ms());
+            // The clock of a page may be as coarse as a millisecond.
+            if now_ms - before_ms < 2.0 {
+                self.batch = (self.batch * 2).min(1 << 20);
+            } else if now_ms - before_ms > 5.0 {
+                self.batch = (self.batch / 2).max(1);
+            }
+        }
+        self.elapsed_ms += now_ms - start_ms;
+        self.simulation.rounds_done() >= self.until
+    }
+}
+
+/// Refuses a network that is too large for a page before anything is laid out for it.
+fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioError> {
+    let size = |groups: &[poq_core::scenario::Group], recorded: usize| {
+        let instances = crate::groups::instances(groups, recorded);
+        usize::try_from(instances).unwrap_or(usize::MAX)
+    };
+    let inference = size(&scenario.network.inference, dataset.inference_nodes());
+    let evaluators = size(&scenario.network.evaluators, dataset.evaluators());
+    let nodes = inference.saturating_add(evaluators);
+    let allowed = MAX_NODES.min(MAX_CELLS / dataset.tasks.len().max(1));
+    if nodes > allowed {
+        return Err(ScenarioError {
+            path: "network".to_owned(),
+            message: format!(
+                "{nodes} nodes; the page runs up to {allowed} on this dataset, `poq simulate` runs larger networks"
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn failed(part: Part, message: &str) -> FromWorker {
+    FromWorker::Failed(Failure { part, message: message.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use std::cell::Cell;
+
+    /// A worker whose clock goes on by `tick_ms` at each look.
+    struct Bench {
+        host: Host,
+        now_ms: Cell<f64>,
+        tick_ms: f64,
+        sent: Vec<FromWorker>,
+    }
+
+    impl Bench {
+        fn new(tick_ms: f64) -> Self {
+            let mut bench = Self { host: Host::default(), now_ms: Cell::new(0.0), tick_ms, sent: Vec::new() };
+            let Self { host, sent, .. } = &mut bench;
+            host.loaded(Ok(fixture::dataset()), 0.0, &mut |message| sent.push(message));
+            sent.clear();
+            bench
+        }
+
+        fn ask(&mut self, message: ToWorker) {
+            let Self { host, sent, now_ms, .. } = self;
+            host.receive(message, now_ms.get(), &mut |message| sent.push(message));
+        }
+
+        fn work(&mut self) {
+            let Self { host, sent, now_ms, tick_ms } = self;
+            let clock = || {
+                now_ms.set(now_ms.get() + *tick_ms);
+                now_ms.get()
+            };
+            host.work(&clock, &mut |message| sent.push(message));
+        }
+
+        fn work_to_end(&mut self) -> Vec<FromWorker> {
+            while self.host.is_busy() {
+                self.work();
+            }
+            std::mem::take(&mut self.sent)
+        }
+    }
+
+    fn run(id: u32, scenario: &str) -> ToWorker {
+        ToWorker::Run { id, scenario: Box::new(Scenario::from_json(scenario).expect("valid")) }
+    }
+
+    #[test]
+    fn slices_give_the_same_result_as_one_run() {
+        let mut bench = Bench::new(7.0);
+        bench.ask(run(1, r#"{"rounds": 20000}"#));
+        let sent = bench.work_to_end();
+        let partial = sent.iter().filter(|message| matches!(message, FromWorker::Progress { report: Some(_), .. }));
+        assert!(partial.count() > 0);
+        let Some(FromWorker::Done { id: 1, report, cancelled: false, .. }) = sent.last() else {
+            panic!("no result in {sent:?}");
+        };
+        assert_eq!(report.digest, fixture::report(r#"{"rounds": 20000}"#).digest);
+    }
+
+    #[test]
+    fn a_newer_run_replaces_the_older() {
+        let mut bench = Bench::new(7.0);
+        bench.ask(run(1, r#"{"rounds": 1000000}"#));
+        bench.work();
+        bench.ask(run(2, r#"{"rounds": 10}"#));
+        let sent = bench.work_to_end();
+        assert!(sent.iter().all(|message| !matches!(message, FromWorker::Done { id: 1, .. })));
+        assert!(matches!(sent.last(), Some(FromWorker::Done { id: 2, .. })));
+    }
+
+    #[test]
+    fn a_cancelled_run_reports_what_it_has() {
+        let mut bench = Bench::new(7.0);
+        bench.ask(run(1, r#"{"rounds": 1000000000}"#));
+        bench.work();
+        bench.ask(ToWorker::Cancel { id: 7 });
+        assert!(bench.host.is_busy());
+        bench.ask(ToWorker::Cancel { id: 1 });
+        assert!(!bench.host.is_busy());
+        let Some(FromWorker::Done { report, cancelled: true, .. }) = bench.sent.pop() else {
+            panic!("no result");
+        };
+        assert!(report.rounds > 0 && report.rounds < 1_000_000_000);
+    }
+
+    #[test]
+    fn rounds_open_forwards_and_backwards_alike() {
+        let scenario = Scenario::default();
+        let dataset = fixture::dataset();
+        let mut bench = Bench::new(1.0);
+        for number in [3, 4, 900, 2] {
+            bench.ask(ToWorker::OpenRound { scenario: Box::new(scenario.clone()), number });
+            let sent = bench.work_to_end();
+            let (network, answers) = Simulation::open_round(&dataset, &scenario, number).expect("fits");
+            let want = OpenedRound::new(&dataset, &scenario, &network, number, &answers);
+            assert!(matches!(&sent[..], [FromWorker::Round(round)] if Some(&**round) == want.as_ref()), "{sent:?}");
+        }
+        bench.ask(ToWorker::OpenRound { scenario: Box::new(scenario), number: 5000 });
+        assert!(matches!(&bench.sent[..], [FromWorker::Failed(Failure { part: Part::Round, .. })]));
+    }
+
+    #[test]
+    fn a_scenario_that_does_not_fit_is_told_with_its_path() {
+        let mut bench = Bench::new(1.0);
+        bench.ask(run(1, r#"{"evaluators_per_round": 4}"#));
+        bench.ask(run(2, r#"{"network": {"inference": [{"model": "quick", "count": 10000}]}}"#));
+        bench.ask(ToWorker::Digest { token: 5, scenario_json: r#"{"rounds": 0}"#.to_owned() });
+        let paths: Vec<_> = bench
+            .sent
+            .iter()
+            .map(|message| match message {
+                FromWorker::Failed(Failure { part: Part::Run { path, .. }, .. }) => path.clone(),
+                FromWorker::Digest { token: 5, outcome: Err(message) } => message.clone(),
+                other => panic!("unexpected {other:?}"),
+            })
+            .collect();
+        assert_eq!(paths[..2], ["evaluators_per_round", "network"]);
+        assert!(paths[2].contains("`rounds`"), "{}", paths[2]);
+    }
+
+    #[test]
+    fn requests_wait_for_the_dataset() {
+        let mut host = Host::default();
+        let mut sent = Vec::new();
+        host.receive(
+            ToWorker::Digest { token: 1, scenario_json: r#"{"rounds": 5}"#.to_owned() },
+            0.0,
+            &mut |message| {
+                sent.push(message);
+            },
+        );
+        assert!(!host.is_busy() && sent.is_empty());
+        host.loaded(Err("tasks.jsonl row 3: broken".to_owned()), 0.0, &mut |message| sent.push(message));
+        assert!(matches!(&sent[..], [FromWorker::Failed(_), FromWorker::Digest { outcome: Err(_), .. }]), "{sent:?}");
+    }
+}
