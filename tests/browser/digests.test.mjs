@@ -25,6 +25,7 @@ test("the console's digest is the page's, and refuses in words", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
     assert.equal(await page.evaluate(() => window.poqLab.digest("{}")), await digest(page));
+    assert.equal(await page.evaluate(() => window.poqLab.digest({ seed: 42, reward: {} })), await digest(page));
     const refusal = page.evaluate(() => window.poqLab.digest('{"rounds": 0}'));
     await assert.rejects(refusal, /`rounds`: 0 is out of range/);
   });

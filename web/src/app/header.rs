@@ -152,7 +152,7 @@ fn Help() -> Html {
             </p>
             <h3>{ "In the browser’s console" }</h3>
             <p>
-                <code>{ "await poqLab.digest('{\"seed\": 7}')" }</code>
+                <code>{ "await poqLab.digest({ seed: 7 })" }</code>
                 { " runs a scenario, given as the fields that differ from the default, and gives its digest." }
             </p>
             <h3>{ "Terms" }</h3>

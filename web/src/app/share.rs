@@ -56,6 +56,15 @@ impl Share {
     }
 }
 
+/// What was given to the console: JSON text as it is, any other value as its JSON.
+fn json_text(value: JsValue) -> Result<String, String> {
+    if let Some(text) = value.as_string() {
+        return Ok(text);
+    }
+    let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
+    text.ok_or_else(|| "a scenario is an object, or its JSON as text".to_owned())
+}
+
 /// `window.poqLab` in the browser's console.
 #[derive(Default)]
 pub struct Console {
@@ -65,9 +74,14 @@ pub struct Console {
 }
 
 impl Console {
-    /// Makes `poqLab.digest(scenarioJson)` known: a promise of the digest of that scenario's result.
+    /// Makes `poqLab.digest(scenario)` known: a promise of the digest of that scenario's result. The scenario is an
+    /// object, or JSON text.
     pub fn install(self: Rc<Self>, engine: Rc<Engine>) {
-        let ask = Closure::<dyn FnMut(String) -> js_sys::Promise>::new(move |scenario_json: String| {
+        let ask = Closure::<dyn FnMut(JsValue) -> js_sys::Promise>::new(move |scenario: JsValue| {
+            let scenario_json = match json_text(scenario) {
+                Ok(text) => text,
+                Err(words) => return js_sys::Promise::reject(&js_sys::Error::new(&words)),
+            };
             let token = self.next_token.get();
             self.next_token.set(token.wrapping_add(1));
             let promise = js_sys::Promise::new(&mut |resolve, reject| {

@@ -2,8 +2,11 @@
 
 use yew::prelude::*;
 
-use super::px;
 use super::scale::{Scale, tick_text};
+use super::{px, text_width};
+
+/// What every drawing leaves free right of its frame, at least.
+const MARGIN: f64 = 12.0;
 
 /// The frame of a drawing: the coordinates of its inner edges.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,12 +26,13 @@ pub fn below(frame: Frame, scale: &Scale, wanted: usize, title: &str) -> Html {
     let (ticks, decimals) = scale.ticks(wanted);
     let lines = ticks.iter().map(|&tick| {
         let x = scale.at(tick);
+        let text = tick_text(tick, decimals);
+        // A wide number at the right end stays within the drawing.
+        let text_x = x.min(frame.right + MARGIN - text_width(&text) / 2.0);
         html! {
             <g>
                 <line class="grid" x1={px(x)} x2={px(x)} y1={px(frame.top)} y2={px(frame.bottom)} />
-                <text class="tick" x={px(x)} y={px(frame.bottom + 16.0)} text-anchor="middle">
-                    { tick_text(tick, decimals) }
-                </text>
+                <text class="tick" x={px(text_x)} y={px(frame.bottom + 16.0)} text-anchor="middle">{ text }</text>
             </g>
         }
     });

@@ -128,6 +128,13 @@ fn points(svg: &Element) -> Vec<HtmlElement> {
     (0..list.length()).filter_map(|index| list.item(index)).map(JsCast::unchecked_into).collect()
 }
 
+/// The drawing in which an event happened, and where. (Yew listens at the root: the event's current target says nothing.)
+fn drawing_of(event: &Event) -> Option<(Element, Element)> {
+    let target: Element = event.target()?.dyn_into().ok()?;
+    let svg = target.closest("svg").ok()??;
+    Some((svg, target))
+}
+
 /// The tab key comes to the drawing's first point, or to the one it came from.
 fn keep_one_tab_stop(svg: &Element) {
     let points = points(svg);
@@ -143,8 +150,8 @@ fn step_through_points(event: KeyboardEvent) {
         "ArrowLeft" | "ArrowUp" => -1,
         _ => return,
     };
-    let (Some(svg), Some(target)) = (event.current_target(), event.target()) else { return };
-    let points = points(svg.unchecked_ref());
+    let Some((svg, target)) = drawing_of(&event) else { return };
+    let points = points(&svg);
     let at = points.iter().position(|point| js_sys::Object::is(point, &target));
     let next = at.and_then(|at| points.get(usize::try_from(at as i64 + step).ok()?));
     if at.is_some() {
@@ -160,8 +167,8 @@ fn step_through_points(event: KeyboardEvent) {
 
 /// The point last in focus is where the tab key comes back to.
 fn remember_point(event: FocusEvent) {
-    let (Some(svg), Some(target)) = (event.current_target(), event.target()) else { return };
-    let points = points(svg.unchecked_ref());
+    let Some((svg, target)) = drawing_of(&event) else { return };
+    let points = points(&svg);
     if !points.iter().any(|point| js_sys::Object::is(point, &target)) {
         return;
     }

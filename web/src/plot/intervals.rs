@@ -71,7 +71,7 @@ pub fn draw(groups: &[(&str, Vec<Row>)], width: f64) -> Drawing {
     let decimals = decimals(groups);
     let content = html! {
         <>
-            { axis::below(frame, &scale, if width >= 700.0 { 10 } else { 6 }, "mean reward each time a node is paid") }
+            { axis::below(frame, &scale, ((right - left) / 48.0).clamp(2.0, 10.0) as usize, "mean reward each time a node is paid") }
             <line class="zero" x1={px(zero)} x2={px(zero)} y1={px(frame.top)} y2={px(frame.bottom)} />
             { for groups.iter().zip(tops).map(|((title, rows), top)| {
                 group(title, rows, top, &scale, Layout { row_height, name_width, width, decimals })
@@ -172,9 +172,9 @@ fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
             <rect class="hit" x="0" y={px(y)} width={px(width)} height={px(height)} />
             <text class="halo" x="0" y={px(name_y)}>{ cut(&row.name, name_room) }</text>
             { bar(row.prompts, "prompts", 2.0) }
-            { bar(row.monte_carlo, "monte-carlo", 10.0) }
+            { bar(row.monte_carlo, "monte-carlo", 12.0) }
             if let Some(mean) = row.mean {
-                <circle class="dot" cx={px(scale.at(mean))} cy={px(middle)} r="3.5" />
+                <circle class="dot" cx={px(scale.at(mean))} cy={px(middle)} r="2.5" />
             }
             <text class="value" x={px(width)} y={px(middle + 4.0)} text-anchor="end">
                 { row.mean.map_or_else(|| "no rounds".to_owned(), |mean| format::fixed(mean, decimals)) }

@@ -139,7 +139,7 @@ impl Host {
         !self.jobs.is_empty()
     }
 
-    /// Works for about [`SLICE_MS`] by `clock_ms`, on each job in turn.
+    /// Works for a slice of about 20 ms by `clock_ms`, on each job in turn.
     pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
         let Some(Ok(dataset)) = &self.dataset else {
             return;
