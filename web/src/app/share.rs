@@ -61,8 +61,9 @@ fn json_text(value: JsValue) -> Result<String, String> {
     if let Some(text) = value.as_string() {
         return Ok(text);
     }
-    let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-    text.ok_or_else(|| "a scenario is an object, or its JSON as text".to_owned())
+    let value: serde_json::Value = serde_wasm_bindgen::from_value(value)
+        .map_err(|error| format!("a scenario is an object, or its JSON as text ({error})"))?;
+    Ok(value.to_string())
 }
 
 /// `window.poqLab` in the browser's console.
