@@ -36,6 +36,12 @@ pub fn evaluator_quality(score: f64, consensus: f64) -> f64 {
     1.0 - (score - consensus).abs() / 10.0
 }
 
+/// [`inference_quality`] as intercept and slope, for sums that are turned into quality once.
+pub(crate) const INFERENCE_QUALITY: (f64, f64) = (0.0, 0.1);
+
+/// [`evaluator_quality`] as intercept and slope in the distance `|s - c|`.
+pub(crate) const EVALUATOR_QUALITY: (f64, f64) = (1.0, -0.1);
+
 /// `alpha * quality - beta * cost`, with quality and cost in `[0, 1]`.
 #[inline]
 #[must_use]
@@ -59,6 +65,16 @@ mod tests {
         assert_eq!(reward(1.0, inference_quality(8.0), 0.5, 0.4), 0.6000000000000001);
         assert_eq!(evaluator_quality(3.0, 5.0), 0.8);
         assert_eq!(evaluator_quality(0.0, 10.0), 0.0);
+    }
+
+    #[test]
+    fn intercepts_and_slopes_are_those_of_the_formulas() {
+        for distance in [0.0, 0.7, 3.3, 10.0] {
+            let (intercept, slope) = INFERENCE_QUALITY;
+            assert!((intercept + slope * distance - inference_quality(distance)).abs() < 1e-15);
+            let (intercept, slope) = EVALUATOR_QUALITY;
+            assert!((intercept + slope * distance - evaluator_quality(distance, 0.0)).abs() < 1e-15);
+        }
     }
 
     #[test]

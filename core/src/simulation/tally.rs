@@ -1,7 +1,7 @@
 //! What rounds add up to: per node and task, enough for every figure of the report.
 
 use crate::network::{Instance, Network};
-use crate::reward::RewardWeights;
+use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY, RewardWeights};
 use crate::scenario::InferenceDraw;
 use crate::stats::Moments;
 
@@ -46,13 +46,13 @@ impl Tally {
     /// Reward of an inference node: `alpha * c / 10 - beta * cost`.
     pub(crate) fn of_inference(network: &Network, weights: &RewardWeights) -> Self {
         let (alpha, beta) = (weights.alpha_inference, weights.beta_inference);
-        Self::new(&network.inference, network.tasks.len(), (0.0, 0.1), alpha, beta)
+        Self::new(&network.inference, network.tasks.len(), INFERENCE_QUALITY, alpha, beta)
     }
 
     /// Reward of an evaluator node: `alpha * (1 - |s - c| / 10) - beta * cost`.
     pub(crate) fn of_evaluators(network: &Network, weights: &RewardWeights, draw: InferenceDraw) -> Self {
         let (alpha, beta) = (weights.alpha_evaluator, weights.beta_evaluator);
-        let mut tally = Self::new(&network.evaluators, network.tasks.len(), (1.0, -0.1), alpha, beta);
+        let mut tally = Self::new(&network.evaluators, network.tasks.len(), EVALUATOR_QUALITY, alpha, beta);
         if draw == InferenceDraw::All {
             tally.rounds = Some(RoundMeans {
                 open: vec![0.0; network.evaluators.len()],
