@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use poq_core::dataset::DatasetFiles;
 use poq_core::network::Network;
 use poq_core::reward::{evaluator_quality, inference_quality};
-use poq_core::rng::{Purpose, Stream};
+use poq_core::rng::{Purpose, Ranges, Stream};
 use poq_core::{Dataset, Scenario, Simulation};
 use serde_json::json;
 
@@ -35,16 +35,14 @@ fn bare_loop(network: &Network, evaluators_per_round: u32, seed: u64) -> [f64; 2
         .flat_map(|set| (0..pool).filter(move |member| set >> member & 1 == 1))
         .collect();
     let k = evaluators_per_round as usize;
-    let count = (sets.len() / k) as u32;
+    let ranges = Ranges::new([tasks, nodes, (sets.len() / k) as u32]);
     let mut scores = vec![0.0; evaluators_per_round as usize];
     let mut sums = [0.0; 2];
     for _ in 0..ROUNDS {
-        let task = draws.below(tasks) as usize;
-        let node = draws.below(nodes) as usize;
+        let [task, node, set] = draws.below_each(&ranges).map(|number| number as usize);
         let recorded = network.scores(task, network.inference[node].model);
         let mut sum = 0.0;
-        let start = draws.below(count) as usize * k;
-        for (&evaluator, score) in sets[start..start + k].iter().zip(&mut scores) {
+        for (&evaluator, score) in sets[set * k..][..k].iter().zip(&mut scores) {
             *score = recorded[network.evaluators[evaluator as usize].model];
             sum += *score;
         }

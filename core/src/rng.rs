@@ -59,6 +59,25 @@ impl Stream {
         (product >> 32) as u32
     }
 
+    /// One uniform number below each of `ranges`' bounds, independent and without bias.
+    #[inline]
+    pub fn below_each<const N: usize>(&mut self, ranges: &Ranges<N>) -> [u32; N] {
+        let Some(threshold) = ranges.threshold else {
+            return ranges.bounds.map(|bound| self.below(bound));
+        };
+        loop {
+            let mut word = self.rng.next_u32();
+            let numbers = ranges.bounds.map(|bound| {
+                let product = u64::from(word) * u64::from(bound);
+                word = product as u32;
+                (product >> 32) as u32
+            });
+            if word >= threshold {
+                return numbers;
+            }
+        }
+    }
+
     /// A uniform number in `(0, 1]`, with 53 random bits.
     fn unit_open_left(&mut self) -> f64 {
         ((self.rng.next_u64() >> 11) + 1) as f64 * (1.0 / 9_007_199_254_740_992.0)
@@ -76,9 +95,61 @@ impl Stream {
     }
 }
 
+/// Bounds of numbers that are drawn together: from one random word where the product of the bounds fits in it
+/// (Brackett-Rozinsky and Lemire 2024, arXiv 2408.06213), else each from a word of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranges<const N: usize> {
+    bounds: [u32; N],
+    /// What is left of an accepted word is at least this; `None` where the product does not fit.
+    threshold: Option<u32>,
+}
+
+impl<const N: usize> Ranges<N> {
+    /// For numbers in `0..bound` of each of `bounds`, all positive; a bound of 0 gives 0.
+    #[must_use]
+    pub fn new(bounds: [u32; N]) -> Self {
+        let bounds = bounds.map(|bound| bound.max(1));
+        let product = bounds.iter().try_fold(1_u32, |product, &bound| product.checked_mul(bound));
+        Self { bounds, threshold: product.map(|product| product.wrapping_neg() % product) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every combination equally often, for a product that fits a word well, one that fills most of it, and one that
+    /// does not fit.
+    #[test]
+    fn numbers_drawn_together_are_uniform_and_independent() {
+        for bounds in [[4, 3, 5], [4, 3, 200_000_000], [4, 3, 1_000_000_000]] {
+            let ranges = Ranges::new(bounds);
+            assert_eq!(ranges.threshold.is_some(), bounds[2] < 1_000_000_000);
+            let mut stream = Stream::new(2, Purpose::Draws);
+            let mut counts = [0_u32; 60];
+            for _ in 0..60_000 {
+                let [a, b, c] = stream.below_each(&ranges);
+                let fifth = u64::from(c) * 5 / u64::from(bounds[2]);
+                counts[((a * 3 + b) * 5) as usize + fifth as usize] += 1;
+            }
+            // Each count has sd sqrt(60000 * 1/60 * 59/60) = 31.4; five sd either way.
+            assert!(counts.iter().all(|&count| count.abs_diff(1000) < 157), "{bounds:?}: {counts:?}");
+        }
+    }
+
+    /// The bounds' product 3 * 2^30 refuses a quarter of all words; without that, small numbers would come up too often.
+    #[test]
+    fn words_that_would_bias_are_refused() {
+        let ranges = Ranges::new([3, 1 << 30]);
+        assert_eq!(ranges.threshold, Some(1 << 30));
+        let mut stream = Stream::new(4, Purpose::Draws);
+        let mut counts = [0_u32; 3];
+        for _ in 0..90_000 {
+            counts[stream.below_each(&ranges)[0] as usize] += 1;
+        }
+        // sd sqrt(90000 * 2/9) = 141.
+        assert!(counts.iter().all(|&count| count.abs_diff(30_000) < 707), "{counts:?}");
+    }
 
     #[test]
     fn streams_of_one_seed_differ_and_repeat() {

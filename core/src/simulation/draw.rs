@@ -2,7 +2,7 @@
 
 use crate::rng::Stream;
 
-/// Pools with at most so many sets of K have them all in a table, which costs one draw in place of K.
+/// Pools with at most so many sets of K have them all in a table, which costs one number in place of K.
 const MAX_SETS: u32 = 4096;
 
 /// The way of drawing that fits the pool; which one is a matter of the pool's size and K alone.
@@ -28,12 +28,20 @@ impl EvaluatorDraw {
         }
     }
 
-    /// Draws a set of evaluators.
-    #[inline]
-    pub(crate) fn draw(&mut self, stream: &mut Stream) -> &[u32] {
+    /// How many sets [`EvaluatorDraw::draw`] chooses from by a number; 1 where it draws numbers of its own.
+    pub(crate) fn sets(&self) -> u32 {
         match self {
-            Self::Table { sets, count, size } => {
-                let start = stream.below(*count) as usize * *size;
+            Self::Table { count, .. } => *count,
+            Self::Floyd { .. } => 1,
+        }
+    }
+
+    /// The set of evaluators with number `set`, which is uniform below [`EvaluatorDraw::sets`], or one drawn from `stream`.
+    #[inline]
+    pub(crate) fn draw(&mut self, set: u32, stream: &mut Stream) -> &[u32] {
+        match self {
+            Self::Table { sets, size, .. } => {
+                let start = set as usize * *size;
                 &sets[start..start + *size]
             }
             Self::Floyd { last_picked, draws, picked } => {
@@ -108,7 +116,8 @@ mod tests {
             let mut stream = Stream::new(3, Purpose::Draws);
             let mut counts = vec![0_u32; pool as usize];
             for _ in 0..20_000 {
-                let mut set = draw.draw(&mut stream).to_vec();
+                let number = stream.below(draw.sets());
+                let mut set = draw.draw(number, &mut stream).to_vec();
                 set.iter().for_each(|&evaluator| counts[evaluator as usize] += 1);
                 set.sort_unstable();
                 set.dedup();

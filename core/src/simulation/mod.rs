@@ -11,7 +11,7 @@ mod tally;
 use crate::dataset::Dataset;
 use crate::network::Network;
 use crate::report::{DatasetName, Report};
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Purpose, Ranges, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
 use draw::EvaluatorDraw;
@@ -46,6 +46,8 @@ pub struct Simulation {
     scorers: Vec<Scorer>,
     /// Whether any score has noise.
     is_noisy: bool,
+    /// Of a round's task, inference node (one where all answer) and set of evaluators.
+    ranges: Ranges<3>,
     evaluator_draw: EvaluatorDraw,
     /// The scores that the K evaluators drawn for the round give to the answer at hand.
     scores: Vec<f64>,
@@ -81,6 +83,11 @@ impl Simulation {
         let network = Network::new(dataset, scenario)?;
         let inference = Tally::of_inference(&network, &scenario.reward);
         let evaluators = Tally::of_evaluators(&network, &scenario.reward, scenario.inference_draw);
+        let evaluator_draw = EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round);
+        let nodes = match scenario.inference_draw {
+            InferenceDraw::Uniform => network.inference.len() as u32,
+            InferenceDraw::All => 1,
+        };
         Ok(Self {
             dataset: DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() },
             draws: Stream::new(scenario.seed, Purpose::Draws),
@@ -96,7 +103,8 @@ impl Simulation {
                 .iter()
                 .map(|instance| Scorer { model: instance.model, noise_sd: instance.score_noise_sd })
                 .collect(),
-            evaluator_draw: EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round),
+            ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
+            evaluator_draw,
             scores: vec![0.0; scenario.evaluators_per_round as usize],
             scenario: scenario.clone(),
             network,
@@ -123,10 +131,12 @@ impl Simulation {
 
     /// Runs up to `rounds` more rounds, never beyond the scenario's number.
     pub fn run(&mut self, rounds: u64) {
-        for _ in 0..rounds.min(self.rounds_left()) {
-            self.round(&mut |_, _, _, _, _| {});
-            if self.series.is_due(self.rounds_done) {
-                self.series.push(self.rounds_done, &self.inference, &self.evaluators);
+        let stop = self.rounds_done + rounds.min(self.rounds_left());
+        while self.rounds_done < stop {
+            match self.scores.len() {
+                // The usual K, known to the compiler: a fifth quicker.
+                3 => self.play::<3>(stop, &mut |_, _, _, _, _| {}),
+                _ => self.play::<0>(stop, &mut |_, _, _, _, _| {}),
             }
         }
     }
@@ -173,12 +183,9 @@ impl Simulation {
             return Vec::new();
         }
         let mut answers = Vec::new();
-        self.round(&mut |position, inference, drawn, scores, consensus| {
+        self.play::<0>(self.rounds_done + 1, &mut |position, inference, drawn, scores, consensus| {
             answers.push((position, inference, drawn.to_vec(), scores.to_vec(), consensus));
         });
-        if self.series.is_due(self.rounds_done) {
-            self.series.push(self.rounds_done, &self.inference, &self.evaluators);
-        }
         answers
             .into_iter()
             .map(|(position, inference, drawn, scores, consensus)| ScoredAnswer {
@@ -190,40 +197,48 @@ impl Simulation {
             .collect()
     }
 
-    #[inline]
-    fn round(&mut self, watch: &mut impl FnMut(usize, usize, &[u32], &[f64], f64)) {
-        let task = self.draws.below(self.network.tasks.len() as u32) as usize;
-        let nodes = self.network.inference.len();
-        let answering = match self.scenario.inference_draw {
-            InferenceDraw::Uniform => {
-                let node = self.draws.below(nodes as u32) as usize;
-                node..node + 1
+    /// Runs rounds until `stop`, or until the next point of the series. `K` is the number of evaluators drawn, or 0 where
+    /// it is known only at run time.
+    fn play<const K: usize>(&mut self, stop: u64, watch: &mut impl FnMut(usize, usize, &[u32], &[f64], f64)) {
+        let stop = stop.min(self.series.next());
+        // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
+        let Self { network, scorers, scores, evaluator_draw, draws, noise, sample, ranges, .. } = self;
+        let (network, scorers, scores, ranges) = (&*network, &**scorers, &mut **scores, *ranges);
+        let (consensus_rule, is_noisy) = (self.scenario.consensus, self.is_noisy);
+        let all_answer = self.scenario.inference_draw == InferenceDraw::All;
+        let mut inference = self.inference.desk();
+        let mut evaluators = self.evaluators.desk();
+        for round in self.rounds_done..stop {
+            let [task, node, set] = draws.below_each(&ranges);
+            let (task, node) = (task as usize, node as usize);
+            let answering = if all_answer { 0..network.inference.len() } else { node..node + 1 };
+            let sampled = sample.admits(round, answering.len());
+            let drawn = evaluator_draw.draw(set, draws);
+            let (drawn, scores) = if K > 0 { (&drawn[..K], &mut scores[..K]) } else { (drawn, &mut *scores) };
+            for node in answering {
+                let recorded = network.scores(task, network.inference[node].model);
+                for (score, &evaluator) in scores.iter_mut().zip(drawn) {
+                    *score = recorded[scorers[evaluator as usize].model];
+                }
+                if is_noisy {
+                    add_noise(scores, drawn, scorers, noise);
+                }
+                let consensus = consensus_rule.of(scores);
+                watch(task, node, drawn, scores, consensus);
+                inference.pay(task, node, consensus);
+                for (&evaluator, &score) in drawn.iter().zip(&*scores) {
+                    evaluators.pay(task, evaluator as usize, (score - consensus).abs());
+                }
+                if sampled {
+                    sample.push(Sampled { round: round as u32, task: task as u32, inference: node as u32, consensus });
+                }
             }
-            InferenceDraw::All => 0..nodes,
-        };
-        let sampled = self.sample.admits(self.rounds_done, answering.len());
-        let drawn = self.evaluator_draw.draw(&mut self.draws);
-        for node in answering {
-            let recorded = self.network.scores(task, self.network.inference[node].model);
-            for (score, &evaluator) in self.scores.iter_mut().zip(drawn) {
-                *score = recorded[self.scorers[evaluator as usize].model];
-            }
-            if self.is_noisy {
-                add_noise(&mut self.scores, drawn, &self.scorers, &mut self.noise);
-            }
-            let consensus = self.scenario.consensus.of(&self.scores);
-            watch(task, node, drawn, &self.scores, consensus);
-            self.inference.add(task, node, consensus);
-            for (&evaluator, &score) in drawn.iter().zip(&self.scores) {
-                self.evaluators.add(task, evaluator as usize, (score - consensus).abs());
-            }
-            if sampled {
-                let round = self.rounds_done as u32;
-                self.sample.push(Sampled { round, task: task as u32, inference: node as u32, consensus });
-            }
+            evaluators.end_round(drawn);
         }
-        self.evaluators.end_round(drawn);
-        self.rounds_done += 1;
+        self.rounds_done = self.rounds_done.max(stop);
+        if self.rounds_done == self.series.next() {
+            self.series.push(self.rounds_done, &self.inference, &self.evaluators);
+        }
     }
 }
 

@@ -74,26 +74,9 @@ impl Tally {
         }
     }
 
-    /// Pays `node` for `value` on `task`.
-    #[inline]
-    pub(crate) fn add(&mut self, task: usize, node: usize, value: f64) {
-        let cell = &mut self.cells[task * self.intercepts.len() + node];
-        cell.values.add(value);
-        cell.negative += u64::from(self.intercepts[node] + self.slope * value < 0.0);
-        if let Some(rounds) = &mut self.rounds {
-            rounds.open[node] += value;
-        }
-    }
-
-    /// The round is over; `drawn` are the nodes that were paid in it.
-    #[inline]
-    pub(crate) fn end_round(&mut self, drawn: &[u32]) {
-        if let Some(rounds) = &mut self.rounds {
-            for &node in drawn {
-                let mean = std::mem::take(&mut rounds.open[node as usize]) / rounds.payments;
-                rounds.means[node as usize].add(mean);
-            }
-        }
+    /// The tally opened for payments.
+    pub(crate) fn desk(&mut self) -> Desk<'_> {
+        Desk { cells: &mut self.cells, intercepts: &self.intercepts, slope: self.slope, rounds: self.rounds.as_mut() }
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -138,6 +121,38 @@ impl Tally {
     }
 }
 
+/// A tally opened for payments.
+pub(crate) struct Desk<'a> {
+    cells: &'a mut [Cell],
+    intercepts: &'a [f64],
+    slope: f64,
+    rounds: Option<&'a mut RoundMeans>,
+}
+
+impl Desk<'_> {
+    /// Pays `node` for `value` on `task`.
+    #[inline]
+    pub(crate) fn pay(&mut self, task: usize, node: usize, value: f64) {
+        let cell = &mut self.cells[task * self.intercepts.len() + node];
+        cell.values.add(value);
+        cell.negative += u64::from(self.intercepts[node] + self.slope * value < 0.0);
+        if let Some(rounds) = &mut self.rounds {
+            rounds.open[node] += value;
+        }
+    }
+
+    /// The round is over; `drawn` are the nodes that were paid in it.
+    #[inline]
+    pub(crate) fn end_round(&mut self, drawn: &[u32]) {
+        if let Some(rounds) = &mut self.rounds {
+            for &node in drawn {
+                let mean = std::mem::take(&mut rounds.open[node as usize]) / rounds.payments;
+                rounds.means[node as usize].add(mean);
+            }
+        }
+    }
+}
+
 /// Points of a series at most.
 const POINTS: u64 = 50;
 /// Networks larger than this have no series: a plot could not show them, and each point costs a pass over all cells.
@@ -159,9 +174,9 @@ impl Series {
         Self { step, next: step, rounds: Vec::new(), means: Vec::new() }
     }
 
-    #[inline]
-    pub(crate) fn is_due(&self, rounds_done: u64) -> bool {
-        rounds_done == self.next
+    /// Rounds done at the next point.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     pub(crate) fn push(&mut self, rounds_done: u64, inference: &Tally, evaluators: &Tally) {
