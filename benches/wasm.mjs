@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 import { withPage } from "../tests/browser/harness.mjs";
 
-const [binary, rounds = "10000000", repeats = "5"] = process.argv.slice(2);
+const [binary, rounds = "4000000", repeats = "21"] = process.argv.slice(2);
 if (!binary) {
   console.error("usage: node benches/wasm.mjs RUST_BINARY [ROUNDS] [REPEATS]");
   process.exit(2);

@@ -1,6 +1,8 @@
 // A dataset that is missing, cut short or changed gives an error that says where.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
@@ -57,3 +59,17 @@ for (const [name, [file, change, words]] of Object.entries(CHANGES)) {
     });
   });
 }
+
+test("a row that cannot be, in a file with the right hash, is refused with file, row and field", async () => {
+  const latency = (text) => text.replace(/"latency_ms":\s*[\d.]+/, '"latency_ms":-5');
+  await withPage(async ({ page, url, context }) => {
+    await replace(context, "outputs.jsonl", latency);
+    await replace(context, "manifest.json", (text) => {
+      const shipped = readFileSync(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8");
+      const manifest = JSON.parse(text);
+      manifest.files["outputs.jsonl"].sha256 = createHash("sha256").update(latency(shipped)).digest("hex");
+      return JSON.stringify(manifest);
+    });
+    assert.match(await fault(page, url), /outputs\.jsonl.*row 1.*`latency_ms`.*-5/s);
+  });
+});
