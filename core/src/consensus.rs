@@ -1,40 +1,424 @@
 //! Consensus: one score in `[0, 10]` from the scores of the evaluators drawn for an output.
+//!
+//! arXiv 2512.16317 does not state its rule; the follow-up (arXiv 2601.21189) calls the baseline "simple averaging" and
+//! compares it with the median, the trimmed mean and an adaptive trust-weighted mean. None of its parameters is known:
+//! every default here is assumed.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Map;
+
+use crate::fields::{Fields, unknown_word};
+use crate::limits::{self, Bounds};
+use crate::network::Instance;
 
 /// The rule that turns the drawn evaluators' scores into the consensus.
-///
-/// Assumed: arXiv 2512.16317 does not state its rule; the follow-up (arXiv 2601.21189) calls the baseline "simple
-/// averaging".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Consensus {
     /// The arithmetic mean.
-    #[default]
-    Mean,
+    Mean {},
+    /// The middle score, or the mean of the two in the middle.
+    Median {},
+    /// The mean of what is left when the lowest and the highest scores are dropped.
+    TrimmedMean {
+        /// Share dropped at each end, of K, rounded up.
+        trim_share: f64,
+    },
+    /// The mean by trust weights that shrink or grow with each deviation `d = |s - c| / 10`:
+    /// `w <- clip(w * (1 + lambda * (0.5 - d)), w_min, w_max)` (arXiv 2601.21189, eq. 21).
+    TrustWeighted {
+        /// How fast weights move.
+        lambda: f64,
+        /// Smallest weight.
+        w_min: f64,
+        /// Largest weight.
+        w_max: f64,
+        /// Weight before the first round.
+        w_initial: f64,
+    },
+    /// The mean by trust weights that follow closeness: `w <- retention * w + (1 - retention) * max(0, 1 - 2 d)`, kept
+    /// within `[w_min, w_max]`.
+    EmaTrust {
+        /// How much of the old weight stays.
+        retention: f64,
+        /// Smallest weight.
+        w_min: f64,
+        /// Largest weight.
+        w_max: f64,
+        /// Weight before the first round.
+        w_initial: f64,
+    },
+    /// The mean by stake of the scores, each cut down to the largest score that at least a share `kappa` of the drawn
+    /// stake supports (after Bittensor's Yuma consensus). Scores below are not raised.
+    Yuma {
+        /// Share of stake that a score needs behind it.
+        kappa: f64,
+    },
+}
+
+impl Default for Consensus {
+    fn default() -> Self {
+        Self::Mean {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Consensus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_fields(Fields(Map::deserialize(deserializer)?)).map_err(D::Error::custom)
+    }
 }
 
 impl Consensus {
-    /// The consensus of `scores`, each in `[0, 10]`; 0 for none.
-    #[inline]
+    /// A rule; absent parameters have their default.
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let rule: String = fields.required("rule")?;
+        let rule = match rule.as_str() {
+            "mean" => Self::Mean {},
+            "median" => Self::Median {},
+            "trimmed_mean" => Self::TrimmedMean { trim_share: fields.number("trim_share", 0.2)? },
+            "trust_weighted" => Self::TrustWeighted {
+                lambda: fields.number("lambda", 0.1)?,
+                w_min: fields.number("w_min", 0.1)?,
+                w_max: fields.number("w_max", 2.0)?,
+                w_initial: fields.number("w_initial", 1.0)?,
+            },
+            "ema_trust" => Self::EmaTrust {
+                retention: fields.number("retention", 0.95)?,
+                w_min: fields.number("w_min", 0.05)?,
+                w_max: fields.number("w_max", 1.0)?,
+                w_initial: fields.number("w_initial", 0.5)?,
+            },
+            "yuma" => Self::Yuma { kappa: fields.number("kappa", 0.5)? },
+            other => return Err(unknown_word("rule", other, &Self::RULES)),
+        };
+        fields.finish()?;
+        Ok(rule)
+    }
+
+    /// The names of the rules, each a rule by its defaults when written as `{"rule": name}`.
+    pub const RULES: [&str; 6] = ["mean", "median", "trimmed_mean", "trust_weighted", "ema_trust", "yuma"];
+
+    /// Its name, as in `{"rule": name}`.
     #[must_use]
-    pub fn of(self, scores: &[f64]) -> f64 {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Mean => {
-                let sum: f64 = scores.iter().sum();
-                if scores.is_empty() { 0.0 } else { sum / scores.len() as f64 }
+            Self::Mean {} => "mean",
+            Self::Median {} => "median",
+            Self::TrimmedMean { .. } => "trimmed_mean",
+            Self::TrustWeighted { .. } => "trust_weighted",
+            Self::EmaTrust { .. } => "ema_trust",
+            Self::Yuma { .. } => "yuma",
+        }
+    }
+
+    /// Its parameters: name, value and allowed range.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, f64, Bounds)> {
+        let weights = |w_min, w_max, w_initial| {
+            [
+                ("w_min", w_min, limits::TRUST_WEIGHT),
+                ("w_max", w_max, limits::TRUST_WEIGHT),
+                ("w_initial", w_initial, limits::TRUST_WEIGHT),
+            ]
+        };
+        match *self {
+            Self::Mean {} | Self::Median {} => Vec::new(),
+            Self::TrimmedMean { trim_share } => vec![("trim_share", trim_share, limits::TRIM_SHARE)],
+            Self::TrustWeighted { lambda, w_min, w_max, w_initial } => {
+                let mut parameters = vec![("lambda", lambda, limits::TRUST_LAMBDA)];
+                parameters.extend(weights(w_min, w_max, w_initial));
+                parameters
+            }
+            Self::EmaTrust { retention, w_min, w_max, w_initial } => {
+                let mut parameters = vec![("retention", retention, limits::SHARE)];
+                parameters.extend(weights(w_min, w_max, w_initial));
+                parameters
+            }
+            Self::Yuma { kappa } => vec![("kappa", kappa, limits::SHARE)],
+        }
+    }
+
+    /// Whether the rule keeps a weight for each evaluator.
+    #[must_use]
+    pub fn has_weights(&self) -> bool {
+        matches!(self, Self::TrustWeighted { .. } | Self::EmaTrust { .. })
+    }
+
+    /// Scores that the trimmed mean drops at each end of `k`; 0 under the other rules.
+    #[must_use]
+    pub fn trimmed(&self, k: u32) -> u32 {
+        match *self {
+            Self::TrimmedMean { trim_share } => libm::ceil(trim_share * f64::from(k)) as u32,
+            _ => 0,
+        }
+    }
+}
+
+/// A rule at work: with its evaluators' stakes or weights.
+#[derive(Clone, Debug)]
+pub(crate) enum Rule {
+    Mean,
+    Median { sorted: Vec<f64> },
+    TrimmedMean { trimmed: usize, sorted: Vec<f64> },
+    TrustWeighted { lambda: f64, trust: Trust },
+    EmaTrust { retention: f64, trust: Trust },
+    Yuma { kappa: f64, stakes: Vec<f64>, by_score: Vec<(f64, f64)> },
+}
+
+/// By evaluator: its weight.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust {
+    weights: Vec<f64>,
+    min: f64,
+    max: f64,
+}
+
+impl Trust {
+    fn new(evaluators: usize, min: f64, max: f64, initial: f64) -> Self {
+        Self { weights: vec![initial; evaluators], min, max }
+    }
+
+    /// The mean of `scores` by the weights of `drawn`, then each of these weights as `next` of itself and the deviation.
+    #[inline]
+    fn consensus(&mut self, drawn: &[u32], scores: &[f64], next: impl Fn(f64, f64) -> f64) -> f64 {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (&evaluator, &score) in drawn.iter().zip(scores) {
+            let weight = self.weights[evaluator as usize];
+            sum += weight * score;
+            total += weight;
+        }
+        let consensus = within(sum / total, scores);
+        for (&evaluator, &score) in drawn.iter().zip(scores) {
+            let weight = &mut self.weights[evaluator as usize];
+            *weight = next(*weight, (score - consensus).abs() * 0.1).clamp(self.min, self.max);
+        }
+        consensus
+    }
+}
+
+impl Rule {
+    pub(crate) fn new(consensus: Consensus, evaluators: &[Instance], k: u32) -> Self {
+        let scratch = || Vec::with_capacity(k as usize);
+        match consensus {
+            Consensus::Mean {} => Self::Mean,
+            Consensus::Median {} => Self::Median { sorted: scratch() },
+            Consensus::TrimmedMean { .. } => {
+                Self::TrimmedMean { trimmed: consensus.trimmed(k) as usize, sorted: scratch() }
+            }
+            Consensus::TrustWeighted { lambda, w_min, w_max, w_initial } => {
+                Self::TrustWeighted { lambda, trust: Trust::new(evaluators.len(), w_min, w_max, w_initial) }
+            }
+            Consensus::EmaTrust { retention, w_min, w_max, w_initial } => {
+                Self::EmaTrust { retention, trust: Trust::new(evaluators.len(), w_min, w_max, w_initial) }
+            }
+            Consensus::Yuma { kappa } => Self::Yuma {
+                kappa,
+                stakes: evaluators.iter().map(|evaluator| evaluator.stake).collect(),
+                by_score: Vec::with_capacity(k as usize),
+            },
+        }
+    }
+
+    /// The consensus on `scores`, each in `[0, 10]` and given by the evaluator at the same place of `drawn`; 0 for none.
+    /// It lies within the scores.
+    #[inline]
+    pub(crate) fn consensus(&mut self, drawn: &[u32], scores: &[f64]) -> f64 {
+        if scores.is_empty() {
+            return 0.0;
+        }
+        match self {
+            Self::Mean => mean(scores),
+            Self::Median { sorted } => {
+                sort_into(sorted, scores);
+                let middle = sorted.len() / 2;
+                if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
+            }
+            Self::TrimmedMean { trimmed, sorted } => {
+                sort_into(sorted, scores);
+                let kept = &sorted[*trimmed..sorted.len() - *trimmed];
+                within(mean(kept), kept)
+            }
+            Self::TrustWeighted { lambda, trust } => {
+                trust.consensus(drawn, scores, |weight, deviation| weight * (1.0 + *lambda * (0.5 - deviation)))
+            }
+            Self::EmaTrust { retention, trust } => trust.consensus(drawn, scores, |weight, deviation| {
+                *retention * weight + (1.0 - *retention) * (1.0 - 2.0 * deviation).max(0.0)
+            }),
+            Self::Yuma { kappa, stakes, by_score } => {
+                by_score.clear();
+                by_score.extend(drawn.iter().zip(scores).map(|(&drawn, &score)| (score, stakes[drawn as usize])));
+                clipped_mean(by_score, *kappa)
             }
         }
     }
+
+    /// The weight of an evaluator in the consensus: its trust or stake, or 1 where all count alike.
+    pub(crate) fn weight(&self, evaluator: usize) -> f64 {
+        match self {
+            Self::Mean | Self::Median { .. } | Self::TrimmedMean { .. } => 1.0,
+            Self::TrustWeighted { trust, .. } | Self::EmaTrust { trust, .. } => trust.weights[evaluator],
+            Self::Yuma { stakes, .. } => stakes[evaluator],
+        }
+    }
+
+    /// By evaluator: its trust weight, under a rule that keeps such weights.
+    pub(crate) fn weights(&self) -> Option<&[f64]> {
+        match self {
+            Self::TrustWeighted { trust, .. } | Self::EmaTrust { trust, .. } => Some(&trust.weights),
+            _ => None,
+        }
+    }
+}
+
+#[inline]
+fn mean(scores: &[f64]) -> f64 {
+    let sum: f64 = scores.iter().sum();
+    sum / scores.len() as f64
+}
+
+/// A weighted mean may leave its scores' range by rounding alone: for equal scores it would not equal them.
+#[inline]
+fn within(mean: f64, scores: &[f64]) -> f64 {
+    let low = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    mean.clamp(low, high)
+}
+
+/// Up to so many scores are sorted by exchanges without branches, which the processor cannot predict wrongly.
+const FEW: usize = 16;
+
+#[inline]
+fn sort_into(sorted: &mut Vec<f64>, scores: &[f64]) {
+    sorted.clear();
+    sorted.extend_from_slice(scores);
+    if sorted.len() > FEW {
+        sorted.sort_unstable_by(f64::total_cmp);
+        return;
+    }
+    for end in 1..sorted.len() {
+        for at in (0..end).rev() {
+            let (low, high) = (sorted[at], sorted[at + 1]);
+            let ordered = low <= high;
+            sorted[at] = if ordered { low } else { high };
+            sorted[at + 1] = if ordered { high } else { low };
+        }
+    }
+}
+
+/// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Where no
+/// drawn evaluator has stake, all count alike.
+fn clipped_mean(scores_and_stakes: &mut [(f64, f64)], kappa: f64) -> f64 {
+    scores_and_stakes.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    if scores_and_stakes.iter().all(|&(_, stake)| stake == 0.0) {
+        scores_and_stakes.iter_mut().for_each(|(_, stake)| *stake = 1.0);
+    }
+    let total: f64 = scores_and_stakes.iter().map(|&(_, stake)| stake).sum();
+    let mut support = 0.0;
+    let mut cut = 0.0;
+    for &(score, stake) in &*scores_and_stakes {
+        support += stake;
+        cut = score;
+        if support >= kappa * total {
+            break;
+        }
+    }
+    let sum: f64 = scores_and_stakes.iter().map(|&(score, stake)| stake * score.min(cut)).sum();
+    let lowest = scores_and_stakes.last().map_or(0.0, |&(score, _)| score);
+    (sum / total).clamp(lowest, cut)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn evaluators(stakes: &[f64]) -> Vec<Instance> {
+        stakes.iter().map(|&stake| Instance { stake, ..Instance::default() }).collect()
+    }
+
+    fn of(rule: &str, scores: &[f64]) -> f64 {
+        let consensus: Consensus = serde_json::from_str(rule).expect("a rule");
+        let pool = evaluators(&vec![1.0; scores.len()]);
+        let drawn: Vec<u32> = (0..scores.len() as u32).collect();
+        Rule::new(consensus, &pool, scores.len() as u32).consensus(&drawn, scores)
+    }
+
     #[test]
-    fn the_mean_lies_within_the_scores() {
-        assert_eq!(Consensus::Mean.of(&[2.0, 4.0, 9.0]), 5.0);
-        assert_eq!(Consensus::Mean.of(&[]), 0.0);
+    fn each_rule_on_scores_worked_out_by_hand() {
+        let scores = [9.0, 2.0, 4.0, 10.0, 3.0];
+        assert_eq!(of(r#"{"rule": "mean"}"#, &scores), 5.6);
+        assert_eq!(of(r#"{"rule": "median"}"#, &scores), 4.0);
+        assert_eq!(of(r#"{"rule": "median"}"#, &scores[..4]), 6.5);
+        // One is dropped at each end of five.
+        assert_eq!(of(r#"{"rule": "trimmed_mean"}"#, &scores), (9.0 + 4.0 + 3.0) / 3.0);
+        assert_eq!(of(r#"{"rule": "trimmed_mean", "trim_share": 0.4}"#, &scores), 4.0);
+        assert_eq!(of(r#"{"rule": "trimmed_mean", "trim_share": 0}"#, &scores), 5.6);
+        // Three of five stand at 4 or above, so that 9 and 10 are cut to 4.
+        assert_eq!(of(r#"{"rule": "yuma"}"#, &scores), (4.0 + 4.0 + 4.0 + 3.0 + 2.0) / 5.0);
+        assert_eq!(of(r#"{"rule": "yuma", "kappa": 0.2}"#, &scores), 5.6);
+        assert_eq!(of(r#"{"rule": "yuma", "kappa": 1}"#, &scores), 2.0);
+        // Before the first update all weights are alike.
+        assert_eq!(of(r#"{"rule": "trust_weighted"}"#, &scores), 5.6);
+        assert_eq!(of(r#"{"rule": "ema_trust"}"#, &scores), 5.6);
+    }
+
+    #[test]
+    fn stake_moves_the_cut() {
+        let mut rule = Rule::new(Consensus::Yuma { kappa: 0.5 }, &evaluators(&[1.0, 1.0, 6.0, 0.0]), 3);
+        // The third holds six of eight.
+        assert_eq!(rule.consensus(&[0, 1, 2], &[10.0, 8.0, 2.0]), 2.0);
+        assert_eq!(rule.consensus(&[0, 1, 3], &[10.0, 8.0, 2.0]), 10.0 / 2.0 + 8.0 / 2.0);
+        assert_eq!(rule.consensus(&[3], &[7.0]), 7.0, "no stake at all");
+    }
+
+    #[test]
+    fn the_clip_rule_moves_weights_by_its_equation() {
+        let consensus = Consensus::TrustWeighted { lambda: 0.4, w_min: 0.1, w_max: 1.5, w_initial: 1.0 };
+        let mut rule = Rule::new(consensus, &evaluators(&[1.0; 3]), 2);
+        assert_eq!(rule.consensus(&[0, 2], &[0.0, 10.0]), 5.0);
+        // d = 0.5 for both: nothing moves.
+        assert_eq!(rule.weights(), Some(&[1.0, 1.0, 1.0][..]));
+        assert_eq!(rule.consensus(&[0, 1], &[6.0, 8.0]), 7.0);
+        // d = 0.1: w = 1 + 0.4 * 0.4.
+        let weights = rule.weights().expect("weights");
+        assert!(
+            weights.iter().zip([1.16, 1.16, 1.0]).all(|(weight, want)| (weight - want).abs() < 1e-12),
+            "{weights:?}"
+        );
+        for _ in 0..10 {
+            rule.consensus(&[0, 1], &[6.0, 8.0]);
+        }
+        assert_eq!(rule.weights(), Some(&[1.5, 1.5, 1.0][..]), "the drift to w_max");
+    }
+
+    #[test]
+    fn the_ema_rule_settles_where_closeness_is() {
+        let consensus = Consensus::EmaTrust { retention: 0.9, w_min: 0.05, w_max: 1.0, w_initial: 1.0 };
+        let mut rule = Rule::new(consensus, &evaluators(&[1.0; 2]), 2);
+        for _ in 0..500 {
+            rule.consensus(&[0, 1], &[5.0, 9.0]);
+        }
+        // d = 0.2 for both, closeness 1 - 2 d = 0.6.
+        for &weight in rule.weights().expect("weights") {
+            assert!((weight - 0.6).abs() < 1e-9, "{weight}");
+        }
+    }
+
+    #[test]
+    fn many_scores_are_sorted_as_few_are() {
+        let many: Vec<f64> = (0..41).map(|i| f64::from(i * 17 % 41) / 4.1).collect();
+        assert_eq!(of(r#"{"rule": "median"}"#, &many), 20.0 / 4.1);
+        let few: Vec<f64> = (0..15).map(|i| f64::from(i * 7 % 15) / 1.5).collect();
+        assert_eq!(of(r#"{"rule": "median"}"#, &few), 7.0 / 1.5);
+    }
+
+    #[test]
+    fn a_rule_takes_its_own_parameters_alone() {
+        let read = |text: &str| serde_json::from_str::<Consensus>(text);
+        for rule in Consensus::RULES {
+            assert_eq!(read(&format!(r#"{{"rule": "{rule}"}}"#)).expect("a rule").name(), rule);
+            assert!(read(&format!(r#"{{"rule": "{rule}", "nonsense": 1}}"#)).is_err(), "{rule}");
+        }
+        assert!(read(r#"{"rule": "mean", "kappa": 0.5}"#).is_err());
     }
 }

@@ -11,9 +11,11 @@
 //!
 //! Formulas: arXiv 2512.16317 (cost-aware PoQ). What that paper leaves open is a field of [`scenario::Scenario`].
 
+pub mod attack;
 pub mod consensus;
 pub mod cost;
 pub mod dataset;
+mod fields;
 pub mod limits;
 pub mod link;
 pub mod network;

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::scenario::ScenarioError;
+
 /// An allowed range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bounds {
@@ -31,8 +33,20 @@ pub const GROUP_COUNT: Bounds = bounds("count", 1.0, 1e4);
 pub const LATENCY_FACTOR: Bounds = bounds("latency_factor", 1e-6, 1e6);
 /// Standard deviation of the noise on an evaluator's score, on the scale of 0 to 10.
 pub const SCORE_NOISE_SD: Bounds = bounds("score_noise_sd", 0.0, 10.0);
+/// A score, or points on its scale.
+pub const SCORE: Bounds = bounds("score", 0.0, 10.0);
 /// Stake of an instance.
 pub const STAKE: Bounds = bounds("stake", 0.0, 1e12);
+/// Share of the scores dropped at each end.
+pub const TRIM_SHARE: Bounds = bounds("trim_share", 0.0, 0.5);
+/// How fast trust weights move.
+pub const TRUST_LAMBDA: Bounds = bounds("lambda", 0.0, 2.0);
+/// A trust weight: above 0, so that weights never all vanish.
+pub const TRUST_WEIGHT: Bounds = bounds("weight", 1e-6, 1000.0);
+/// A share of a whole, or a probability.
+pub const SHARE: Bounds = bounds("share", 0.0, 1.0);
+/// Attacks of a scenario: each is run once more without it, to say what it gains.
+pub const ATTACKS: usize = 16;
 /// Instances of one role, all groups together: what the bootstrap over prompts does in seconds.
 pub const INSTANCES: f64 = 1e4;
 
@@ -41,5 +55,13 @@ impl Bounds {
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {
         (self.min..=self.max).contains(&value)
+    }
+
+    /// An error that names `path` where `value` is out of bounds.
+    pub(crate) fn check(&self, path: &str, value: f64) -> Result<(), ScenarioError> {
+        if self.contains(value) {
+            return Ok(());
+        }
+        Err(ScenarioError::new(path, format!("{value} is out of range; allowed: {} to {}", self.min, self.max)))
     }
 }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ENGINE_VERSION;
+use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::network::{Instance, Network};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
-use crate::simulation::{RoundSample, Sampled, Series, Tally};
-use crate::stats::{self, Interval};
+use crate::simulation::{Cell, Counterfactual, RoundSample, Sampled, Series, Simulation, Tally};
+use crate::stats::{self, Interval, Moments};
 
 /// Bootstrap replicates for the intervals over prompts.
 const REPLICATES: usize = 1000;
@@ -41,6 +42,8 @@ pub struct Report {
     pub inference_nodes: Vec<NodeReport>,
     /// What evaluator nodes earned.
     pub evaluator_nodes: Vec<NodeReport>,
+    /// What attackers gained, attack by attack.
+    pub attackers: Vec<AttackerReport>,
     /// How well the mechanism did.
     pub mechanism: MechanismReport,
     /// How well each recorded evaluator tracks truth, over all recorded outputs.
@@ -74,6 +77,30 @@ pub struct NodeReport {
     pub cost: f64,
     /// Mean latency that the cost comes from, in milliseconds.
     pub latency_ms_mean: f64,
+    /// An evaluator's trust weight at the end, under a rule that keeps such weights.
+    pub weight: Option<f64>,
+}
+
+/// What one attacker earns beside what it would earn if all nodes of its attack were honest: the same draws, the same other
+/// attacks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttackerReport {
+    /// Instance id.
+    pub id: String,
+    /// Position of its attack in the scenario.
+    pub attack: u32,
+    /// Kind of the attack; of the wrapped one with `intermittent ` before it.
+    pub kind: String,
+    /// Mean reward; none before its first round.
+    pub reward_mean: Option<f64>,
+    /// Mean reward of its honest self.
+    pub honest_reward_mean: Option<f64>,
+    /// The difference: what the attack gains it.
+    pub gain_mean: Option<f64>,
+    /// 95% interval of the gain for the luck of the draws, from paired differences.
+    pub ci95_monte_carlo: Option<Interval>,
+    /// 95% interval of the gain for the choice of prompts.
+    pub ci95_prompts: Option<Interval>,
 }
 
 /// How well the mechanism did. A correlation is absent where it is not defined.
@@ -130,6 +157,8 @@ pub struct Plots {
     pub series_rounds: Vec<u64>,
     /// By point: the running mean reward of each inference node, then of each evaluator node.
     pub series_reward_mean: Vec<Vec<Option<f64>>>,
+    /// By point: the evaluators' trust weights; empty under a rule that keeps none.
+    pub series_weight: Vec<Vec<f64>>,
     /// Counts of sampled answers, `[truth bin][consensus bin]`, half a point a bin from 0 to 10.
     pub density: Vec<Vec<u32>>,
     /// Sampled answers in `density`.
@@ -139,18 +168,9 @@ pub struct Plots {
 }
 
 impl Report {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one run, borrowed apart")]
-    pub(crate) fn new(
-        dataset: &Dataset,
-        name: DatasetName,
-        scenario: &Scenario,
-        network: &Network,
-        rounds: u64,
-        inference: &Tally,
-        evaluators: &Tally,
-        sample: &RoundSample,
-        series: &Series,
-    ) -> Self {
+    /// The report on `run`, which was made with `dataset`.
+    pub(crate) fn new(dataset: &Dataset, run: &Simulation) -> Self {
+        let Simulation { scenario, network, inference, evaluators, sample, series, .. } = run;
         let replicates = replicate_weights(scenario.seed, network.tasks.len());
         let mut inference_nodes = node_reports(
             &network.inference,
@@ -159,20 +179,32 @@ impl Report {
             &replicates,
         );
         let truths = recorded_truth_means(dataset, network);
-        for (node, instance) in inference_nodes.iter_mut().zip(&network.inference) {
-            node.quality_mean = Some(truths[instance.model]);
+        for (position, (node, instance)) in inference_nodes.iter_mut().zip(&network.inference).enumerate() {
+            let own = truths[instance.model];
+            node.quality_mean = Some(match network.downgrade(position) {
+                Some((to, probability)) => probability * truths[to] + (1.0 - probability) * own,
+                None => own,
+            });
         }
-        let evaluator_nodes =
+        let mut evaluator_nodes =
             node_reports(&network.evaluators, |model| &dataset.manifest.evaluators[model].id, evaluators, &replicates);
-        let mechanism = mechanism(dataset, network, inference, sample, &inference_nodes);
+        for (node, &weight) in evaluator_nodes.iter_mut().zip(run.rule.weights().unwrap_or_default()) {
+            node.weight = Some(weight);
+        }
+        let mechanism = mechanism(dataset, run, &inference_nodes);
         let mut report = Self {
             digest: String::new(),
             engine_version: ENGINE_VERSION.to_owned(),
-            dataset: name,
+            dataset: run.dataset.clone(),
             scenario: scenario.clone(),
-            rounds,
+            rounds: run.rounds_done,
             inference_nodes,
             evaluator_nodes,
+            attackers: run
+                .counterfactuals
+                .iter()
+                .flat_map(|counterfactual| attacker_reports(run, counterfactual, &replicates))
+                .collect(),
             mechanism,
             evaluator_audit: audit(dataset, scenario),
             plots: plots(dataset, network, sample, series),
@@ -205,6 +237,43 @@ fn replicate_weights(seed: u64, tasks: usize) -> Vec<Vec<u32>> {
         .collect()
 }
 
+fn attacker_reports(run: &Simulation, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
+    let Counterfactual { attack, attackers, honest, gains, .. } = counterfactual;
+    let (nodes, tally, honest_tally) = match attackers.role {
+        Role::Inference => (&run.network.inference, &run.inference, &honest.inference),
+        Role::Evaluator => (&run.network.evaluators, &run.evaluators, &honest.evaluators),
+    };
+    let totals = (tally.totals(), honest_tally.totals(), gains.totals());
+    let mut prompts = prompt_intervals(gains, replicates);
+    let kind = run.scenario.attacks[*attack].kind.title();
+    attackers
+        .positions
+        .iter()
+        .enumerate()
+        .map(|(column, &position)| {
+            let mean = |tally: &Tally, total: &Cell, node| total.values.mean().map(|mean| tally.reward(node, mean));
+            let gain = mean(gains, &totals.2[column], column);
+            AttackerReport {
+                id: nodes[position].id.clone(),
+                attack: *attack as u32,
+                kind: kind.clone(),
+                reward_mean: mean(tally, &totals.0[position], position),
+                honest_reward_mean: mean(honest_tally, &totals.1[position], position),
+                gain_mean: gain,
+                ci95_monte_carlo: monte_carlo_interval(gains, column, &totals.2[column]),
+                ci95_prompts: prompts[column].take(),
+            }
+        })
+        .collect()
+}
+
+/// The interval of a node's mean reward for the luck of the draws, from its sums over all tasks.
+fn monte_carlo_interval(tally: &Tally, node: usize, total: &Cell) -> Option<Interval> {
+    let mean = tally.reward(node, total.values.mean()?);
+    let independent = tally.independent(node, total);
+    stats::mean_interval(mean, tally.reward_sd(independent.sd()?), independent.count)
+}
+
 fn node_reports<'a>(
     instances: &[Instance],
     model_id: impl Fn(usize) -> &'a String,
@@ -221,22 +290,19 @@ fn node_reports<'a>(
             let paid = total.values.count;
             let value_mean = total.values.mean();
             let reward_mean = value_mean.map(|mean| tally.reward(node, mean));
-            let independent = tally.independent(node, &total);
-            let monte_carlo = reward_mean
-                .zip(independent.sd())
-                .and_then(|(mean, sd)| stats::mean_interval(mean, tally.reward_sd(sd), independent.count));
             NodeReport {
                 id: instance.id.clone(),
                 model: model_id(instance.model).clone(),
                 rounds: paid,
                 reward_mean,
                 reward_sd: total.values.sd().map(|sd| tally.reward_sd(sd)),
-                ci95_monte_carlo: monte_carlo,
+                ci95_monte_carlo: monte_carlo_interval(tally, node, &total),
                 ci95_prompts: prompts[node].take(),
                 negative_share: (paid > 0).then(|| total.negative as f64 / paid as f64),
                 quality_mean: value_mean.map(|mean| 10.0 * tally.quality(mean)),
                 cost: instance.cost,
                 latency_ms_mean: instance.latency_ms,
+                weight: None,
             }
         })
         .collect()
@@ -280,25 +346,22 @@ fn recorded_truth_means(dataset: &Dataset, network: &Network) -> Vec<f64> {
         .collect()
 }
 
-fn mechanism(
-    dataset: &Dataset,
-    network: &Network,
-    inference: &Tally,
-    sample: &RoundSample,
-    nodes: &[NodeReport],
-) -> MechanismReport {
-    let truth = against(network, inference, |task, node| dataset.truth(task, node));
+fn mechanism(dataset: &Dataset, run: &Simulation, nodes: &[NodeReport]) -> MechanismReport {
+    let Simulation { network, sample, .. } = run;
+    let truth = against(run, |task, node| dataset.truth(task, node));
     let judge = first_judge(dataset).and_then(|judge| {
         let (normalization, range) = (dataset.manifest.evaluators[judge].normalization, dataset.raw_range(judge));
-        let fit =
-            against(network, inference, |task, node| normalization.apply(dataset.score(task, node, judge).raw, range));
+        let fit = against(run, |task, node| normalization.apply(dataset.score(task, node, judge).raw, range));
         fit.pearson
     });
     let (consensus, sampled_truth): (Vec<f64>, Vec<f64>) =
         sample.answers.iter().map(|answer| (answer.consensus, sampled_truth(dataset, network, answer))).unzip();
     let (rewards, efficiency): (Vec<f64>, Vec<f64>) = nodes
         .iter()
-        .filter_map(|node| Some((node.reward_mean?, node.quality_mean? / node.latency_ms_mean.max(f64::MIN_POSITIVE))))
+        .zip(&network.inference)
+        .filter_map(|(node, instance)| {
+            Some((node.reward_mean?, node.quality_mean? / instance.true_latency_ms.max(f64::MIN_POSITIVE)))
+        })
         .take(KENDALL_NODES)
         .unzip();
     MechanismReport {
@@ -318,8 +381,7 @@ fn first_judge(dataset: &Dataset) -> Option<usize> {
 }
 
 fn sampled_truth(dataset: &Dataset, network: &Network, answer: &Sampled) -> f64 {
-    let model = network.inference[answer.inference as usize].model;
-    dataset.truth(network.tasks[answer.task as usize], model)
+    dataset.truth(network.tasks[answer.task as usize], answer.model as usize)
 }
 
 struct Fit {
@@ -328,19 +390,25 @@ struct Fit {
 }
 
 /// Consensus against a value that is constant for each recorded answer, over all answers of the run.
-fn against(network: &Network, inference: &Tally, value: impl Fn(usize, usize) -> f64) -> Fit {
+fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> Fit {
     let (mut n, mut c, mut cc, mut v, mut vv, mut cv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
-    for (&task, cells) in network.tasks.iter().zip(inference.tasks()) {
-        for (instance, cell) in network.inference.iter().zip(cells) {
-            let value = value(task, instance.model);
-            let count = cell.values.count as f64;
-            let consensus = cell.values.sum;
-            n += count;
-            c += consensus;
-            cc += cell.values.sum_of_squares;
-            v += count * value;
-            vv += count * value * value;
-            cv += value * consensus;
+    let mut add = |consensus: Moments, value: f64| {
+        let count = consensus.count as f64;
+        n += count;
+        c += consensus.sum;
+        cc += consensus.sum_of_squares;
+        v += count * value;
+        vv += count * value * value;
+        cv += value * consensus.sum;
+    };
+    for (position, (&task, cells)) in run.network.tasks.iter().zip(run.inference.tasks()).enumerate() {
+        for (node, (instance, cell)) in run.network.inference.iter().zip(cells).enumerate() {
+            let mut own = cell.values;
+            if let Some((downgraded, to)) = run.dishonest.as_ref().and_then(|all| all.downgraded(position, node)) {
+                add(downgraded.values, value(task, to));
+                own.remove(downgraded.values);
+            }
+            add(own, value(task, instance.model));
         }
     }
     if n < 2.0 {
@@ -420,6 +488,7 @@ fn plots(dataset: &Dataset, network: &Network, sample: &RoundSample, series: &Se
     Plots {
         series_rounds: series.rounds.clone(),
         series_reward_mean: series.means.clone(),
+        series_weight: series.weights.clone(),
         density,
         density_answers: sample.answers.len() as u64,
         density_rounds,

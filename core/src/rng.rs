@@ -13,6 +13,10 @@ pub enum Purpose {
     Draws,
     /// Gaussian noise on evaluator scores.
     ScoreNoise,
+    /// Which nodes attack, where a share of them does.
+    Attackers,
+    /// What attackers leave to chance.
+    Attacks,
     /// Resampling of prompts for intervals.
     Bootstrap,
 }
@@ -23,6 +27,8 @@ impl Purpose {
         match self {
             Self::Draws => "poq-core 1 draws",
             Self::ScoreNoise => "poq-core 1 score noise",
+            Self::Attackers => "poq-core 1 attackers",
+            Self::Attacks => "poq-core 1 attacks",
             Self::Bootstrap => "poq-core 1 bootstrap",
         }
     }
@@ -79,7 +85,7 @@ impl Stream {
     }
 
     /// A uniform number in `(0, 1]`, with 53 random bits.
-    fn unit_open_left(&mut self) -> f64 {
+    pub(crate) fn unit_open_left(&mut self) -> f64 {
         ((self.rng.next_u64() >> 11) + 1) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 

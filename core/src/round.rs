@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::consensus::Consensus;
 use crate::dataset::{Dataset, TaskKind};
-use crate::network::{Instance, Network};
+use crate::network::Network;
 use crate::reward::{evaluator_quality, inference_quality, reward};
 use crate::scenario::Scenario;
 use crate::score::ScoreNormalization;
-use crate::simulation::ScoredAnswer;
+use crate::simulation::{GivenScore, ScoredAnswer};
 
 /// A round as it was played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct OpenedRound {
     pub references: Vec<String>,
     /// What each recorded inference node says to this task, whether or not it answered in this round.
     pub recorded: Vec<RecordedAnswer>,
+    /// The rule of consensus.
+    pub consensus: Consensus,
     /// The answers of this round.
     pub answers: Vec<OpenedAnswer>,
 }
@@ -52,8 +55,12 @@ pub struct OpenedAnswer {
     pub node: String,
     /// Id of the recorded node.
     pub model: String,
+    /// Id of the recorded node whose answer it gave: another where it was downgraded.
+    pub answered_as: String,
     /// Truth of the answer, in `[0, 10]`.
     pub truth: f64,
+    /// The attack that it takes part in, whether or not it acted on this answer.
+    pub attack: Option<String>,
     /// What the evaluators drawn for the round made of it.
     pub evaluations: Vec<Evaluation>,
     /// The consensus, in `[0, 10]`.
@@ -73,10 +80,14 @@ pub struct Evaluation {
     pub raw: f64,
     /// How the raw value became a score.
     pub normalization: ScoreNormalization,
-    /// The score in `[0, 10]` before noise.
+    /// The score in `[0, 10]` before noise and attack.
     pub recorded_score: f64,
     /// The score in `[0, 10]` that it gave.
     pub score: f64,
+    /// Its weight in the consensus: trust, or stake, or 1 where all count alike.
+    pub weight: f64,
+    /// The attack that it takes part in, whether or not it acted on this score.
+    pub attack: Option<String>,
     /// What it was paid.
     pub reward: RewardTerms,
 }
@@ -133,6 +144,7 @@ impl OpenedRound {
             context: task.context.clone(),
             references: task.references.clone(),
             recorded: recorded.collect(),
+            consensus: scenario.consensus,
             answers: answers.iter().map(|answer| opened_answer(dataset, scenario, network, answer)).collect(),
         })
     }
@@ -141,10 +153,11 @@ impl OpenedRound {
 fn opened_answer(dataset: &Dataset, scenario: &Scenario, network: &Network, answer: &ScoredAnswer) -> OpenedAnswer {
     let weights = &scenario.reward;
     let node = &network.inference[answer.inference];
-    let evaluation = |&(position, score): &(usize, f64)| {
-        let instance: &Instance = &network.evaluators[position];
+    let attack = |attack: usize| scenario.attacks[attack].kind.title();
+    let evaluation = |&GivenScore { evaluator, score, weight }: &GivenScore| {
+        let instance = &network.evaluators[evaluator];
         let entry = &dataset.manifest.evaluators[instance.model];
-        let raw = dataset.score(answer.task, node.model, instance.model).raw;
+        let raw = dataset.score(answer.task, answer.model, instance.model).raw;
         let normalization = scenario.score_normalization.get(&entry.id).copied().unwrap_or(entry.normalization);
         let quality = evaluator_quality(score, answer.consensus);
         Evaluation {
@@ -154,13 +167,17 @@ fn opened_answer(dataset: &Dataset, scenario: &Scenario, network: &Network, answ
             normalization,
             recorded_score: normalization.apply(raw, dataset.raw_range(instance.model)),
             score,
+            weight,
+            attack: instance.attack.map(attack),
             reward: RewardTerms::new(weights.alpha_evaluator, quality, weights.beta_evaluator, instance.cost),
         }
     };
     OpenedAnswer {
         node: node.id.clone(),
         model: dataset.manifest.inference_nodes[node.model].id.clone(),
-        truth: dataset.truth(answer.task, node.model),
+        answered_as: dataset.manifest.inference_nodes[answer.model].id.clone(),
+        truth: dataset.truth(answer.task, answer.model),
+        attack: node.attack.map(attack),
         evaluations: answer.scores.iter().map(evaluation).collect(),
         consensus: answer.consensus,
         reward: RewardTerms::new(
@@ -226,7 +243,7 @@ mod tests {
         assert_eq!((round.recorded[0].truth, round.recorded[1].truth), (10.0, 0.0));
         for answer in &round.answers {
             let scores: Vec<f64> = answer.evaluations.iter().map(|evaluation| evaluation.score).collect();
-            assert_eq!(answer.consensus, scenario.consensus.of(&scores));
+            assert_eq!(answer.consensus, scores.iter().sum::<f64>() / 2.0);
             for terms in answer.evaluations.iter().map(|evaluation| evaluation.reward).chain([answer.reward]) {
                 assert_eq!(terms.reward, terms.alpha * terms.quality - terms.beta * terms.cost);
             }

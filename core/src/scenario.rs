@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::attack::Attack;
 use crate::consensus::Consensus;
 use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
-use crate::limits::{self, Bounds};
+use crate::limits;
 use crate::reward::RewardWeights;
 use crate::score::ScoreNormalization;
 
@@ -35,8 +36,8 @@ pub struct Scenario {
     pub cost_normalization: CostNormalization,
     /// By evaluator id: a normalisation in place of the one that the dataset's manifest names.
     pub score_normalization: BTreeMap<String, ScoreNormalization>,
-    /// Attacks; this engine version knows none, so the list must be empty.
-    pub attacks: Vec<Value>,
+    /// Attacks; a node takes part in one at most.
+    pub attacks: Vec<Attack>,
     /// Kinds of task that are drawn.
     pub task_kinds: Vec<TaskKind>,
     /// Who takes part.
@@ -79,7 +80,7 @@ pub struct Group {
     /// Standard deviation of Gaussian noise on an evaluator's score, which then stays within 0 to 10; 0 for inference.
     #[serde(default)]
     pub score_noise_sd: f64,
-    /// Stake; the mean rule does not use it.
+    /// Stake; the Yuma rule alone uses it.
     #[serde(default = "unity")]
     pub stake: f64,
 }
@@ -180,6 +181,11 @@ impl Scenario {
     /// For a path that names no field, and as [`Scenario::from_json`].
     pub fn with(&self, path: &str, value: &str) -> Result<Self, ScenarioError> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        // As in a patch, a rule that changes its name takes nothing over from the old one.
+        let (path, value) = match path.strip_suffix(".rule") {
+            Some(parent) => (parent, serde_json::json!({"rule": value})),
+            None => (path, value),
+        };
         let mut whole = self.to_value();
         let mut at = &mut whole;
         let parts: Vec<&str> = path.split('.').collect();
@@ -199,7 +205,11 @@ impl Scenario {
                 _ => return Err(ScenarioError::new(path, "there is no such field")),
             };
         }
-        *at = value;
+        if value.get("rule").is_some() {
+            merge(at, &value);
+        } else {
+            *at = value;
+        }
         Self::from_complete(whole)
     }
 
@@ -216,8 +226,11 @@ impl Scenario {
     }
 
     fn from_complete(value: Value) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_path_to_error::deserialize(value)
-            .map_err(|error| ScenarioError::new(error.path().to_string(), error.inner().to_string()))?;
+        let scenario: Self = serde_path_to_error::deserialize(value).map_err(|error| {
+            // One form of path throughout: `attacks.0`, as it is written to set a field.
+            let path = error.path().to_string().replace('[', ".").replace(']', "");
+            ScenarioError::new(path, error.inner().to_string())
+        })?;
         scenario.check()?;
         Ok(scenario)
     }
@@ -233,7 +246,7 @@ impl Scenario {
             seed,
             evaluators_per_round,
             inference_draw: _,
-            consensus: _,
+            consensus,
             reward,
             cost_normalization: _,
             score_normalization: _,
@@ -242,9 +255,10 @@ impl Scenario {
             network,
         } = self;
         Self::preset(preset)?;
-        within(limits::ROUNDS, "rounds", *rounds as f64)?;
-        within(limits::SEED, "seed", *seed as f64)?;
-        within(limits::EVALUATORS_PER_ROUND, "evaluators_per_round", f64::from(*evaluators_per_round))?;
+        limits::ROUNDS.check("rounds", *rounds as f64)?;
+        limits::SEED.check("seed", *seed as f64)?;
+        limits::EVALUATORS_PER_ROUND.check("evaluators_per_round", f64::from(*evaluators_per_round))?;
+        check_consensus(consensus, *evaluators_per_round)?;
         let weights = [
             ("reward.alpha_inference", reward.alpha_inference),
             ("reward.beta_inference", reward.beta_inference),
@@ -252,7 +266,7 @@ impl Scenario {
             ("reward.beta_evaluator", reward.beta_evaluator),
         ];
         for (path, value) in weights {
-            within(limits::REWARD_WEIGHT, path, value)?;
+            limits::REWARD_WEIGHT.check(path, value)?;
         }
         if weights.iter().all(|&(_, value)| value == 0.0) {
             return Err(ScenarioError::new(
@@ -260,8 +274,12 @@ impl Scenario {
                 "all weights are 0, so that nobody is paid; at least one above 0",
             ));
         }
-        if !attacks.is_empty() {
-            return Err(ScenarioError::new("attacks", "this engine version knows no attacks; allowed: an empty list"));
+        if attacks.len() > limits::ATTACKS {
+            let message = format!("{} attacks; allowed: up to {}", attacks.len(), limits::ATTACKS);
+            return Err(ScenarioError::new("attacks", message));
+        }
+        for (index, attack) in attacks.iter().enumerate() {
+            attack.check(&format!("attacks.{index}"))?;
         }
         if task_kinds.is_empty() {
             return Err(ScenarioError::new("task_kinds", "the list is empty; at least one of qa, summarization"));
@@ -274,14 +292,45 @@ impl Scenario {
     }
 }
 
+fn check_consensus(consensus: &Consensus, k: u32) -> Result<(), ScenarioError> {
+    for (name, value, bounds) in consensus.parameters() {
+        bounds.check(&format!("consensus.{name}"), value)?;
+    }
+    let trimmed = consensus.trimmed(k);
+    if trimmed > 0 && 2 * trimmed >= k {
+        let message = format!(
+            "{trimmed} of K = {k} scores would be dropped at each end, which leaves none; allowed: a smaller share, or K of \
+             at least {}",
+            2 * trimmed + 1
+        );
+        return Err(ScenarioError::new("consensus.trim_share", message));
+    }
+    if let Consensus::TrustWeighted { w_min, w_max, w_initial, .. }
+    | Consensus::EmaTrust { w_min, w_max, w_initial, .. } = *consensus
+    {
+        if w_min > w_max {
+            return Err(ScenarioError::new(
+                "consensus.w_min",
+                format!("{w_min} is above w_max; allowed: up to {w_max}"),
+            ));
+        }
+        if !(w_min..=w_max).contains(&w_initial) {
+            let message =
+                format!("{w_initial} is out of range; allowed: {w_min} to {w_max}, which are w_min and w_max");
+            return Err(ScenarioError::new("consensus.w_initial", message));
+        }
+    }
+    Ok(())
+}
+
 fn check_groups(path: &str, groups: &[Group], may_be_noisy: bool) -> Result<(), ScenarioError> {
     let mut total = 0.0;
     for (index, group) in groups.iter().enumerate() {
         let field = |name: &str| format!("{path}.{index}.{name}");
-        within(limits::GROUP_COUNT, &field("count"), f64::from(group.count))?;
-        within(limits::LATENCY_FACTOR, &field("latency_factor"), group.latency_factor)?;
-        within(limits::SCORE_NOISE_SD, &field("score_noise_sd"), group.score_noise_sd)?;
-        within(limits::STAKE, &field("stake"), group.stake)?;
+        limits::GROUP_COUNT.check(&field("count"), f64::from(group.count))?;
+        limits::LATENCY_FACTOR.check(&field("latency_factor"), group.latency_factor)?;
+        limits::SCORE_NOISE_SD.check(&field("score_noise_sd"), group.score_noise_sd)?;
+        limits::STAKE.check(&field("stake"), group.stake)?;
         if group.score_noise_sd > 0.0 && !may_be_noisy {
             return Err(ScenarioError::new(field("score_noise_sd"), "an inference node gives no score; allowed: 0"));
         }
@@ -294,13 +343,6 @@ fn check_groups(path: &str, groups: &[Group], may_be_noisy: bool) -> Result<(), 
         return Err(ScenarioError::new(path, "every stake is 0; at least one above 0"));
     }
     Ok(())
-}
-
-fn within(bounds: Bounds, path: &str, value: f64) -> Result<(), ScenarioError> {
-    if bounds.contains(value) {
-        return Ok(());
-    }
-    Err(ScenarioError::new(path, format!("{value} is out of range; allowed: {} to {}", bounds.min, bounds.max)))
 }
 
 /// Lays `patch` over `base`: objects field by field, all else whole. A rule that changes its name takes nothing over
@@ -369,9 +411,22 @@ mod tests {
         assert!(error(r#"{"evaluators_per_round": 0}"#).contains("`evaluators_per_round`"));
         assert!(error(r#"{"reward": {"alpha_inference": 1e999}}"#).contains("not JSON"));
         assert!(error(r#"{"consensus": {"rule": "magic"}}"#).contains("`consensus"));
+        let rule = |text: &str| error(&format!(r#"{{"consensus": {text}}}"#));
+        assert!(rule(r#"{"rule": "mean", "kappa": 0.5}"#).contains("unknown field `kappa`"));
+        assert!(
+            rule(r#"{"rule": "yuma", "kappa": 2}"#).contains("`consensus.kappa`: 2 is out of range; allowed: 0 to 1")
+        );
+        let trimmed = rule(r#"{"rule": "trimmed_mean", "trim_share": 0.4}"#);
+        assert!(
+            trimmed.contains("`consensus.trim_share`: 2 of K = 3 scores") && trimmed.contains("at least 5"),
+            "{trimmed}"
+        );
+        assert!(rule(r#"{"rule": "ema_trust", "w_min": 2}"#).contains("`consensus.w_min`: 2 is above w_max"));
+        assert!(rule(r#"{"rule": "trust_weighted", "w_initial": 9}"#).contains("`consensus.w_initial`: 9"));
+        assert!(rule(r#"{"rule": "trust_weighted", "w_min": 0}"#).contains("`consensus.w_min`: 0 is out of range"));
         assert!(error(r#"{"preset": "nope"}"#).contains("allowed: default"));
         assert!(error(r#"{"task_kinds": []}"#).contains("`task_kinds`"));
-        assert!(error(r#"{"attacks": [{"kind": "noise"}]}"#).contains("`attacks`"));
+        assert!(error(r#"{"attacks": [{"kind": "noise"}]}"#).contains("`attacks.0`: missing field `nodes`"));
         assert!(
             error(r#"{"network": {"evaluators": [{"model": "a", "count": 0}]}}"#)
                 .contains("`network.evaluators.0.count`")
@@ -387,6 +442,17 @@ mod tests {
 
     #[test]
     fn with_sets_by_path() {
+        let yuma = Scenario::default()
+            .with("consensus.rule", "yuma")
+            .and_then(|scenario| scenario.with("consensus.kappa", "0.7"));
+        let yuma = yuma.expect("valid");
+        assert_eq!(yuma.consensus, Consensus::Yuma { kappa: 0.7 });
+        assert_eq!(yuma.with("consensus.rule", "yuma"), Ok(yuma.clone()));
+        assert_eq!(yuma.with("consensus.rule", "mean"), Ok(Scenario::default()));
+        assert_eq!(
+            yuma.with("consensus", r#"{"rule": "median"}"#).map(|scenario| scenario.consensus),
+            Ok(Consensus::Median {})
+        );
         let base = Scenario::default();
         assert_eq!(base.with("reward.alpha_inference", "0.7").map(|s| s.reward.alpha_inference), Ok(0.7));
         assert_eq!(base.with("inference_draw", "all").map(|s| s.inference_draw), Ok(InferenceDraw::All));

@@ -35,6 +35,13 @@ impl Moments {
         self.sum_of_squares += other.sum_of_squares;
     }
 
+    /// Takes away the values of `other`, which are among these.
+    pub fn remove(&mut self, other: Self) {
+        self.count -= other.count;
+        self.sum -= other.sum;
+        self.sum_of_squares -= other.sum_of_squares;
+    }
+
     /// The mean, if there is a value.
     #[must_use]
     pub fn mean(self) -> Option<f64> {

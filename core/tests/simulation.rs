@@ -61,6 +61,15 @@ fn varied() -> Vec<Value> {
         json!({"rounds": 300, "cost_normalization": "log_min_max", "task_kinds": ["summarization"], "reward":
             {"alpha_inference": 2.5, "beta_inference": 2, "alpha_evaluator": 0.5, "beta_evaluator": 0.6}}),
         json!({"rounds": 300, "score_normalization": {"e0": "min_max", "e3": "sigmoid", "e4": "ten"}}),
+        json!({"rounds": 300, "consensus": {"rule": "median"}, "evaluators_per_round": 4}),
+        json!({"rounds": 300, "consensus": {"rule": "median"}}),
+        json!({"rounds": 300, "consensus": {"rule": "trimmed_mean"}, "evaluators_per_round": 5}),
+        json!({"rounds": 300, "consensus": {"rule": "trust_weighted"}}),
+        json!({"rounds": 300, "consensus": {"rule": "trust_weighted", "lambda": 0.7, "w_min": 0.5}, "inference_draw": "all"}),
+        json!({"rounds": 300, "consensus": {"rule": "ema_trust"}, "evaluators_per_round": 4}),
+        json!({"rounds": 300, "consensus": {"rule": "yuma"}}),
+        json!({"rounds": 300, "consensus": {"rule": "yuma", "kappa": 0.3}, "evaluators_per_round": 4, "network": {
+            "evaluators": [{"model": "e1", "count": 3, "stake": 0.5}, {"model": "e0", "stake": 7}, {"model": "e2"}]}}),
         json!({"rounds": 300, "network": {
             "inference": [{"model": "n2", "count": 3, "latency_factor": 0.5}, {"model": "n0"}],
             "evaluators": [{"model": "e1", "count": 2, "score_noise_sd": 2}, {"model": "e0"},
@@ -269,7 +278,7 @@ fn draws_are_uniform() {
         nodes[answer.inference] += 1;
         pairs[answer.task * 4 + answer.inference] += 1;
         let mut set = 0;
-        for &(evaluator, _) in &answer.scores {
+        for evaluator in answer.scores.iter().map(|given| given.evaluator) {
             evaluators[evaluator] += 1;
             set |= 1 << evaluator;
         }
@@ -299,7 +308,7 @@ fn everyone_answers_under_all() {
     assert_eq!(report.evaluator_nodes.iter().map(|node| node.rounds).sum::<u64>(), 200 * 4 * 3);
     for answers in rounds(&dataset, &scenario(patch)) {
         assert_eq!(answers.iter().map(|answer| answer.inference).collect::<Vec<_>>(), [0, 1, 2, 3]);
-        let drawn = |answer: &ScoredAnswer| Vec::from_iter(answer.scores.iter().map(|&(evaluator, _)| evaluator));
+        let drawn = |answer: &ScoredAnswer| Vec::from_iter(answer.scores.iter().map(|given| given.evaluator));
         assert!(answers.iter().all(|answer| answer.task == answers[0].task && drawn(answer) == drawn(&answers[0])));
     }
 }
@@ -357,9 +366,9 @@ fn noise_changes_scores_and_not_draws() {
     let (plain, noisy) = (rounds(&dataset, &scenario(network(0.0))), rounds(&dataset, &scenario(network(1.5))));
     for (plain, noisy) in plain.iter().flatten().zip(noisy.iter().flatten()) {
         assert_eq!((plain.task, plain.inference), (noisy.task, noisy.inference));
-        for (&(before, _), &(after, new)) in plain.scores.iter().zip(&noisy.scores) {
-            assert_eq!(before, after);
-            assert!((0.0..=10.0).contains(&new));
+        for (before, after) in plain.scores.iter().zip(&noisy.scores) {
+            assert_eq!(before.evaluator, after.evaluator);
+            assert!((0.0..=10.0).contains(&after.score));
         }
     }
     // Where the scale's ends are three or more deviations away, the noise is Gaussian as it was asked for.
@@ -368,8 +377,8 @@ fn noise_changes_scores_and_not_draws() {
         .flatten()
         .zip(noisy.iter().flatten())
         .flat_map(|(plain, noisy)| plain.scores.iter().zip(&noisy.scores))
-        .filter(|((_, old), _)| (4.5..=5.5).contains(old))
-        .map(|((_, old), (_, new))| new - old)
+        .filter(|(old, _)| (4.5..=5.5).contains(&old.score))
+        .map(|(old, new)| new.score - old.score)
         .collect();
     let n = middle.len() as f64;
     let sd = (middle.iter().map(|shift| shift * shift).sum::<f64>() / n).sqrt();
@@ -504,6 +513,7 @@ fn rewards_stay_within_the_weights_whatever_the_scenario() {
                        "alpha_evaluator": number(&weights), "beta_evaluator": number(&["0.1", "2"])},
             "network": network,
             "inference_draw": pick(&["uniform", "all"]),
+            "consensus": {"rule": pick(&["mean", "median", "trust_weighted", "ema_trust", "yuma"])},
             "cost_normalization": pick(&["min_max", "ratio_to_max", "log_min_max"]),
             "score_normalization": {"e0": pick(&normalizations), "e1": pick(&normalizations)},
         }));
@@ -526,7 +536,7 @@ fn rewards_stay_within_the_weights_whatever_the_scenario() {
             }
         }
         for answer in rounds(&dataset, &scenario).into_iter().flatten() {
-            let scores = || answer.scores.iter().map(|&(_, score)| score);
+            let scores = || answer.scores.iter().map(|given| given.score);
             assert!(scores().all(|score| (0.0..=10.0).contains(&score)));
             let (low, high) = (scores().fold(10.0, f64::min), scores().fold(0.0, f64::max));
             assert!((low - 1e-12..=high + 1e-12).contains(&answer.consensus));

@@ -49,11 +49,38 @@ fn bad_scenarios_name_the_field_and_what_is_allowed() {
     set("network.inference=[{\"model\":\"nobody\"}]", &["network.inference.0.model", "nobody", "allowed"]);
     set("task_kinds=[]", &["task_kinds"]);
     set("consensus.rule=magic", &["consensus", "magic"]);
+    set("consensus.kappa=0.5", &["consensus", "unknown field `kappa`"]);
+    set(
+        "consensus={\"rule\":\"trimmed_mean\",\"trim_share\":0.5}",
+        &["consensus.trim_share", "2 of K = 3", "leaves none"],
+    );
+    set("attacks=[{\"nodes\":{\"share\":2},\"kind\":\"boost\"}]", &["attacks.0.nodes.share", "2", "allowed: 0 to 1"]);
+    set(
+        "attacks=[{\"nodes\":[\"nobody\"],\"kind\":\"boost\"}]",
+        &["attacks.0.nodes", "nobody", "allowed: minilm-reference"],
+    );
+    set("attacks=[{\"nodes\":[\"chrf\"],\"kind\":\"boast\"}]", &["attacks.0", "boast", "allowed: noise, boost"]);
     set("nothing", &["path=value"]);
     poq(&["simulate", "--preset", "nope"], "").fails(2, &["nope", "allowed: default"]);
     poq(&["simulate", "/no/such.json"], "").fails(2, &["/no/such.json"]);
     poq(&["simulate", "-"], "{").fails(2, &["not JSON"]);
     poq(&["simulate", "--dataset", "/no/such"], "").fails(2, &["/no/such"]);
+}
+
+#[test]
+fn rules_and_attacks_are_set_by_path() {
+    let attacks =
+        r#"attacks=[{"nodes":["chrf"],"kind":"boost"},{"nodes":["lead-sentence"],"kind":"latency_misreport"}]"#;
+    let arguments = ["simulate", "--set", "consensus.rule=median", "--set", attacks];
+    let report = poq(&[&arguments[..], &["--json"]].concat(), "").json();
+    assert_eq!(report["scenario"]["consensus"]["rule"], "median");
+    let attackers = report["attackers"].as_array().expect("a list");
+    assert_eq!(attackers.iter().map(|attacker| &attacker["id"]).collect::<Vec<_>>(), ["chrf", "lead-sentence"]);
+    let difference = |name: &str| attackers[0][name].as_f64().expect("a number");
+    let gain = difference("reward_mean") - difference("honest_reward_mean");
+    assert!((difference("gain_mean") - gain).abs() < 1e-9);
+    let table = poq(&arguments, "");
+    assert!(table.succeeds().out.contains("attacks.0 boost"), "{}", table.out);
 }
 
 #[test]

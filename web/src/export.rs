@@ -5,7 +5,7 @@ use poq_core::scenario::Scenario;
 use serde_json::Value;
 
 /// The CSV's columns.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "role",
     "id",
     "model",
@@ -20,6 +20,7 @@ const COLUMNS: [&str; 14] = [
     "quality_mean",
     "cost",
     "latency_ms_mean",
+    "weight",
 ];
 
 /// Every node of the report as CSV (RFC 4180), a heading first; an absent value is an empty field.
@@ -35,7 +36,7 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn row(role: &str, node: &NodeReport) -> [String; 14] {
+fn row(role: &str, node: &NodeReport) -> [String; 15] {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let NodeReport {
         id,
@@ -49,6 +50,7 @@ fn row(role: &str, node: &NodeReport) -> [String; 14] {
         quality_mean,
         cost,
         latency_ms_mean,
+        weight,
     } = node;
     [
         role.to_owned(),
@@ -65,6 +67,7 @@ fn row(role: &str, node: &NodeReport) -> [String; 14] {
         number(*quality_mean),
         cost.to_string(),
         latency_ms_mean.to_string(),
+        number(*weight),
     ]
 }
 
@@ -107,8 +110,10 @@ fn leaves(value: &Value) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for (key, value) in fields {
         match value {
-            // A key with a dot is no path: its object goes whole.
-            Value::Object(inner) if !inner.is_empty() && inner.keys().all(|key| !key.contains('.')) => {
+            // A key with a dot is no path, and a rule's parameters are none of another's: such an object goes whole.
+            Value::Object(inner)
+                if !inner.is_empty() && inner.keys().all(|key| !key.contains('.') && key != "rule") =>
+            {
                 out.extend(leaves(value).into_iter().map(|(path, value)| (format!("{key}.{path}"), value)));
             }
             Value::String(word) => out.push((key.clone(), word.clone())),
@@ -171,8 +176,8 @@ mod tests {
     #[test]
     fn every_set_of_the_command_is_understood() {
         let scenario = Scenario::from_json(
-            r#"{"consensus": {"rule": "mean"}, "task_kinds": ["qa"], "reward": {"beta_evaluator": 0},
-                "score_normalization": {"a": "ten"}, "network": {"evaluators": [{"model": "a", "count": 2}]}}"#,
+            r#"{"consensus": {"rule": "yuma", "kappa": 0.3}, "task_kinds": ["qa"], "reward": {"beta_evaluator": 0},
+                "score_normalization": {"a": "ten"}, "attacks": [{"nodes": ["a"], "kind": "boost"}], "network": {"evaluators": [{"model": "a", "count": 2}]}}"#,
         )
         .expect("valid");
         let mut again = Scenario::default();

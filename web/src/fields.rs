@@ -4,6 +4,7 @@
 //! core's.
 
 use poq_core::Scenario;
+use poq_core::consensus::Consensus;
 use poq_core::limits::{self, Bounds};
 use poq_core::scenario::ScenarioError;
 use serde_json::Value;
@@ -116,6 +117,95 @@ pub const SEED: NumberField = NumberField {
     assumed: false,
 };
 
+const PARAMETER: NumberField = NumberField {
+    path: "",
+    label: "",
+    unit: "",
+    bounds: limits::SHARE,
+    step: 0.01,
+    slider_max: None,
+    whole: false,
+    help: "",
+    assumed: true,
+};
+
+const fn trust_weight(path: &'static str, label: &'static str, help: &'static str) -> NumberField {
+    NumberField { path, label, help, unit: "weight", bounds: limits::TRUST_WEIGHT, ..PARAMETER }
+}
+
+const W_MIN: NumberField = trust_weight("consensus.w_min", "smallest weight", "A weight never falls below this.");
+const W_MAX: NumberField = trust_weight("consensus.w_max", "largest weight", "A weight never rises above this.");
+const W_INITIAL: NumberField =
+    trust_weight("consensus.w_initial", "first weight", "Every evaluator’s weight before the first round.");
+
+const TRIMMED_MEAN: [NumberField; 1] = [NumberField {
+    path: "consensus.trim_share",
+    label: "trimmed at each end",
+    unit: "of K",
+    bounds: limits::TRIM_SHARE,
+    slider_max: Some(0.5),
+    help: "This share of the scores, rounded up to whole scores, is dropped at each end.",
+    ..PARAMETER
+}];
+
+const TRUST_WEIGHTED: [NumberField; 4] = [
+    NumberField {
+        path: "consensus.lambda",
+        label: "λ, speed",
+        bounds: limits::TRUST_LAMBDA,
+        slider_max: Some(1.0),
+        help: "How fast weights move with each deviation from the consensus.",
+        ..PARAMETER
+    },
+    W_MIN,
+    W_MAX,
+    W_INITIAL,
+];
+
+const EMA_TRUST: [NumberField; 4] = [
+    NumberField {
+        path: "consensus.retention",
+        label: "retention",
+        slider_max: Some(1.0),
+        help: "How much of the old weight stays at each update.",
+        ..PARAMETER
+    },
+    W_MIN,
+    W_MAX,
+    W_INITIAL,
+];
+
+const YUMA: [NumberField; 1] = [NumberField {
+    path: "consensus.kappa",
+    label: "κ, support",
+    unit: "of stake",
+    slider_max: Some(1.0),
+    help: "A score stands only as high as one that this share of the drawn stake is at or above. Stake is set in Network.",
+    ..PARAMETER
+}];
+
+/// The parameters of a consensus rule.
+#[must_use]
+pub fn consensus_parameters(rule: &Consensus) -> &'static [NumberField] {
+    match rule {
+        Consensus::Mean {} | Consensus::Median {} => &[],
+        Consensus::TrimmedMean { .. } => &TRIMMED_MEAN,
+        Consensus::TrustWeighted { .. } => &TRUST_WEIGHTED,
+        Consensus::EmaTrust { .. } => &EMA_TRUST,
+        Consensus::Yuma { .. } => &YUMA,
+    }
+}
+
+/// How scores become the consensus.
+pub const CONSENSUS_RULES: [Choice; 6] = [
+    ("mean", "mean"),
+    ("median", "median"),
+    ("trimmed_mean", "trimmed mean"),
+    ("trust_weighted", "trust-weighted mean (clip)"),
+    ("ema_trust", "trust-weighted mean (EMA)"),
+    ("yuma", "Yuma-style clipping by stake"),
+];
+
 /// A choice: value in files and words.
 pub type Choice = (&'static str, &'static str);
 
@@ -151,7 +241,15 @@ pub fn get(scenario: &Scenario, path: &str) -> Value {
 /// The value of a field in the scenario's preset.
 #[must_use]
 pub fn preset_value(scenario: &Scenario, path: &str) -> Value {
-    get(&Scenario::preset(&scenario.preset).unwrap_or_default(), path)
+    let mut preset = Scenario::preset(&scenario.preset).unwrap_or_default();
+    // A parameter of a rule that the preset does not have starts from that rule's own default.
+    if preset.consensus.name() != scenario.consensus.name()
+        && path.starts_with("consensus.")
+        && path != "consensus.rule"
+    {
+        preset = preset.with("consensus.rule", scenario.consensus.name()).unwrap_or(preset);
+    }
+    get(&preset, path)
 }
 
 /// The scenario with a field as its preset has it.
@@ -204,6 +302,24 @@ mod tests {
             let changed = scenario.with(field.path, "2").expect("allowed");
             assert_eq!(get(&changed, field.path).as_f64(), Some(2.0));
             assert_eq!(reset(&changed, field.path), Ok(scenario.clone()));
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_every_rule_is_a_field() {
+        let wide = Scenario::default().with("evaluators_per_round", "9").expect("allowed");
+        for (rule, _) in CONSENSUS_RULES {
+            let scenario = wide.with("consensus.rule", rule).expect("a rule");
+            assert_eq!(scenario.consensus.name(), rule);
+            let fields = consensus_parameters(&scenario.consensus);
+            let names: Vec<String> =
+                scenario.consensus.parameters().iter().map(|(name, ..)| format!("consensus.{name}")).collect();
+            assert_eq!(names, fields.iter().map(|field| field.path).collect::<Vec<_>>(), "{rule}");
+            for (field, (_, value, bounds)) in fields.iter().zip(scenario.consensus.parameters()) {
+                assert_eq!(field.bounds, bounds);
+                assert_eq!(preset_value(&scenario, field.path).as_f64(), Some(value));
+                assert_eq!(reset(&scenario, field.path), Ok(scenario.clone()));
+            }
         }
     }
 

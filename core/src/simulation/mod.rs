@@ -4,19 +4,24 @@
 //! scores make the consensus; node and evaluators are rewarded. [`Simulation`] runs rounds in chunks of any size: the
 //! result depends on how many rounds were run, not on how they were split.
 
+mod counterfactual;
+mod dishonest;
 mod draw;
 mod sample;
 mod tally;
 
+use crate::consensus::Rule;
 use crate::dataset::Dataset;
 use crate::network::Network;
 use crate::report::{DatasetName, Report};
 use crate::rng::{Purpose, Ranges, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
+pub(crate) use counterfactual::Counterfactual;
+pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
 pub(crate) use sample::{RoundSample, Sampled};
-pub(crate) use tally::{Series, Tally};
+pub(crate) use tally::{Cell, Series, Tally};
 
 /// Runs `scenario` from `seed` for `rounds` rounds: one whole result.
 ///
@@ -32,20 +37,25 @@ pub fn simulate(dataset: &Dataset, scenario: &Scenario, seed: u64, rounds: u64) 
 /// A run in progress.
 #[derive(Debug)]
 pub struct Simulation {
-    dataset: DatasetName,
-    scenario: Scenario,
-    network: Network,
+    pub(crate) dataset: DatasetName,
+    pub(crate) scenario: Scenario,
+    pub(crate) network: Network,
     draws: Stream,
     noise: Stream,
-    rounds_done: u64,
-    inference: Tally,
-    evaluators: Tally,
-    sample: RoundSample,
-    series: Series,
+    pub(crate) rounds_done: u64,
+    pub(crate) inference: Tally,
+    pub(crate) evaluators: Tally,
+    pub(crate) sample: RoundSample,
+    pub(crate) series: Series,
     /// By evaluator: what a score needs of it, close together.
     scorers: Vec<Scorer>,
     /// Whether any score has noise.
     is_noisy: bool,
+    pub(crate) rule: Rule,
+    /// None where nobody attacks.
+    pub(crate) dishonest: Option<Dishonest>,
+    /// One for each attack.
+    pub(crate) counterfactuals: Vec<Counterfactual>,
     /// Of a round's task, inference node (one where all answer) and set of evaluators.
     ranges: Ranges<3>,
     evaluator_draw: EvaluatorDraw,
@@ -68,10 +78,23 @@ pub struct ScoredAnswer {
     pub task: usize,
     /// Position of the inference node in the network.
     pub inference: usize,
-    /// Positions of the evaluators in the network, with the score in `[0, 10]` that each gave.
-    pub scores: Vec<(usize, f64)>,
+    /// Position of the recorded node whose output it gave: its own model, if it was not downgraded.
+    pub model: usize,
+    /// What the evaluators drawn for the round gave.
+    pub scores: Vec<GivenScore>,
     /// The consensus, in `[0, 10]`.
     pub consensus: f64,
+}
+
+/// A score as it was given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GivenScore {
+    /// Position of the evaluator in the network.
+    pub evaluator: usize,
+    /// In `[0, 10]`.
+    pub score: f64,
+    /// Its weight in the consensus at that moment: trust, or stake, or 1 where all count alike.
+    pub weight: f64,
 }
 
 impl Simulation {
@@ -80,7 +103,14 @@ impl Simulation {
     /// # Errors
     /// For a scenario that is out of bounds or does not fit the dataset.
     pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
-        let network = Network::new(dataset, scenario)?;
+        let mut simulation = Self::with_honest(dataset, scenario, None)?;
+        simulation.counterfactuals = Counterfactual::all(dataset, scenario, &simulation.network)?;
+        Ok(simulation)
+    }
+
+    /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
+    fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
+        let network = Network::without(dataset, scenario, honest)?;
         let inference = Tally::of_inference(&network, &scenario.reward);
         let evaluators = Tally::of_evaluators(&network, &scenario.reward, scenario.inference_draw);
         let evaluator_draw = EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round);
@@ -105,6 +135,9 @@ impl Simulation {
                 .collect(),
             ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
             evaluator_draw,
+            dishonest: Dishonest::new(&network, scenario.seed),
+            counterfactuals: Vec::new(),
+            rule: Rule::new(scenario.consensus, &network.evaluators, scenario.evaluators_per_round),
             scores: vec![0.0; scenario.evaluators_per_round as usize],
             scenario: scenario.clone(),
             network,
@@ -133,28 +166,37 @@ impl Simulation {
     pub fn run(&mut self, rounds: u64) {
         let stop = self.rounds_done + rounds.min(self.rounds_left());
         while self.rounds_done < stop {
+            if !self.counterfactuals.is_empty() {
+                self.play_beside(stop.min(self.rounds_done + counterfactual::STEP), &mut |_| {});
+                continue;
+            }
             match self.scores.len() {
                 // The usual K, known to the compiler: a fifth quicker.
-                3 => self.play::<3>(stop, &mut |_, _, _, _, _| {}),
-                _ => self.play::<0>(stop, &mut |_, _, _, _, _| {}),
+                3 => self.play::<3>(stop, &mut |_| {}),
+                _ => self.play::<0>(stop, &mut |_| {}),
             }
         }
+    }
+
+    /// As [`Simulation::play`], with every counterfactual at its side.
+    fn play_beside(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
+        let mut beside = std::mem::take(&mut self.counterfactuals);
+        self.play::<0>(stop, &mut |answer| {
+            watch(answer);
+            for Counterfactual { attackers, payments, .. } in &mut beside {
+                attackers.note(answer, payments);
+            }
+        });
+        for counterfactual in &mut beside {
+            counterfactual.follow(self.rounds_done);
+        }
+        self.counterfactuals = beside;
     }
 
     /// The report on the rounds run so far. `dataset` must be the one that the run was made with.
     #[must_use]
     pub fn report(&self, dataset: &Dataset) -> Report {
-        Report::new(
-            dataset,
-            self.dataset.clone(),
-            &self.scenario,
-            &self.network,
-            self.rounds_done,
-            &self.inference,
-            &self.evaluators,
-            &self.sample,
-            &self.series,
-        )
+        Report::new(dataset, self)
     }
 
     /// Round `number` (from 0) of `scenario` as it was scored, found by replaying the run up to it.
@@ -183,28 +225,30 @@ impl Simulation {
             return Vec::new();
         }
         let mut answers = Vec::new();
-        self.play::<0>(self.rounds_done + 1, &mut |position, inference, drawn, scores, consensus| {
-            answers.push((position, inference, drawn.to_vec(), scores.to_vec(), consensus));
+        // Weights move with every answer: a second rule follows, to say what they were.
+        let mut rule = self.rule.clone();
+        let tasks = self.network.tasks.clone();
+        self.play_beside(self.rounds_done + 1, &mut |answer| {
+            let given = |(&evaluator, &score): (&u32, &f64)| {
+                let evaluator = evaluator as usize;
+                GivenScore { evaluator, score, weight: rule.weight(evaluator) }
+            };
+            let scores = answer.drawn.iter().zip(answer.scores).map(given).collect();
+            rule.consensus(answer.drawn, answer.scores);
+            let Scored { node, model, consensus, .. } = *answer;
+            answers.push(ScoredAnswer { task: tasks[answer.task], inference: node, model, scores, consensus });
         });
         answers
-            .into_iter()
-            .map(|(position, inference, drawn, scores, consensus)| ScoredAnswer {
-                task: self.network.tasks[position],
-                inference,
-                scores: drawn.iter().map(|&evaluator| evaluator as usize).zip(scores).collect(),
-                consensus,
-            })
-            .collect()
     }
 
     /// Runs rounds until `stop`, or until the next point of the series. `K` is the number of evaluators drawn, or 0 where
     /// it is known only at run time.
-    fn play<const K: usize>(&mut self, stop: u64, watch: &mut impl FnMut(usize, usize, &[u32], &[f64], f64)) {
+    fn play<const K: usize>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
         let stop = stop.min(self.series.next());
         // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
-        let Self { network, scorers, scores, evaluator_draw, draws, noise, sample, ranges, .. } = self;
+        let Self { network, scorers, scores, evaluator_draw, draws, noise, sample, ranges, rule, dishonest, .. } = self;
         let (network, scorers, scores, ranges) = (&*network, &**scorers, &mut **scores, *ranges);
-        let (consensus_rule, is_noisy) = (self.scenario.consensus, self.is_noisy);
+        let is_noisy = self.is_noisy;
         let all_answer = self.scenario.inference_draw == InferenceDraw::All;
         let mut inference = self.inference.desk();
         let mut evaluators = self.evaluators.desk();
@@ -216,30 +260,51 @@ impl Simulation {
             let drawn = evaluator_draw.draw(set, draws);
             let (drawn, scores) = if K > 0 { (&drawn[..K], &mut scores[..K]) } else { (drawn, &mut *scores) };
             for node in answering {
-                let recorded = network.scores(task, network.inference[node].model);
+                let own = network.inference[node].model;
+                let model = dishonest.as_mut().map_or(own, |dishonest| dishonest.answers_as(node, own));
+                let recorded = network.scores(task, model);
                 for (score, &evaluator) in scores.iter_mut().zip(drawn) {
                     *score = recorded[scorers[evaluator as usize].model];
                 }
                 if is_noisy {
                     add_noise(scores, drawn, scorers, noise);
                 }
-                let consensus = consensus_rule.of(scores);
-                watch(task, node, drawn, scores, consensus);
+                if let Some(dishonest) = dishonest {
+                    dishonest.alter(scores, drawn, node);
+                }
+                let consensus = rule.consensus(drawn, scores);
+                watch(&Scored { round, task, node, model, drawn, scores, consensus });
                 inference.pay(task, node, consensus);
                 for (&evaluator, &score) in drawn.iter().zip(&*scores) {
                     evaluators.pay(task, evaluator as usize, (score - consensus).abs());
                 }
+                if let Some(dishonest) = dishonest.as_mut().filter(|_| model != own) {
+                    dishonest.account(task, node, consensus);
+                }
                 if sampled {
-                    sample.push(Sampled { round: round as u32, task: task as u32, inference: node as u32, consensus });
+                    sample.push(Sampled { round: round as u32, task: task as u32, model: model as u32, consensus });
                 }
             }
             evaluators.end_round(drawn);
         }
         self.rounds_done = self.rounds_done.max(stop);
         if self.rounds_done == self.series.next() {
-            self.series.push(self.rounds_done, &self.inference, &self.evaluators);
+            self.series.push(self.rounds_done, &self.inference, &self.evaluators, self.rule.weights());
         }
     }
+}
+
+/// An answer as the round loop has it.
+pub(crate) struct Scored<'a> {
+    round: u64,
+    /// Position among the tasks drawn.
+    task: usize,
+    node: usize,
+    /// The recorded node whose output was given.
+    model: usize,
+    drawn: &'a [u32],
+    scores: &'a [f64],
+    consensus: f64,
 }
 
 fn add_noise(scores: &mut [f64], drawn: &[u32], scorers: &[Scorer], noise: &mut Stream) {

@@ -9,8 +9,8 @@ pub(crate) struct Sampled {
     pub round: u32,
     /// Position among the tasks drawn.
     pub task: u32,
-    /// Position of the inference node in the network.
-    pub inference: u32,
+    /// Position of the recorded node whose output was given.
+    pub model: u32,
     pub consensus: f64,
 }
 
@@ -67,7 +67,7 @@ mod tests {
         let mut sample = RoundSample::default();
         for round in 0..200_000_u32 {
             if sample.admits(u64::from(round), 1) {
-                sample.push(Sampled { round, task: 0, inference: 0, consensus: 0.0 });
+                sample.push(Sampled { round, task: 0, model: 0, consensus: 0.0 });
             }
         }
         assert_eq!(sample.stride, 4);
@@ -80,8 +80,8 @@ mod tests {
         let mut sample = RoundSample::default();
         for round in 0..50_000_u32 {
             if sample.admits(u64::from(round), 5) {
-                for inference in 0..5 {
-                    sample.push(Sampled { round, task: 0, inference, consensus: 0.0 });
+                for model in 0..5 {
+                    sample.push(Sampled { round, task: 0, model, consensus: 0.0 });
                 }
             }
         }

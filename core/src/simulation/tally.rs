@@ -1,6 +1,6 @@
 //! What rounds add up to: per node and task, enough for every figure of the report.
 
-use crate::network::{Instance, Network};
+use crate::network::Network;
 use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY, RewardWeights};
 use crate::scenario::InferenceDraw;
 use crate::stats::Moments;
@@ -45,26 +45,48 @@ struct RoundMeans {
 impl Tally {
     /// Reward of an inference node: `alpha * c / 10 - beta * cost`.
     pub(crate) fn of_inference(network: &Network, weights: &RewardWeights) -> Self {
-        let (alpha, beta) = (weights.alpha_inference, weights.beta_inference);
-        Self::new(&network.inference, network.tasks.len(), INFERENCE_QUALITY, alpha, beta)
+        let costs = network.inference.iter().map(|node| node.cost);
+        Self::new(costs, network.tasks.len(), INFERENCE_QUALITY, weights.alpha_inference, weights.beta_inference)
+    }
+
+    /// What inference nodes earn more in one run than in another: by node, how much more it costs; values are the
+    /// differences of consensus.
+    pub(crate) fn of_inference_gains(costs: &[f64], tasks: usize, weights: &RewardWeights) -> Self {
+        let slope = (0.0, INFERENCE_QUALITY.1);
+        Self::new(costs.iter().copied(), tasks, slope, weights.alpha_inference, weights.beta_inference)
+    }
+
+    /// As [`Tally::of_inference_gains`], for evaluators that are paid for `answers` answers a round.
+    pub(crate) fn of_evaluator_gains(costs: &[f64], tasks: usize, weights: &RewardWeights, answers: usize) -> Self {
+        let slope = (0.0, EVALUATOR_QUALITY.1);
+        Self::new(costs.iter().copied(), tasks, slope, weights.alpha_evaluator, weights.beta_evaluator)
+            .paid_in_rounds(answers)
     }
 
     /// Reward of an evaluator node: `alpha * (1 - |s - c| / 10) - beta * cost`.
     pub(crate) fn of_evaluators(network: &Network, weights: &RewardWeights, draw: InferenceDraw) -> Self {
+        let costs = network.evaluators.iter().map(|node| node.cost);
+        let answers = match draw {
+            InferenceDraw::Uniform => 1,
+            InferenceDraw::All => network.inference.len(),
+        };
         let (alpha, beta) = (weights.alpha_evaluator, weights.beta_evaluator);
-        let mut tally = Self::new(&network.evaluators, network.tasks.len(), EVALUATOR_QUALITY, alpha, beta);
-        if draw == InferenceDraw::All {
-            tally.rounds = Some(RoundMeans {
-                open: vec![0.0; network.evaluators.len()],
-                payments: network.inference.len() as f64,
-                means: vec![Moments::default(); network.evaluators.len()],
-            });
-        }
-        tally
+        Self::new(costs, network.tasks.len(), EVALUATOR_QUALITY, alpha, beta).paid_in_rounds(answers)
     }
 
-    fn new(nodes: &[Instance], tasks: usize, quality: (f64, f64), alpha: f64, beta: f64) -> Self {
-        let intercepts: Vec<f64> = nodes.iter().map(|node| alpha * quality.0 - beta * node.cost).collect();
+    /// For nodes that are paid for so many answers in each round that they take part in.
+    fn paid_in_rounds(mut self, answers: usize) -> Self {
+        let nodes = self.nodes();
+        self.rounds = (answers > 1).then(|| RoundMeans {
+            open: vec![0.0; nodes],
+            payments: answers as f64,
+            means: vec![Moments::default(); nodes],
+        });
+        self
+    }
+
+    fn new(costs: impl Iterator<Item = f64>, tasks: usize, quality: (f64, f64), alpha: f64, beta: f64) -> Self {
+        let intercepts: Vec<f64> = costs.map(|cost| alpha * quality.0 - beta * cost).collect();
         Self {
             quality,
             slope: alpha * quality.1,
@@ -166,12 +188,14 @@ pub(crate) struct Series {
     pub rounds: Vec<u64>,
     /// By point: inference nodes, then evaluators; none before a node's first round.
     pub means: Vec<Vec<Option<f64>>>,
+    /// By point: the evaluators' trust weights, under a rule that keeps them.
+    pub weights: Vec<Vec<f64>>,
 }
 
 impl Series {
     pub(crate) fn new(rounds: u64, nodes: usize) -> Self {
         let step = if nodes <= MAX_NODES { rounds.div_ceil(POINTS).max(1) } else { u64::MAX };
-        Self { step, next: step, rounds: Vec::new(), means: Vec::new() }
+        Self { step, next: step, rounds: Vec::new(), means: Vec::new(), weights: Vec::new() }
     }
 
     /// Rounds done at the next point.
@@ -179,7 +203,7 @@ impl Series {
         self.next
     }
 
-    pub(crate) fn push(&mut self, rounds_done: u64, inference: &Tally, evaluators: &Tally) {
+    pub(crate) fn push(&mut self, rounds_done: u64, inference: &Tally, evaluators: &Tally, weights: Option<&[f64]>) {
         self.next += self.step;
         self.rounds.push(rounds_done);
         let means = [inference, evaluators].into_iter().flat_map(|tally| {
@@ -187,5 +211,6 @@ impl Series {
             (0..tally.nodes()).map(move |node| totals[node].values.mean().map(|value| tally.reward(node, value)))
         });
         self.means.push(means.collect());
+        self.weights.extend(weights.map(<[f64]>::to_vec));
     }
 }

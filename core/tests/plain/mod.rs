@@ -1,6 +1,6 @@
 //! Proof of Quality written out plainly, with none of the simulation's tables: what its figures are held to.
 
-use poq_core::simulation::ScoredAnswer;
+use poq_core::simulation::{GivenScore, ScoredAnswer};
 use poq_core::{Dataset, Scenario};
 use serde_json::{Value, json};
 
@@ -79,27 +79,27 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
     set_costs(rule, nodes.iter_mut().map(|(_, node)| node).collect());
     set_costs(rule, evaluators.iter_mut().map(|(_, _, node)| node).collect());
 
+    let mut rule = PlainRule::new(&scenario, &paid, evaluators.len());
     let weight = |name: &str| scenario["reward"][name].as_f64().expect("a weight");
     let (mut consensuses, mut truths, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     for answer in rounds.iter().flatten() {
         assert!(tasks.contains(&answer.task));
         let (node_model, node) = &mut nodes[answer.inference];
-        let mut sum = 0.0;
-        for &(evaluator, score) in &answer.scores {
+        for &GivenScore { evaluator, score, .. } in &answer.scores {
             let (model, noise_sd, _) = &evaluators[evaluator];
             if *noise_sd == 0.0 {
                 let want = normalized(dataset, &scenario, answer.task, *node_model, *model);
                 assert!((score - want).abs() < 1e-12, "{score} is not {want}");
             }
-            sum += score;
         }
-        let consensus = sum / answer.scores.len() as f64;
+        let consensus = rule.consensus(&answer.scores);
         assert!((consensus - answer.consensus).abs() < 1e-12);
         node.rewards.push(weight("alpha_inference") * consensus / 10.0 - weight("beta_inference") * node.cost);
-        consensuses.push(consensus);
+        // As it was given: ranks are sensitive to the last bit, which tells equal values apart.
+        consensuses.push(answer.consensus);
         truths.push(dataset.truth(answer.task, *node_model));
         judged.extend(judge.map(|judge| 10.0 * dataset.score(answer.task, *node_model, judge).raw));
-        for &(evaluator, score) in &answer.scores {
+        for &GivenScore { evaluator, score, .. } in &answer.scores {
             let (_, _, node) = &mut evaluators[evaluator];
             let closeness = 1.0 - (score - consensus).abs() / 10.0;
             node.quality += closeness;
@@ -115,6 +115,75 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
         consensus: consensuses,
         truth: truths,
         judge: judged,
+    }
+}
+
+/// The consensus rules, each straight from its definition.
+struct PlainRule {
+    parameters: Value,
+    /// By evaluator: trust, or stake.
+    weights: Vec<f64>,
+}
+
+impl PlainRule {
+    fn new(scenario: &Value, paid: &[String], evaluators: usize) -> Self {
+        let parameters = scenario["consensus"].clone();
+        let mut weights = vec![parameters["w_initial"].as_f64().unwrap_or(1.0); evaluators];
+        if parameters["rule"] == "yuma" {
+            let groups = array(&scenario["network"]["evaluators"]);
+            let stakes = groups.iter().flat_map(|group| {
+                let count = group["count"].as_u64().expect("a count") as usize;
+                vec![group["stake"].as_f64().expect("a stake"); count]
+            });
+            weights = stakes.collect();
+            weights.resize(evaluators.max(if groups.is_empty() { paid.len() } else { 0 }), 1.0);
+        }
+        Self { parameters, weights }
+    }
+
+    fn number(&self, name: &str) -> f64 {
+        self.parameters[name].as_f64().expect("a number")
+    }
+
+    fn consensus(&mut self, given: &[GivenScore]) -> f64 {
+        let mut sorted: Vec<f64> = given.iter().map(|given| given.score).collect();
+        sorted.sort_by(f64::total_cmp);
+        let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+        match self.parameters["rule"].as_str().expect("a rule") {
+            "mean" => mean(&sorted),
+            "median" => (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0,
+            "trimmed_mean" => {
+                let dropped = (self.number("trim_share") * sorted.len() as f64).ceil() as usize;
+                mean(&sorted[dropped..sorted.len() - dropped])
+            }
+            "yuma" => {
+                let stake = |given: &GivenScore| self.weights[given.evaluator];
+                let total: f64 = given.iter().map(stake).sum();
+                let behind = |score: f64| given.iter().filter(|given| given.score >= score).map(stake).sum::<f64>();
+                let cut = sorted.iter().rev().find(|&&score| behind(score) >= self.number("kappa") * total);
+                let cut = *cut.expect("the lowest score has all stake behind it");
+                given.iter().map(|given| stake(given) * given.score.min(cut)).sum::<f64>() / total
+            }
+            trust => {
+                for given in given {
+                    assert!((given.weight - self.weights[given.evaluator]).abs() < 1e-12);
+                }
+                let total: f64 = given.iter().map(|given| given.weight).sum();
+                let consensus = given.iter().map(|given| given.weight * given.score).sum::<f64>() / total;
+                for given in given {
+                    let deviation = (given.score - consensus).abs() / 10.0;
+                    let old = self.weights[given.evaluator];
+                    let next = if trust == "trust_weighted" {
+                        old * (1.0 + self.number("lambda") * (0.5 - deviation))
+                    } else {
+                        let retention = self.number("retention");
+                        retention * old + (1.0 - retention) * (1.0 - 2.0 * deviation).max(0.0)
+                    };
+                    self.weights[given.evaluator] = next.max(self.number("w_min")).min(self.number("w_max"));
+                }
+                consensus
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use poq_core::report::NodeReport;
+use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::stats::Interval;
 use poq_core::{Dataset, Report, Scenario, Simulation};
 
@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
 fn summary(report: &Report) -> String {
     let mechanism = &report.mechanism;
-    let lines = [
+    let mut lines = vec![
         format!("dataset   {} ({})", report.dataset.id, &report.dataset.hash[..12]),
         format!("rounds    {}, seed {}", report.rounds, report.scenario.seed),
         String::new(),
@@ -131,12 +131,38 @@ fn summary(report: &Report) -> String {
         String::new(),
         node_table("evaluator node", &report.evaluator_nodes).to_string(),
         String::new(),
+    ];
+    if !report.attackers.is_empty() {
+        lines.extend([attacker_table(&report.attackers).to_string(), String::new()]);
+    }
+    lines.extend([
         format!("consensus against truth: Pearson {}", number(mechanism.pearson_consensus_truth)),
         format!("                         Spearman {}", number(mechanism.spearman_consensus_truth)),
         format!("reward against truth per millisecond: Kendall tau {}", number(mechanism.kendall_reward_efficiency)),
         format!("digest    {}", report.digest),
-    ];
+    ]);
     lines.join("\n")
+}
+
+fn attacker_table(attackers: &[AttackerReport]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["attacker", "attack", "mean reward", "if honest", "gain", "95% draws", "95% prompts"]);
+    for attacker in attackers {
+        table.add_row([
+            attacker.id.clone(),
+            format!("attacks.{} {}", attacker.attack, attacker.kind),
+            number(attacker.reward_mean),
+            number(attacker.honest_reward_mean),
+            number(attacker.gain_mean),
+            interval(attacker.ci95_monte_carlo),
+            interval(attacker.ci95_prompts),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 fn node_table(role: &str, nodes: &[NodeReport]) -> Table {

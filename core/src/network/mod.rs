@@ -1,22 +1,37 @@
 //! The network of a run: instances of recorded nodes, with their costs and scores as flat tables.
 
+mod attackers;
+
+use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE};
+use crate::rng::{Purpose, Stream};
 use crate::scenario::{Group, Scenario, ScenarioError};
 use crate::score::ScoreNormalization;
 
+pub(crate) use attackers::{Act, Conduct};
+use attackers::{Pool, conducts, set_attackers_latency};
+
 /// One node of the simulated network.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Instance {
     /// `model`, or `model#1`, `model#2`, ... where there are several instances of that recorded node.
     pub id: String,
     /// Position of the recorded node in the manifest.
     pub model: usize,
-    /// Mean latency over the tasks that are drawn, with the group's factor, in milliseconds.
+    /// Factor on the recorded latency.
+    pub latency_factor: f64,
+    /// Mean latency over the tasks that are drawn, with that factor, in milliseconds; for attackers as their attack has it.
     pub latency_ms: f64,
+    /// What the latency truly is where the node reports another.
+    pub true_latency_ms: f64,
     /// Latency normalised over this role's pool, in `[0, 1]`.
     pub cost: f64,
     /// Standard deviation of the noise on its scores.
     pub score_noise_sd: f64,
+    /// Its stake.
+    pub stake: f64,
+    /// Position of the attack that it takes part in, in the scenario.
+    pub attack: Option<usize>,
 }
 
 /// A scenario laid over a dataset: everything a round looks up.
@@ -32,6 +47,8 @@ pub struct Network {
     scores: Vec<f64>,
     recorded_nodes: usize,
     recorded_evaluators: usize,
+    /// The scenario's attacks.
+    pub(crate) conducts: Vec<Conduct>,
 }
 
 impl Network {
@@ -39,8 +56,17 @@ impl Network {
     ///
     /// # Errors
     /// For a scenario that does not fit the dataset: an unknown model or evaluator id, a judge in the network, no task
-    /// of the kinds asked for, more evaluators drawn than there are.
+    /// of the kinds asked for, more evaluators drawn than there are, a node in two attacks, more attackers than nodes.
     pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
+        Self::without(dataset, scenario, None)
+    }
+
+    /// The same network in which the nodes of attack `honest` are honest; all else, other attackers too, is unchanged.
+    pub(crate) fn without(
+        dataset: &Dataset,
+        scenario: &Scenario,
+        honest: Option<usize>,
+    ) -> Result<Self, ScenarioError> {
         scenario.check()?;
         let tasks: Vec<usize> =
             (0..dataset.tasks.len()).filter(|&task| scenario.task_kinds.contains(&dataset.tasks[task].kind)).collect();
@@ -65,10 +91,26 @@ impl Network {
                     (0..nodes.len()).map(move |node| dataset.score(task, node, evaluator).latency_ms)
                 }))
             };
-        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes, node_latency)?;
+        let node_latencies: Vec<f64> = (0..nodes.len()).map(node_latency).collect();
+        let evaluator_latencies: Vec<f64> = (0..evaluators.len()).map(evaluator_latency).collect();
+        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes, &node_latencies)?;
         let mut evaluator_instances =
-            expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid, evaluator_latency)?;
-        for pool in [&mut inference, &mut evaluator_instances] {
+            expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid, &evaluator_latencies)?;
+
+        let mut chance = Stream::new(scenario.seed, Purpose::Attackers);
+        let mut pool = Pool { role: Role::Evaluator, instances: &mut evaluator_instances, recorded: &evaluators };
+        pool.enlist(scenario, &mut chance)?;
+        let mut pool = Pool { role: Role::Inference, instances: &mut inference, recorded: &nodes };
+        pool.enlist(scenario, &mut chance)?;
+        let conducts = conducts(scenario, &pool)?;
+
+        for (pool, recorded) in [(&mut inference, &node_latencies), (&mut evaluator_instances, &evaluator_latencies)] {
+            for instance in pool.iter_mut() {
+                instance.attack = instance.attack.filter(|&attack| Some(attack) != honest);
+                if let Some(attack) = instance.attack {
+                    set_attackers_latency(instance, &scenario.attacks[attack].kind, &conducts[attack], recorded);
+                }
+            }
             let latencies: Vec<f64> = pool.iter().map(|instance| instance.latency_ms).collect();
             for (instance, cost) in pool.iter_mut().zip(scenario.cost_normalization.costs(&latencies)) {
                 instance.cost = cost;
@@ -99,7 +141,17 @@ impl Network {
             scores,
             recorded_nodes: nodes.len(),
             recorded_evaluators: evaluators.len(),
+            conducts,
         })
+    }
+
+    /// What the inference node at `position` answers with in place of its own output, and with which probability.
+    pub(crate) fn downgrade(&self, position: usize) -> Option<(usize, f64)> {
+        let Conduct { act, probability } = &self.conducts[self.inference[position].attack?];
+        match *act {
+            Act::Downgrade { to } => Some((to, *probability)),
+            _ => None,
+        }
     }
 
     /// The scores in `[0, 10]` of every recorded evaluator for the answer of recorded node `model` to the task at
@@ -141,7 +193,7 @@ fn expand(
     groups: &[Group],
     recorded: &[&str],
     by_default: &[&str],
-    latency_ms: impl Fn(usize) -> f64,
+    latencies_ms: &[f64],
 ) -> Result<Vec<Instance>, ScenarioError> {
     let defaults: Vec<Group> = by_default
         .iter()
@@ -159,15 +211,25 @@ fn expand(
         models.push(model);
         totals[model] += group.count;
     }
-    let latencies: Vec<f64> = (0..recorded.len()).map(latency_ms).collect();
     let mut named = vec![0_u32; recorded.len()];
     let mut instances = Vec::new();
     for (group, &model) in groups.iter().zip(&models) {
         for _ in 0..group.count {
             named[model] += 1;
             let id = if totals[model] == 1 { group.model.clone() } else { format!("{}#{}", group.model, named[model]) };
-            let latency_ms = latencies[model] * group.latency_factor;
-            instances.push(Instance { id, model, latency_ms, cost: 0.0, score_noise_sd: group.score_noise_sd });
+            let Group { latency_factor, score_noise_sd, stake, .. } = *group;
+            let latency_ms = latencies_ms[model] * latency_factor;
+            instances.push(Instance {
+                id,
+                model,
+                latency_factor,
+                latency_ms,
+                true_latency_ms: latency_ms,
+                cost: 0.0,
+                score_noise_sd,
+                stake,
+                attack: None,
+            });
         }
     }
     if instances.is_empty() {

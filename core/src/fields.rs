@@ -1,0 +1,39 @@
+//! The fields of a JSON object, taken one by one, so that what is left over is unknown.
+//!
+//! For the tagged enums of a scenario. Serde derives them too, at ten times the code in the page's bundle.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The fields of an object.
+#[derive(Debug)]
+pub(crate) struct Fields(pub Map<String, Value>);
+
+impl Fields {
+    /// The field `name`.
+    pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
+        let value = self.0.remove(name).ok_or_else(|| format!("missing field `{name}`"))?;
+        serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))
+    }
+
+    /// The number `name`, or `default` where it is absent.
+    pub(crate) fn number(&mut self, name: &str, default: f64) -> Result<f64, String> {
+        match self.0.remove(name) {
+            None => Ok(default),
+            Some(value) => value.as_f64().ok_or_else(|| format!("`{name}`: {value} is not a number")),
+        }
+    }
+
+    /// An error for the first field that nobody took.
+    pub(crate) fn finish(self) -> Result<(), String> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(format!("unknown field `{name}`")),
+        }
+    }
+}
+
+/// The error for a word that is none of `allowed`.
+pub(crate) fn unknown_word(what: &str, word: &str, allowed: &[&str]) -> String {
+    format!("unknown {what} `{word}`; allowed: {}", allowed.join(", "))
+}
