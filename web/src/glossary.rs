@@ -29,7 +29,7 @@ const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.1631
 const STATISTICS: Source = Source::Known("standard statistics");
 
 /// Every term, in the order of the help.
-pub const TERMS: [Term; 16] = [
+pub const TERMS: [Term; 23] = [
     Term {
         id: "round",
         name: "round",
@@ -54,6 +54,65 @@ pub const TERMS: [Term; 16] = [
                      averaging”.",
         formula: Some("c = (s₁ + … + s_K) / K"),
         source: Source::Assumed,
+    },
+    Term {
+        id: "median",
+        name: "median",
+        definition: "The score in the middle, or halfway between the two in the middle. A minority of liars among the K drawn \
+                     cannot move it beyond the honest scores.",
+        formula: None,
+        source: Source::Known("arXiv 2601.21189 compares it with the mean"),
+    },
+    Term {
+        id: "trimmed_mean",
+        name: "trimmed mean",
+        definition: "The mean of what is left when the lowest and the highest scores are dropped. The share is assumed; it is \
+                     rounded up to whole scores.",
+        formula: Some("drop ⌈share × K⌉ at each end, then c = mean of the rest"),
+        source: Source::Known("arXiv 2601.21189; its share is not known"),
+    },
+    Term {
+        id: "trust_weight",
+        name: "trust weight, clip rule",
+        definition: "Each evaluator’s say in the consensus, moved after every score by its deviation d. Whoever deviates by less \
+                     than half the scale drifts up to the largest weight, so that cautious colluders keep full weight and the rule \
+                     turns into the plain mean. λ and the bounds are assumed.",
+        formula: Some("c = Σ w s / Σ w    d = |s − c| / 10    w ← clip(w (1 + λ (0.5 − d)), w_min, w_max)"),
+        source: Source::Known("a third-party summary of arXiv 2601.21189, eq. 21"),
+    },
+    Term {
+        id: "ema_trust",
+        name: "trust weight, EMA rule",
+        definition: "Each evaluator’s say in the consensus as a moving average of its closeness: it settles where closeness is \
+                     and does not drift to the top.",
+        formula: Some("w ← r w + (1 − r) max(0, 1 − 2 d), held to w_min…w_max    d = |s − c| / 10"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "yuma",
+        name: "Yuma-style clipping",
+        definition: "Scores count by stake. A score above the highest that a share κ of the drawn stake is at or above is cut \
+                     down to it: a minority cannot raise the consensus, though it can lower it. Only the clipping is taken from \
+                     Bittensor, not its bonds.",
+        formula: Some("q = largest score with stake(s ≥ q) ≥ κ × stake    c = Σ stake × min(s, q) / Σ stake"),
+        source: Source::Known("Bittensor’s Yuma consensus"),
+    },
+    Term {
+        id: "attack",
+        name: "attack",
+        definition: "What dishonest nodes do: to their scores (boost, sabotage, noise, one lazy constant, copying, a cabal) or to \
+                     their answers and latencies. A share of the evaluators is drawn by the seed; growing it adds attackers and \
+                     changes none. Every strength is assumed.",
+        formula: Some("boost: s′ = min(10, s + b)    sabotage: s′ = max(0, s − b)"),
+        source: Source::Known("arXiv 2601.21189 for noise, boost, sabotage and intermittent manipulation"),
+    },
+    Term {
+        id: "gain",
+        name: "gain",
+        definition: "What an attacker earns more than it would if all nodes of its attack were honest: the same run is made once \
+                     more without that attack, on the same draws, and the rewards are compared payment by payment.",
+        formula: Some("gain = mean of (reward attacking − reward honest)"),
+        source: STATISTICS,
     },
     Term {
         id: "truth",

@@ -15,7 +15,25 @@ pub fn headline(report: &Report, summary: &Summary) -> String {
     let earnings = earnings(&report.inference_nodes, summary);
     let rounds = format::counted(report.rounds, "round", "rounds");
     let r = report.mechanism.pearson_consensus_truth;
-    format!("Over {rounds} {earnings}; {}.", trust(r))
+    format!("Over {rounds} {earnings}; {}{}.", trust(r), attackers(report, summary))
+}
+
+/// Whether an attack pays: the attacker that gains most, if its interval says that it gains.
+fn attackers(report: &Report, summary: &Summary) -> String {
+    let gained = report.attackers.iter().filter_map(|attacker| Some((attacker, attacker.gain_mean?)));
+    let Some((best, gain)) = gained.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return String::new();
+    };
+    let node = report.inference_nodes.iter().chain(&report.evaluator_nodes).find(|node| node.id == best.id);
+    let name = node.map_or_else(|| best.id.clone(), |node| summary.node_name(node));
+    let kind = best.kind.replace('_', " ");
+    match best.ci95_monte_carlo {
+        Some([low, _]) if low > 0.0 => format!("; {name} gains {} by its attack ({kind})", format::number(gain)),
+        Some([_, high]) if high < 0.0 => {
+            format!("; no attack pays, the best ({kind}) costs {name} {}", format::number(-gain))
+        }
+        _ => format!("; whether an attack pays is within chance, the best being {name} ({kind})"),
+    }
 }
 
 fn earnings(nodes: &[NodeReport], summary: &Summary) -> String {
@@ -115,6 +133,17 @@ mod tests {
                                "evaluators_per_round": 1}"#,
         );
         assert!(text.contains("within chance") && text.contains("Quick node #"), "{text}");
+    }
+
+    #[test]
+    fn attackers_are_told() {
+        let with = |attack: &str| words(&format!(r#"{{"evaluators_per_round": 2, "attacks": [{attack}]}}"#));
+        let text = with(r#"{"nodes": ["slow"], "kind": "latency_misreport", "factor": 0.02}"#);
+        assert!(text.contains("; Slow node gains 0.") && text.contains("by its attack (latency misreport)."), "{text}");
+        let text = with(r#"{"nodes": ["odd"], "kind": "noise", "sd": 5}"#);
+        assert!(text.contains("; no attack pays, the best (noise) costs Odd 0."), "{text}");
+        let text = with(r#"{"nodes": ["odd"], "kind": "boost", "by": 0}"#);
+        assert!(text.contains("within chance"), "{text}");
     }
 
     #[test]

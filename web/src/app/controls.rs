@@ -6,6 +6,8 @@ use poq_core::scenario::{Scenario, ScenarioError};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use super::attacks::Attacks;
+use super::consensus::ConsensusRule;
 use super::number::{FieldHead, Number};
 use crate::fields::{self, Choice};
 use crate::groups;
@@ -59,17 +61,19 @@ pub fn Controls(props: &ControlsProps) -> Html {
                 <Select path="inference_draw" label="Who answers" choices={&fields::INFERENCE_DRAWS[..]}
                     help="Which inference nodes answer the task of a round." scenario={scenario.clone()}
                     on_change={on_change.clone()} />
-                <div class="field">
-                    <div class="field-head"><span>{ "Consensus rule" }</span><span class="term">{ "assumed" }</span></div>
-                    <p class="plain">{ "mean of the K scores" }</p>
-                </div>
                 <Select path="cost_normalization" label="Cost" choices={&fields::COST_NORMALIZATIONS[..]}
                     help="How mean latencies become costs from 0 to 1, within each pool of nodes."
                     scenario={scenario.clone()} on_change={on_change.clone()} />
                 <TaskKinds scenario={scenario.clone()} on_change={on_change.clone()} fault={fault_of("task_kinds")} />
                 { number(fields::ROUNDS, None) }
             </fieldset>
+            <fieldset>
+                <legend>{ "Consensus" }</legend>
+                <ConsensusRule scenario={scenario.clone()} fault={fault.clone()} on_change={on_change.clone()} />
+            </fieldset>
             if let Some(summary) = summary {
+                <Attacks scenario={scenario.clone()} summary={Rc::clone(summary)} fault={fault.clone()}
+                    on_change={on_change.clone()} />
                 <details class="folded">
                     <summary>{ "From raw values to scores" }</summary>
                     { for summary.evaluators.iter().map(|evaluator| {

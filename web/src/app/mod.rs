@@ -1,6 +1,8 @@
 //! The interface: components around one state.
 
+pub mod attacks;
 pub mod browser;
+pub mod consensus;
 pub mod controls;
 pub mod engine;
 pub mod explain;

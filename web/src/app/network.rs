@@ -200,6 +200,7 @@ fn GroupRow(props: &GroupRowProps) -> Html {
                     { boxed("copies", "count", limits::GROUP_COUNT, true, f64::from(row.group.count), |row, value| row.group.count = value as u32) }
                     { boxed("× latency", "latency", limits::LATENCY_FACTOR, false, row.group.latency_factor, |row, value| row.group.latency_factor = value) }
                     if *is_noisy {
+                        { boxed("stake", "stake", limits::STAKE, false, row.group.stake, |row, value| row.group.stake = value) }
                         { boxed("noise sd, points", "noise", limits::SCORE_NOISE_SD, false, row.group.score_noise_sd, |row, value| row.group.score_noise_sd = value) }
                     }
                     <button type="button" class="small" onclick={another}
@@ -210,20 +211,28 @@ fn GroupRow(props: &GroupRowProps) -> Html {
     }
 }
 
+/// A number box.
 #[derive(Clone, PartialEq, Properties)]
-struct BoundedBoxProps {
-    id: AttrValue,
-    label: AttrValue,
-    of: AttrValue,
-    bounds: Bounds,
-    whole: bool,
-    value: f64,
-    on_value: Callback<f64>,
+pub struct BoundedBoxProps {
+    /// Id of the input.
+    pub id: AttrValue,
+    /// What it is called.
+    pub label: AttrValue,
+    /// Of what, for those who do not see where it stands.
+    pub of: AttrValue,
+    /// What is allowed.
+    pub bounds: Bounds,
+    /// Whether only whole numbers are allowed.
+    pub whole: bool,
+    /// The value.
+    pub value: f64,
+    /// Takes an allowed value.
+    pub on_value: Callback<f64>,
 }
 
 /// A number box that tells what is wrong with what is typed, and passes on only what is right.
 #[component]
-fn BoundedBox(props: &BoundedBoxProps) -> Html {
+pub fn BoundedBox(props: &BoundedBoxProps) -> Html {
     let BoundedBoxProps { id, label, of, bounds, whole, value, on_value } = props;
     let typed = use_state(|| None::<(String, Option<String>)>);
     {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use poq_core::consensus::Consensus;
 use poq_core::round::{Evaluation, OpenedAnswer, OpenedRound, RewardTerms};
 use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
@@ -113,7 +114,7 @@ pub fn Opened(props: &OpenedProps) -> Html {
 
 fn body(round: &OpenedRound, summary: &Summary) -> Html {
     let kind = fields::words(&fields::TASK_KINDS, round.kind.as_str());
-    let answered: Vec<&str> = round.answers.iter().map(|answer| answer.model.as_str()).collect();
+    let answered: Vec<&str> = round.answers.iter().map(|answer| answer.answered_as.as_str()).collect();
     let left = round.answers.len().saturating_sub(MAX_ANSWERS);
     html! {
         <>
@@ -152,7 +153,7 @@ fn body(round: &OpenedRound, summary: &Summary) -> Html {
                     </tbody>
                 </table>
             </div>
-            { for round.answers.iter().take(MAX_ANSWERS).map(|answer| arithmetic(answer, summary)) }
+            { for round.answers.iter().take(MAX_ANSWERS).map(|answer| arithmetic(answer, &round.consensus, summary)) }
             if left > 0 {
                 <p class="quiet">{ format!("and {} that answered besides", format::counted(left as u64, "node", "nodes")) }</p>
             }
@@ -160,16 +161,20 @@ fn body(round: &OpenedRound, summary: &Summary) -> Html {
     }
 }
 
-fn arithmetic(answer: &OpenedAnswer, summary: &Summary) -> Html {
-    let scores: Vec<String> = answer.evaluations.iter().map(|evaluation| four(evaluation.score)).collect();
-    let sum = if scores.len() > 8 {
-        format!("{} + … + {}", scores[..2].join(" + "), scores[scores.len() - 1])
-    } else {
-        scores.join(" + ")
-    };
+fn arithmetic(answer: &OpenedAnswer, rule: &Consensus, summary: &Summary) -> Html {
+    let weighs = rule.has_weights() || matches!(rule, Consensus::Yuma { .. });
     html! {
         <div class="answer">
             <h3>{ format!("How {} was scored and paid", summary.instance_name(&answer.model, &answer.node)) }</h3>
+            if let Some(attack) = &answer.attack {
+                <p class="plain">
+                    <span class="badge">{ "attacker" }</span>
+                    { format!(" {}", attack.replace('_', " ")) }
+                    if answer.answered_as != answer.model {
+                        { format!(": it gave the answer of {}", summary.name_of(&answer.answered_as)) }
+                    }
+                </p>
+            }
             <div class="scroll" role="region" tabindex="0" aria-label="Table: scores and rewards of the evaluators">
                 <table>
                     <thead>
@@ -178,15 +183,18 @@ fn arithmetic(answer: &OpenedAnswer, summary: &Summary) -> Html {
                             <th scope="col">{ "raw" }</th>
                             <th scope="col" class="text">{ "becomes" }</th>
                             <th scope="col">{ "score s" }</th>
+                            if weighs {
+                                <th scope="col">{ if rule.has_weights() { "weight w" } else { "stake" } }</th>
+                            }
                             <th scope="col">{ "reward = α (1 − |s − c|/10) − β cost" }</th>
                         </tr>
                     </thead>
-                    <tbody>{ for answer.evaluations.iter().map(|evaluation| evaluator_row(evaluation, answer.consensus, summary)) }</tbody>
+                    <tbody>{ for answer.evaluations.iter().map(|evaluation| evaluator_row(evaluation, answer.consensus, weighs, summary)) }</tbody>
                 </table>
             </div>
             <dl class="sums">
                 <dt>{ "Consensus" }</dt>
-                <dd class="sum" data-sum="consensus">{ format!("c = ({sum}) / {} = {}", scores.len(), four(answer.consensus)) }</dd>
+                <dd class="sum" data-sum="consensus">{ consensus_sum(answer, rule) }</dd>
                 <dt>{ "Reward of the node" }</dt>
                 <dd class="sum" data-sum="inference">{ node_sum(&answer.reward, answer.consensus) }</dd>
                 <dt>{ "Truth" }</dt>
@@ -196,21 +204,72 @@ fn arithmetic(answer: &OpenedAnswer, summary: &Summary) -> Html {
     }
 }
 
-fn evaluator_row(evaluation: &Evaluation, consensus: f64, summary: &Summary) -> Html {
+/// Terms of a sum, the middle ones left out where there are many.
+fn joined(terms: &[String], sign: &str) -> String {
+    if terms.len() > 8 {
+        format!("{}{sign}…{sign}{}", terms[..2].join(sign), terms[terms.len() - 1])
+    } else {
+        terms.join(sign)
+    }
+}
+
+/// The rule with the round's numbers filled in.
+fn consensus_sum(answer: &OpenedAnswer, rule: &Consensus) -> String {
+    let result = four(answer.consensus);
+    let mut scores: Vec<f64> = answer.evaluations.iter().map(|evaluation| evaluation.score).collect();
+    let texts = |scores: &[f64]| scores.iter().map(|&score| four(score)).collect::<Vec<_>>();
+    match rule {
+        Consensus::Mean {} => format!("c = ({}) / {} = {result}", joined(&texts(&scores), " + "), scores.len()),
+        Consensus::Median {} => {
+            scores.sort_by(f64::total_cmp);
+            format!("c = the middle of {} = {result}", joined(&texts(&scores), ", "))
+        }
+        Consensus::TrimmedMean { .. } => {
+            scores.sort_by(f64::total_cmp);
+            let dropped = rule.trimmed(scores.len() as u32) as usize;
+            let kept = scores.get(dropped..scores.len().saturating_sub(dropped)).unwrap_or_default();
+            format!(
+                "c = ({}) / {} = {result}, without the lowest {dropped} and the highest {dropped}",
+                joined(&texts(kept), " + "),
+                kept.len()
+            )
+        }
+        Consensus::TrustWeighted { .. } | Consensus::EmaTrust { .. } => {
+            let of = |evaluation: &Evaluation| format!("{} × {}", four(evaluation.weight), four(evaluation.score));
+            let terms: Vec<String> = answer.evaluations.iter().map(of).collect();
+            let total: f64 = answer.evaluations.iter().map(|evaluation| evaluation.weight).sum();
+            format!("c = ({}) / {} = {result}", joined(&terms, " + "), four(total))
+        }
+        Consensus::Yuma { kappa } => format!(
+            "c = the mean by stake of {}, each cut down to the highest that {} of the stake is at or above = {result}",
+            joined(&texts(&scores), ", "),
+            format::percent(*kappa)
+        ),
+    }
+}
+
+fn evaluator_row(evaluation: &Evaluation, consensus: f64, weighs: bool, summary: &Summary) -> Html {
     let word = serde_json::to_value(evaluation.normalization).ok();
     let word = word.as_ref().and_then(|word| word.as_str()).unwrap_or_default();
-    let noise = evaluation.score - evaluation.recorded_score;
+    let change = evaluation.score - evaluation.recorded_score;
+    let by = evaluation.attack.as_deref().map_or_else(|| "noise".to_owned(), |attack| attack.replace('_', " "));
     html! {
         <tr>
-            <th scope="row">{ summary.instance_name(&evaluation.model, &evaluation.evaluator) }</th>
+            <th scope="row">
+                { summary.instance_name(&evaluation.model, &evaluation.evaluator) }
+                if evaluation.attack.is_some() { <span class="badge">{ "attacker" }</span> }
+            </th>
             <td>{ four(evaluation.raw) }</td>
             <td class="text">
                 { fields::words(&fields::SCORE_NORMALIZATIONS, word) }
-                if noise != 0.0 {
-                    { format!(", {} {} noise", if noise < 0.0 { "−" } else { "+" }, four(noise.abs())) }
+                if change != 0.0 {
+                    { format!(", {} {} {by}", if change < 0.0 { "−" } else { "+" }, four(change.abs())) }
                 }
             </td>
             <td>{ four(evaluation.score) }</td>
+            if weighs {
+                <td>{ four(evaluation.weight) }</td>
+            }
             <td class="sum" data-sum="evaluator">{ evaluator_sum(&evaluation.reward, evaluation.score, consensus) }</td>
         </tr>
     }

@@ -65,8 +65,10 @@ fn Figures(props: &FiguresProps) -> Html {
         <div class="figures">
             { earnings(report, summary) }
             { quality(report, summary) }
+            { gains(report, summary) }
             { trust(report, &open_and_go) }
             { evaluators(report, summary) }
+            { weights(report, summary) }
             { settling(report, summary) }
         </div>
     }
@@ -80,7 +82,7 @@ fn earnings(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
                 ("Inference nodes", intervals::rows(&report.inference_nodes, &summary)),
                 ("Evaluators", intervals::rows(&report.evaluator_nodes, &summary)),
             ];
-            intervals::draw(&groups, width)
+            intervals::draw(&groups, "mean reward each time a node is paid", width)
         }
     };
     let caption = html! {
@@ -90,6 +92,51 @@ fn earnings(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
     html! {
         <Figure id="earnings" heading="Who earns what" {caption} {draw} table={tables::nodes(report, summary)}
             terms={&["mean_reward", "reward", "cost", "monte_carlo", "prompt_interval"][..]} />
+    }
+}
+
+fn gains(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
+    if report.attackers.is_empty() {
+        return Html::default();
+    }
+    let draw = {
+        let (report, summary) = (Rc::clone(report), Rc::clone(summary));
+        move |width: f64| {
+            let nodes = [&report.inference_nodes[..], &report.evaluator_nodes[..]].concat();
+            let rows = intervals::gains(&report.attackers, &nodes, &summary);
+            intervals::draw(&[("Attackers", rows)], "gain over its honest self, each time it is paid", width)
+        }
+    };
+    let caption = html! { "Right of 0 the attack pays. Each is set beside the same draws with its nodes honest and all else as it is." };
+    html! {
+        <Figure id="gains" heading="What attackers gain" {caption} {draw} table={tables::attackers(report, summary)}
+            terms={&["attack", "gain", "monte_carlo", "prompt_interval"][..]} />
+    }
+}
+
+fn weights(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
+    if report.plots.series_weight.is_empty() {
+        return Html::default();
+    }
+    let draw = {
+        let (report, summary) = (Rc::clone(report), Rc::clone(summary));
+        move |width: f64| {
+            let evaluators: Vec<&str> = summary.evaluators.iter().map(|node| node.id.as_str()).collect();
+            let role = series::Role {
+                title: "trust weight",
+                nodes: &report.evaluator_nodes,
+                models: &evaluators,
+                first: 0,
+                cuts_start: false,
+            };
+            let weights: Vec<Vec<Option<f64>>> =
+                report.plots.series_weight.iter().map(|point| point.iter().copied().map(Some).collect()).collect();
+            series::draw(&[role], &report.plots.series_rounds, &weights, &summary, width)
+        }
+    };
+    html! {
+        <Figure id="weights" heading="Who is trusted" caption={html! { "Each evaluator’s weight in the consensus after each part of the run." }}
+            {draw} table={tables::weights(report, summary)} terms={&["trust_weight", "ema_trust"][..]} />
     }
 }
 
@@ -152,12 +199,14 @@ fn settling(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
                     nodes: &report.inference_nodes,
                     models: &nodes,
                     first: 0,
+                    cuts_start: true,
                 },
                 series::Role {
                     title: "Evaluators: mean reward",
                     nodes: &report.evaluator_nodes,
                     models: &evaluators,
                     first: report.inference_nodes.len(),
+                    cuts_start: true,
                 },
             ];
             series::draw(&roles, &report.plots.series_rounds, &report.plots.series_reward_mean, &summary, width)

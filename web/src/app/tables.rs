@@ -79,6 +79,67 @@ fn more(nodes: usize) -> String {
     }
 }
 
+/// What each attacker gains.
+pub fn attackers(report: &Report, summary: &Summary) -> Html {
+    let nodes = || report.inference_nodes.iter().chain(&report.evaluator_nodes);
+    html! {
+        <table>
+            <caption>{ "Attackers" }{ more(report.attackers.len()) }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "node" }</th>
+                    <th scope="col" class="text">{ "attack" }</th>
+                    <th scope="col">{ "mean reward" }</th>
+                    <th scope="col">{ "if honest" }</th>
+                    <th scope="col">{ "gain" }</th>
+                    <th scope="col">{ "95%, luck of the draws" }</th>
+                    <th scope="col">{ "95%, choice of prompts" }</th>
+                </tr>
+            </thead>
+            <tbody>
+                { for report.attackers.iter().take(MAX_ROWS).map(|attacker| {
+                    let node = nodes().find(|node| node.id == attacker.id);
+                    let paid = node.map_or(0, |node| node.rounds);
+                    html! {
+                        <tr>
+                            <th scope="row">{ node.map_or_else(|| attacker.id.clone(), |node| summary.node_name(node)) }</th>
+                            <td class="text">{ format!("{}. {}", attacker.attack + 1, attacker.kind.replace('_', " ")) }</td>
+                            <td>{ format::mean(attacker.reward_mean) }</td>
+                            <td>{ format::mean(attacker.honest_reward_mean) }</td>
+                            <td>{ format::mean(attacker.gain_mean) }</td>
+                            <td>{ format::interval(attacker.ci95_monte_carlo, paid) }</td>
+                            <td>{ format::interval(attacker.ci95_prompts, paid) }</td>
+                        </tr>
+                    }
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
+/// Every evaluator's trust weight over time.
+pub fn weights(report: &Report, summary: &Summary) -> Html {
+    html! {
+        <table>
+            <caption>{ "Trust weights" }</caption>
+            <thead>
+                <tr>
+                    <th scope="col">{ "rounds" }</th>
+                    { for report.evaluator_nodes.iter().map(|node| html! { <th scope="col">{ summary.node_name(node) }</th> }) }
+                </tr>
+            </thead>
+            <tbody>
+                { for report.plots.series_rounds.iter().zip(&report.plots.series_weight).map(|(&round, weights)| html! {
+                    <tr>
+                        <th scope="row">{ format::count(round) }</th>
+                        { for weights.iter().map(|&weight| html! { <td>{ format::number(weight) }</td> }) }
+                    </tr>
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
 /// Quality and cost of the inference nodes.
 pub fn quality(report: &Report, summary: &Summary) -> Html {
     html! {

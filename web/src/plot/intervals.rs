@@ -1,6 +1,6 @@
 //! Who earns what: a dot for the mean, a thick bar for the luck of the draws, a thin one for the choice of prompts.
 
-use poq_core::report::NodeReport;
+use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::stats::Interval;
 use yew::prelude::*;
 
@@ -39,9 +39,37 @@ pub fn rows(nodes: &[NodeReport], summary: &Summary) -> Vec<Row> {
             rounds: node.rounds,
         })
         .collect();
+    sort(&mut rows);
+    rows
+}
+
+/// The gains of attackers, the largest first.
+#[must_use]
+pub fn gains(attackers: &[AttackerReport], nodes: &[NodeReport], summary: &Summary) -> Vec<Row> {
+    let mut rows: Vec<Row> = attackers
+        .iter()
+        .map(|attacker| {
+            let node = nodes.iter().find(|node| node.id == attacker.id);
+            Row {
+                name: format!(
+                    "{}, {}",
+                    node.map_or_else(|| attacker.id.clone(), |node| summary.node_name(node)),
+                    attacker.kind.replace('_', " ")
+                ),
+                mean: attacker.gain_mean,
+                monte_carlo: attacker.ci95_monte_carlo,
+                prompts: attacker.ci95_prompts,
+                rounds: node.map_or(0, |node| node.rounds),
+            }
+        })
+        .collect();
+    sort(&mut rows);
+    rows
+}
+
+fn sort(rows: &mut [Row]) {
     let key = |row: &Row| row.mean.unwrap_or(f64::NEG_INFINITY);
     rows.sort_by(|a, b| key(b).total_cmp(&key(a)));
-    rows
 }
 
 /// More rows than this are cut to the best and the least paid.
@@ -52,7 +80,7 @@ const WIDE: f64 = 420.0;
 
 /// The drawing of some named groups of rows.
 #[must_use]
-pub fn draw(groups: &[(&str, Vec<Row>)], width: f64) -> Drawing {
+pub fn draw(groups: &[(&str, Vec<Row>)], axis_words: &'static str, width: f64) -> Drawing {
     let is_wide = width >= WIDE;
     let names = groups.iter().flat_map(|(_, rows)| shown(rows)).map(|row| text_width(&row.name));
     let name_width = if is_wide { names.fold(60.0, f64::max).min(0.47 * width) + 12.0 } else { 0.0 };
@@ -71,7 +99,7 @@ pub fn draw(groups: &[(&str, Vec<Row>)], width: f64) -> Drawing {
     let decimals = decimals(groups);
     let content = html! {
         <>
-            { axis::below(frame, &scale, ((right - left) / 48.0).clamp(2.0, 10.0) as usize, "mean reward each time a node is paid") }
+            { axis::below(frame, &scale, ((right - left) / 48.0).clamp(2.0, 10.0) as usize, axis_words) }
             <line class="zero" x1={px(zero)} x2={px(zero)} y1={px(frame.top)} y2={px(frame.bottom)} />
             { for groups.iter().zip(tops).map(|((title, rows), top)| {
                 group(title, rows, top, &scale, Layout { row_height, name_width, width, decimals })

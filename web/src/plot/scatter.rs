@@ -101,12 +101,14 @@ fn points(report: &Report, summary: &Summary) -> Vec<Point> {
     let mut points: Vec<(Point, u64)> = Vec::new();
     for node in &report.inference_nodes {
         let Some(truth) = node.quality_mean else { continue };
-        let same = |(point, _): &&mut (Point, u64)| point.truth == truth && point.latency_ms == node.latency_ms_mean;
+        let model = summary.inference.iter().position(|entry| entry.id == node.model).unwrap_or(0);
+        let same = |(point, _): &&mut (Point, u64)| {
+            point.model == model && point.truth == truth && point.latency_ms == node.latency_ms_mean
+        };
         if let Some((_, count)) = points.iter_mut().find(same) {
             *count += 1;
             continue;
         }
-        let model = summary.inference.iter().position(|entry| entry.id == node.model).unwrap_or(0);
         let point = Point {
             label: summary.node_name(node),
             model,

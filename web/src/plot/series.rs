@@ -21,6 +21,8 @@ pub struct Role<'a> {
     pub models: &'a [&'a str],
     /// First column.
     pub first: usize,
+    /// Whether the early points, which jump about, may leave the frame.
+    pub cuts_start: bool,
 }
 
 const PANEL: f64 = 190.0;
@@ -45,9 +47,9 @@ pub fn draw(roles: &[Role<'_>], rounds: &[u64], means: &[Vec<Option<f64>>], summ
     Drawing { height, content: html! { <>{ for panels }</> }, description }
 }
 
-/// The range of some columns in the later nine tenths: the first few rounds jump about and are cut at the frame.
-fn range(means: &[Vec<Option<f64>>], columns: std::ops::Range<usize>) -> (f64, f64) {
-    let skipped = means.len() / 10;
+/// The range of some columns, perhaps of the later nine tenths alone.
+fn range(means: &[Vec<Option<f64>>], columns: std::ops::Range<usize>, cuts_start: bool) -> (f64, f64) {
+    let skipped = if cuts_start { means.len() / 10 } else { 0 };
     let of = |means: &'_ Vec<Option<f64>>| means.get(columns.clone()).unwrap_or_default().to_vec();
     let values = || means[skipped..].iter().flat_map(of).flatten();
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
@@ -56,7 +58,7 @@ fn range(means: &[Vec<Option<f64>>], columns: std::ops::Range<usize>) -> (f64, f
 }
 
 fn panel(role: &Role<'_>, rounds: &[u64], means: &[Vec<Option<f64>>], summary: &Summary, width: f64) -> Html {
-    let (low, high) = range(means, role.first..role.first + role.nodes.len());
+    let (low, high) = range(means, role.first..role.first + role.nodes.len(), role.cuts_start);
     let names: Vec<String> = role.nodes.iter().map(|node| summary.node_name(node)).collect();
     let room = names.iter().map(|name| text_width(name)).fold(40.0, f64::max).min(0.42 * width) + 18.0;
     let frame = Frame { left: 36.0, top: 34.0, right: width - room, bottom: PANEL };
@@ -112,9 +114,10 @@ mod tests {
     fn the_range_leaves_the_first_jumps_out_and_is_never_empty() {
         let mut means: Vec<Vec<Option<f64>>> = (0..50).map(|_| vec![Some(0.4), None]).collect();
         means[0] = vec![Some(9.0), None];
-        let (low, high) = range(&means, 0..2);
+        assert!(range(&means, 0..2, false).1 > 9.0);
+        let (low, high) = range(&means, 0..2, true);
         assert!(low < 0.4 && high > 0.4 && high < 1.0);
-        let (low, high) = range(&[], 0..2);
+        let (low, high) = range(&[], 0..2, true);
         assert!(Scale::linear(low, high, 0.0, 1.0).at(0.5).is_finite());
     }
 }
