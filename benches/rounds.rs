@@ -1,11 +1,12 @@
-//! Rounds a second on the shipped dataset, beside a bare loop that makes the same draws, look-ups and sums and keeps no
-//! accounts: the distance between the two is what a report's figures cost.
+//! Rounds a second on the shipped dataset, under each consensus rule, beside a bare loop that makes the same draws,
+//! look-ups and sums and keeps no accounts: the distance between the two is what a report's figures cost.
 
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use poq_core::consensus::Consensus;
 use poq_core::dataset::DatasetFiles;
 use poq_core::network::Network;
 use poq_core::reward::{evaluator_quality, inference_quality};
@@ -61,7 +62,16 @@ fn rounds(criterion: &mut Criterion) {
         ("default, K = 3", json!({})),
         ("K = 5", json!({"evaluators_per_round": 5})),
         ("everyone answers, K = 3", json!({"inference_draw": "all"})),
+        ("trust, clip rule, K = 3", json!({"consensus": {"rule": "trust_weighted"}})),
+        ("trust, EMA rule, K = 3", json!({"consensus": {"rule": "ema_trust"}})),
+        ("boost, with its counterfactual, K = 3", json!({"attacks": [{"nodes": ["chrf"], "kind": "boost"}]})),
     ];
+    let of_eight = Consensus::RULES.map(|rule| {
+        let pool = json!([{"model": "minilm-reference", "count": 4}, {"model": "chrf", "count": 4}, {"model": "rouge-l", "count": 4}]);
+        let patch = json!({"consensus": {"rule": rule}, "evaluators_per_round": 8, "network": {"evaluators": pool}});
+        (format!("{rule}, K = 8"), patch)
+    });
+    let scenarios = scenarios.into_iter().map(|(name, patch)| (name.to_owned(), patch)).chain(of_eight);
     for (name, mut patch) in scenarios {
         patch["rounds"] = json!(ROUNDS);
         let scenario = Scenario::from_patch(&patch).expect("a valid scenario");

@@ -159,8 +159,8 @@ impl Consensus {
 #[derive(Clone, Debug)]
 pub(crate) enum Rule {
     Mean,
-    Median { sorted: Vec<f64> },
-    TrimmedMean { trimmed: usize, sorted: Vec<f64> },
+    Median { sorter: Sorter },
+    TrimmedMean { trimmed: usize, sorter: Sorter },
     TrustWeighted { lambda: f64, trust: Trust },
     EmaTrust { retention: f64, trust: Trust },
     Yuma { kappa: f64, stakes: Vec<f64>, by_score: Vec<(f64, f64)> },
@@ -188,10 +188,13 @@ impl Trust {
             sum += weight * score;
             total += weight;
         }
-        let consensus = within(sum / total, scores);
+        let consensus = sum / total;
+        let (min, max) = (self.min, self.max);
         for (&evaluator, &score) in drawn.iter().zip(scores) {
             let weight = &mut self.weights[evaluator as usize];
-            *weight = next(*weight, (score - consensus).abs() * 0.1).clamp(self.min, self.max);
+            let next = next(*weight, (score - consensus).abs() * 0.1);
+            let raised = if next < min { min } else { next };
+            *weight = if raised > max { max } else { raised };
         }
         consensus
     }
@@ -199,12 +202,11 @@ impl Trust {
 
 impl Rule {
     pub(crate) fn new(consensus: Consensus, evaluators: &[Instance], k: u32) -> Self {
-        let scratch = || Vec::with_capacity(k as usize);
         match consensus {
             Consensus::Mean {} => Self::Mean,
-            Consensus::Median {} => Self::Median { sorted: scratch() },
+            Consensus::Median {} => Self::Median { sorter: Sorter::default() },
             Consensus::TrimmedMean { .. } => {
-                Self::TrimmedMean { trimmed: consensus.trimmed(k) as usize, sorted: scratch() }
+                Self::TrimmedMean { trimmed: consensus.trimmed(k) as usize, sorter: Sorter::default() }
             }
             Consensus::TrustWeighted { lambda, w_min, w_max, w_initial } => {
                 Self::TrustWeighted { lambda, trust: Trust::new(evaluators.len(), w_min, w_max, w_initial) }
@@ -221,7 +223,7 @@ impl Rule {
     }
 
     /// The consensus on `scores`, each in `[0, 10]` and given by the evaluator at the same place of `drawn`; 0 for none.
-    /// It lies within the scores.
+    /// It lies within the scores, to rounding.
     #[inline]
     pub(crate) fn consensus(&mut self, drawn: &[u32], scores: &[f64]) -> f64 {
         if scores.is_empty() {
@@ -229,21 +231,21 @@ impl Rule {
         }
         match self {
             Self::Mean => mean(scores),
-            Self::Median { sorted } => {
-                sort_into(sorted, scores);
+            Self::Median { sorter } => {
+                let sorted = sorter.sort(scores);
                 let middle = sorted.len() / 2;
                 if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
             }
-            Self::TrimmedMean { trimmed, sorted } => {
-                sort_into(sorted, scores);
-                let kept = &sorted[*trimmed..sorted.len() - *trimmed];
-                within(mean(kept), kept)
+            Self::TrimmedMean { trimmed, sorter } => {
+                let sorted = sorter.sort(scores);
+                mean(&sorted[*trimmed..sorted.len() - *trimmed])
             }
             Self::TrustWeighted { lambda, trust } => {
                 trust.consensus(drawn, scores, |weight, deviation| weight * (1.0 + *lambda * (0.5 - deviation)))
             }
             Self::EmaTrust { retention, trust } => trust.consensus(drawn, scores, |weight, deviation| {
-                *retention * weight + (1.0 - *retention) * (1.0 - 2.0 * deviation).max(0.0)
+                let closeness = 1.0 - 2.0 * deviation;
+                *retention * weight + (1.0 - *retention) * if closeness > 0.0 { closeness } else { 0.0 }
             }),
             Self::Yuma { kappa, stakes, by_score } => {
                 by_score.clear();
@@ -277,33 +279,44 @@ fn mean(scores: &[f64]) -> f64 {
     sum / scores.len() as f64
 }
 
-/// A weighted mean may leave its scores' range by rounding alone: for equal scores it would not equal them.
-#[inline]
-fn within(mean: f64, scores: &[f64]) -> f64 {
-    let low = scores.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    mean.clamp(low, high)
+/// Up to so many scores are sorted by a network.
+const FEW: usize = 8;
+
+/// Sorts the scores of a round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sorter {
+    few: [f64; FEW],
+    many: Vec<f64>,
 }
 
-/// Up to so many scores are sorted by exchanges without branches, which the processor cannot predict wrongly.
-const FEW: usize = 16;
-
-#[inline]
-fn sort_into(sorted: &mut Vec<f64>, scores: &[f64]) {
-    sorted.clear();
-    sorted.extend_from_slice(scores);
-    if sorted.len() > FEW {
-        sorted.sort_unstable_by(f64::total_cmp);
-        return;
-    }
-    for end in 1..sorted.len() {
-        for at in (0..end).rev() {
-            let (low, high) = (sorted[at], sorted[at + 1]);
-            let ordered = low <= high;
-            sorted[at] = if ordered { low } else { high };
-            sorted[at + 1] = if ordered { high } else { low };
+impl Sorter {
+    #[inline]
+    fn sort(&mut self, scores: &[f64]) -> &[f64] {
+        if let Some(few) = self.few.get_mut(..scores.len()) {
+            few.copy_from_slice(scores);
+            self.few[scores.len()..].fill(f64::INFINITY);
+            self.few = sort_eight(self.few);
+            return &self.few[..scores.len()];
         }
+        self.many.clear();
+        self.many.extend_from_slice(scores);
+        self.many.sort_unstable_by(f64::total_cmp);
+        &self.many
     }
+}
+
+/// Batcher's odd-even merge sort (Knuth 5.3.4), written out: a fixed list of comparisons has no branch that the processor
+/// could predict wrongly, as it does with random scores.
+#[inline]
+fn sort_eight(mut of: [f64; FEW]) -> [f64; FEW] {
+    macro_rules! in_order {
+        ($($low:literal $high:literal),*) => {$(
+            let (a, b) = (of[$low], of[$high]);
+            (of[$low], of[$high]) = (if b < a { b } else { a }, if b < a { a } else { b });
+        )*};
+    }
+    in_order!(0 1, 2 3, 4 5, 6 7, 0 2, 1 3, 4 6, 5 7, 1 2, 5 6, 0 4, 1 5, 2 6, 3 7, 2 4, 3 5, 1 2, 3 4, 5 6);
+    of
 }
 
 /// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Where no
@@ -324,8 +337,7 @@ fn clipped_mean(scores_and_stakes: &mut [(f64, f64)], kappa: f64) -> f64 {
         }
     }
     let sum: f64 = scores_and_stakes.iter().map(|&(score, stake)| stake * score.min(cut)).sum();
-    let lowest = scores_and_stakes.last().map_or(0.0, |&(score, _)| score);
-    (sum / total).clamp(lowest, cut)
+    sum / total
 }
 
 #[cfg(test)]
@@ -401,6 +413,23 @@ mod tests {
         // d = 0.2 for both, closeness 1 - 2 d = 0.6.
         for &weight in rule.weights().expect("weights") {
             assert!((weight - 0.6).abs() < 1e-9, "{weight}");
+        }
+    }
+
+    /// A network that sorts every list of zeros and ones sorts every list (Knuth's 0-1 principle).
+    #[test]
+    fn few_scores_are_sorted() {
+        let mut sorter = Sorter::default();
+        for count in 1..=FEW {
+            for bits in 0..1_u32 << count {
+                let scores: Vec<f64> = (0..count).map(|place| f64::from(bits >> place & 1)).collect();
+                let sorted = sorter.sort(&scores);
+                assert!(sorted.is_sorted() && sorted.iter().sum::<f64>() == f64::from(bits.count_ones()), "{scores:?}");
+            }
+            let scores: Vec<f64> = (0..count).map(|place| (place * 7 % 17) as f64).collect();
+            let mut want = scores.clone();
+            want.sort_by(f64::total_cmp);
+            assert_eq!(sorter.sort(&scores), want);
         }
     }
 
