@@ -10,6 +10,7 @@ use crate::consensus::Consensus;
 use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
 use crate::limits;
+use crate::preset;
 use crate::reward::RewardWeights;
 use crate::score::ScoreNormalization;
 
@@ -96,7 +97,7 @@ fn unity() -> f64 {
 impl Default for Scenario {
     fn default() -> Self {
         Self {
-            preset: DEFAULT_PRESET.to_owned(),
+            preset: preset::DEFAULT.to_owned(),
             rounds: 5000,
             seed: 42,
             evaluators_per_round: 3,
@@ -111,11 +112,6 @@ impl Default for Scenario {
         }
     }
 }
-
-const DEFAULT_PRESET: &str = "default";
-
-/// The names of the presets.
-pub const PRESETS: [&str; 1] = [DEFAULT_PRESET];
 
 /// What is wrong with a scenario: the path of the field, the value seen, what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,12 +133,17 @@ impl Scenario {
     /// The preset of that name.
     ///
     /// # Errors
-    /// For a name that is not in [`PRESETS`].
+    /// For a name that is not among [`preset::PRESETS`].
     pub fn preset(name: &str) -> Result<Self, ScenarioError> {
-        if name == DEFAULT_PRESET {
-            return Ok(Self::default());
-        }
-        Err(ScenarioError::new("preset", format!("`{name}` is unknown; allowed: {}", PRESETS.join(", "))))
+        let Some(patch) = preset::patch(name) else {
+            let names: Vec<&str> = preset::PRESETS.iter().map(|preset| preset.name).collect();
+            let message = format!("`{name}` is unknown; allowed: {}", names.join(", "));
+            return Err(ScenarioError::new("preset", message));
+        };
+        let mut value = Self::default().to_value();
+        merge(&mut value, &patch);
+        let preset = Self::from_value(value)?;
+        Ok(Self { preset: name.to_owned(), ..preset })
     }
 
     /// A scenario from JSON text. Fields that are absent have the value of the preset that it names (else `default`).
@@ -213,11 +214,16 @@ impl Scenario {
         Self::from_complete(whole)
     }
 
-    /// The fields that differ from the scenario's preset, as JSON with sorted keys.
+    /// The fields that differ from the scenario's preset, and the preset's name where it is not the default, as JSON with
+    /// sorted keys.
     #[must_use]
     pub fn patch(&self) -> Value {
         let base = Self::preset(&self.preset).unwrap_or_default().to_value();
-        difference(&base, &self.to_value()).unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+        let mut patch = difference(&base, &self.to_value()).unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        if self.preset != preset::DEFAULT {
+            patch["preset"] = Value::String(self.preset.clone());
+        }
+        patch
     }
 
     fn to_value(&self) -> Value {
@@ -226,13 +232,17 @@ impl Scenario {
     }
 
     fn from_complete(value: Value) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_path_to_error::deserialize(value).map_err(|error| {
+        let scenario = Self::from_value(value)?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    fn from_value(value: Value) -> Result<Self, ScenarioError> {
+        serde_path_to_error::deserialize(value).map_err(|error| {
             // One form of path throughout: `attacks.0`, as it is written to set a field.
             let path = error.path().to_string().replace('[', ".").replace(']', "");
             ScenarioError::new(path, error.inner().to_string())
-        })?;
-        scenario.check()?;
-        Ok(scenario)
+        })
     }
 
     /// Checks every bound that does not depend on a dataset.
@@ -399,6 +409,23 @@ mod tests {
         .expect("valid");
         assert_eq!(scenario.reward.alpha_inference, 1.0);
         assert_eq!(Scenario::from_patch(&scenario.patch()), Ok(scenario));
+    }
+
+    #[test]
+    fn every_preset_is_a_valid_scenario_of_its_own() {
+        let scenarios: Vec<Scenario> =
+            preset::PRESETS.iter().map(|preset| Scenario::preset(preset.name).expect(preset.name)).collect();
+        for (index, scenario) in scenarios.iter().enumerate() {
+            scenario.check().expect(&scenario.preset);
+            assert_eq!(scenario.preset, preset::PRESETS[index].name);
+            let unnamed = |scenario: &Scenario| Scenario { preset: String::new(), ..scenario.clone() };
+            assert!(scenarios[..index].iter().all(|other| unnamed(other) != unnamed(scenario)));
+            // From each preset to each scenario and back.
+            for other in &scenarios {
+                let moved = Scenario { preset: scenario.preset.clone(), ..other.clone() };
+                assert_eq!(Scenario::from_patch(&moved.patch()), Ok(moved));
+            }
+        }
     }
 
     #[test]

@@ -127,3 +127,26 @@ test("contradictory attackers are refused, with the last good result on view", a
     assert.equal(await settled(page), before);
   });
 });
+
+test("a preset says what it shows, and its link and command carry its name", async () => {
+  await withPage(async ({ page, url }) => {
+    await open(page, url);
+    await changed(page, () => page.locator("#preset").selectOption("drift-under-clip"));
+    await page.getByText("becomes the plain mean").waitFor();
+    assert.equal(await page.getByRole("button", { name: "● reset all" }).count(), 0);
+    const final = await page.locator("#weights details.table tbody tr").last().locator("td").allTextContents();
+    assert.ok(final.length === 5 && final.every((weight) => Math.abs(numbers(weight)[0] - 2) < 0.1), final.join(" "));
+    assert.match(await page.locator(".take-away pre").innerText(), /^poq simulate --preset drift-under-clip --seed 42/);
+    const link = await share(page);
+    assert.equal(unpack(link).preset, "drift-under-clip");
+    assert.deepEqual(unpack(link).scenario, {});
+    const digestOfClip = await digest(page);
+    await changed(page, () => page.locator("#preset").selectOption("drift-under-ema"));
+    await page.getByText("no weight drifts to the top").waitFor();
+    assert.notEqual(await digest(page), digestOfClip);
+    await changed(page, () => rule(page).selectOption("median"));
+    await changed(page, () => page.getByRole("button", { name: "● reset all" }).click());
+    assert.equal(await page.locator("#preset").inputValue(), "drift-under-ema");
+    assert.equal(await rule(page).inputValue(), "ema_trust");
+  });
+});

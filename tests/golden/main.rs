@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use poq_core::dataset::DatasetFiles;
-use poq_core::{Dataset, Scenario, simulate};
+use poq_core::{Dataset, Report, Scenario, simulate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -52,6 +52,27 @@ fn computed() -> Vec<Golden> {
         Golden { name, scenario: patch, digest: report.digest }
     });
     golden.collect()
+}
+
+/// The presets show what they say: under the clip rule every weight ends at the top, the attackers' too, and the attack
+/// gains more than under the EMA rule, where no weight does.
+#[test]
+fn the_clip_rule_drifts_and_the_ema_rule_does_not() {
+    let dataset = shipped_dataset();
+    let run = |preset: &str| {
+        let scenario = Scenario::preset(preset).expect("a preset");
+        simulate(&dataset, &scenario, scenario.seed, scenario.rounds).expect("fits the shipped dataset")
+    };
+    let (clip, ema) = (run("drift-under-clip"), run("drift-under-ema"));
+    let weights = |report: &Report| -> Vec<f64> {
+        report.evaluator_nodes.iter().map(|node| node.weight.expect("a rule with weights")).collect()
+    };
+    assert!(weights(&clip).iter().all(|&weight| weight > 1.95), "{:?}", weights(&clip));
+    assert!(weights(&ema).iter().all(|&weight| weight < 0.95), "{:?}", weights(&ema));
+    let most =
+        |report: &Report| report.attackers.iter().filter_map(|attacker| attacker.gain_mean).fold(f64::MIN, f64::max);
+    assert!(most(&clip) > 2.0 * most(&ema) && most(&ema) > 0.0, "{} {}", most(&clip), most(&ema));
+    assert!(clip.mechanism.pearson_consensus_truth < ema.mechanism.pearson_consensus_truth);
 }
 
 #[test]

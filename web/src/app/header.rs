@@ -1,7 +1,8 @@
 //! The head of the page: name, preset, seed, share, places, colours, help.
 
 use poq_core::link::Place;
-use poq_core::scenario::{PRESETS, Scenario, ScenarioError};
+use poq_core::preset::PRESETS;
+use poq_core::scenario::{Scenario, ScenarioError};
 use web_sys::{HtmlDialogElement, HtmlSelectElement};
 use yew::prelude::*;
 
@@ -52,7 +53,9 @@ pub fn Header(props: &HeaderProps) -> Html {
             }
         }
     };
-    let is_changed = scenario.patch().as_object().is_some_and(|fields| !fields.is_empty());
+    let is_changed = Scenario::preset(&scenario.preset).is_ok_and(|preset| preset != *scenario);
+    // The default needs no words of its own: the page is about it.
+    let preset = PRESETS.iter().skip(1).find(|preset| preset.name == scenario.preset);
     let tab = |to: Place, words: &'static str| {
         html! {
             <button type="button" class="place" aria-current={(*place == to).then_some("page")}
@@ -69,8 +72,8 @@ pub fn Header(props: &HeaderProps) -> Html {
                 <div class="preset">
                     <label for="preset">{ "Preset" }</label>
                     <select id="preset" onchange={choose_preset}>
-                        { for PRESETS.iter().map(|&name| html! {
-                            <option value={name} selected={name == scenario.preset}>{ name }</option>
+                        { for PRESETS.iter().map(|preset| html! {
+                            <option value={preset.name} selected={preset.name == scenario.preset}>{ preset.title }</option>
                         }) }
                     </select>
                     if is_changed {
@@ -83,6 +86,9 @@ pub fn Header(props: &HeaderProps) -> Html {
                 </div>
                 <button type="button" class="share" onclick={on_share.reform(|_: MouseEvent| ())}>{ "Share" }</button>
             </div>
+            if let Some(preset) = preset {
+                <p class="about-preset">{ preset.about }</p>
+            }
             <div class="places">
                 <nav aria-label="Places">
                     { tab(Place::Network, "Network") }
