@@ -91,7 +91,8 @@ pub enum Kind {
 }
 
 /// Which role an attack is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Inference nodes.
     Inference,

@@ -28,6 +28,7 @@ pub mod scenario;
 pub mod score;
 pub mod simulation;
 pub mod stats;
+pub mod sweep;
 pub mod text;
 
 pub use dataset::Dataset;

@@ -47,6 +47,8 @@ pub const TRUST_WEIGHT: Bounds = bounds("weight", 1e-6, 1000.0);
 pub const SHARE: Bounds = bounds("share", 0.0, 1.0);
 /// Attacks of a scenario: each is run once more without it, to say what it gains.
 pub const ATTACKS: usize = 16;
+/// Cells of a sweep.
+pub const CELLS: f64 = 1e6;
 /// Instances of one role, all groups together: what the bootstrap over prompts does in seconds.
 pub const INSTANCES: f64 = 1e4;
 

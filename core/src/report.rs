@@ -87,6 +87,8 @@ pub struct NodeReport {
 pub struct AttackerReport {
     /// Instance id.
     pub id: String,
+    /// Its role: both roles may have a node of that id.
+    pub role: Role,
     /// Position of its attack in the scenario.
     pub attack: u32,
     /// Kind of the attack; of the wrapped one with `intermittent ` before it.
@@ -170,27 +172,9 @@ pub struct Plots {
 impl Report {
     /// The report on `run`, which was made with `dataset`.
     pub(crate) fn new(dataset: &Dataset, run: &Simulation) -> Self {
-        let Simulation { scenario, network, inference, evaluators, sample, series, .. } = run;
+        let Simulation { scenario, network, sample, series, .. } = run;
         let replicates = replicate_weights(scenario.seed, network.tasks.len());
-        let mut inference_nodes = node_reports(
-            &network.inference,
-            |model| &dataset.manifest.inference_nodes[model].id,
-            inference,
-            &replicates,
-        );
-        let truths = recorded_truth_means(dataset, network);
-        for (position, (node, instance)) in inference_nodes.iter_mut().zip(&network.inference).enumerate() {
-            let own = truths[instance.model];
-            node.quality_mean = Some(match network.downgrade(position) {
-                Some((to, probability)) => probability * truths[to] + (1.0 - probability) * own,
-                None => own,
-            });
-        }
-        let mut evaluator_nodes =
-            node_reports(&network.evaluators, |model| &dataset.manifest.evaluators[model].id, evaluators, &replicates);
-        for (node, &weight) in evaluator_nodes.iter_mut().zip(run.rule.weights().unwrap_or_default()) {
-            node.weight = Some(weight);
-        }
+        let Roles { inference_nodes, evaluator_nodes, attackers } = Roles::new(dataset, run, &replicates);
         let mechanism = mechanism(dataset, run, &inference_nodes);
         let mut report = Self {
             digest: String::new(),
@@ -200,11 +184,7 @@ impl Report {
             rounds: run.rounds_done,
             inference_nodes,
             evaluator_nodes,
-            attackers: run
-                .counterfactuals
-                .iter()
-                .flat_map(|counterfactual| attacker_reports(run, counterfactual, &replicates))
-                .collect(),
+            attackers,
             mechanism,
             evaluator_audit: audit(dataset, scenario),
             plots: plots(dataset, network, sample, series),
@@ -220,6 +200,80 @@ impl Report {
         // Numbers, strings and lists always serialise; a non-finite number would become null on every target.
         let bytes = serde_json::to_vec(&unnamed).unwrap_or_default();
         blake3::hash(&bytes).to_hex().to_string()
+    }
+}
+
+/// What a sweep keeps of a run: a report without what takes longer than the run itself (intervals over prompts, rank
+/// correlations, the audit, plots, the digest). Its figures are a report's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Brief {
+    /// Rounds that were run.
+    pub rounds: u64,
+    /// What inference nodes earned; without `ci95_prompts`.
+    pub inference_nodes: Vec<NodeReport>,
+    /// What evaluator nodes earned; without `ci95_prompts`.
+    pub evaluator_nodes: Vec<NodeReport>,
+    /// What attackers gained; without `ci95_prompts`.
+    pub attackers: Vec<AttackerReport>,
+    /// Pearson correlation of consensus with truth, over answers.
+    pub pearson_consensus_truth: Option<f64>,
+    /// Kendall's tau-b of an inference node's mean reward with its truth per millisecond.
+    pub kendall_reward_efficiency: Option<f64>,
+}
+
+impl Brief {
+    pub(crate) fn new(dataset: &Dataset, run: &Simulation) -> Self {
+        let Roles { inference_nodes, evaluator_nodes, attackers } = Roles::new(dataset, run, &[]);
+        Self {
+            rounds: run.rounds_done,
+            pearson_consensus_truth: against(run, |task, node| dataset.truth(task, node)).pearson,
+            kendall_reward_efficiency: kendall_reward_efficiency(run, &inference_nodes),
+            inference_nodes,
+            evaluator_nodes,
+            attackers,
+        }
+    }
+}
+
+/// What the nodes of a run earned.
+struct Roles {
+    inference_nodes: Vec<NodeReport>,
+    evaluator_nodes: Vec<NodeReport>,
+    attackers: Vec<AttackerReport>,
+}
+
+impl Roles {
+    /// `replicates` are those of the intervals over prompts; none, no such interval.
+    fn new(dataset: &Dataset, run: &Simulation, replicates: &[Vec<u32>]) -> Self {
+        let Simulation { network, inference, evaluators, .. } = run;
+        let mut inference_nodes = node_reports(
+            &network.inference,
+            |model| &dataset.manifest.inference_nodes[model].id,
+            inference,
+            replicates,
+        );
+        let truths = recorded_truth_means(dataset, network);
+        for (position, (node, instance)) in inference_nodes.iter_mut().zip(&network.inference).enumerate() {
+            let own = truths[instance.model];
+            node.quality_mean = Some(match network.downgrade(position) {
+                Some((to, probability)) => probability * truths[to] + (1.0 - probability) * own,
+                None => own,
+            });
+        }
+        let mut evaluator_nodes =
+            node_reports(&network.evaluators, |model| &dataset.manifest.evaluators[model].id, evaluators, replicates);
+        for (node, &weight) in evaluator_nodes.iter_mut().zip(run.rule.weights().unwrap_or_default()) {
+            node.weight = Some(weight);
+        }
+        Self {
+            inference_nodes,
+            evaluator_nodes,
+            attackers: run
+                .counterfactuals
+                .iter()
+                .flat_map(|counterfactual| attacker_reports(run, counterfactual, replicates))
+                .collect(),
+        }
     }
 }
 
@@ -255,6 +309,7 @@ fn attacker_reports(run: &Simulation, counterfactual: &Counterfactual, replicate
             let gain = mean(gains, &totals.2[column], column);
             AttackerReport {
                 id: nodes[position].id.clone(),
+                role: attackers.role,
                 attack: *attack as u32,
                 kind: kind.clone(),
                 reward_mean: mean(tally, &totals.0[position], position),
@@ -356,21 +411,25 @@ fn mechanism(dataset: &Dataset, run: &Simulation, nodes: &[NodeReport]) -> Mecha
     });
     let (consensus, sampled_truth): (Vec<f64>, Vec<f64>) =
         sample.answers.iter().map(|answer| (answer.consensus, sampled_truth(dataset, network, answer))).unzip();
+    MechanismReport {
+        pearson_consensus_truth: truth.pearson,
+        spearman_consensus_truth: stats::spearman(&consensus, &sampled_truth),
+        kendall_reward_efficiency: kendall_reward_efficiency(run, nodes),
+        pearson_consensus_judge: judge,
+        fit_consensus_truth: truth.line,
+    }
+}
+
+fn kendall_reward_efficiency(run: &Simulation, nodes: &[NodeReport]) -> Option<f64> {
     let (rewards, efficiency): (Vec<f64>, Vec<f64>) = nodes
         .iter()
-        .zip(&network.inference)
+        .zip(&run.network.inference)
         .filter_map(|(node, instance)| {
             Some((node.reward_mean?, node.quality_mean? / instance.true_latency_ms.max(f64::MIN_POSITIVE)))
         })
         .take(KENDALL_NODES)
         .unzip();
-    MechanismReport {
-        pearson_consensus_truth: truth.pearson,
-        spearman_consensus_truth: stats::spearman(&consensus, &sampled_truth),
-        kendall_reward_efficiency: stats::kendall(&rewards, &efficiency),
-        pearson_consensus_judge: judge,
-        fit_consensus_truth: truth.line,
-    }
+    stats::kendall(&rewards, &efficiency)
 }
 
 /// Kendall's tau takes quadratic time: in larger networks it stands on the first so many nodes.

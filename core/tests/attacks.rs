@@ -334,6 +334,27 @@ fn any_split_gives_the_same_report() {
     }
 }
 
+/// What a sweep keeps of a cell is what the cell's report says.
+#[test]
+fn a_brief_has_the_figures_of_the_report() {
+    let dataset = dataset();
+    for scenario in varied() {
+        let mut simulation = Simulation::new(&dataset, &scenario).expect("fits");
+        simulation.run(u64::MAX);
+        let (brief, mut report) = (simulation.brief(&dataset), simulation.report(&dataset));
+        for node in report.inference_nodes.iter_mut().chain(&mut report.evaluator_nodes) {
+            node.ci95_prompts = None;
+        }
+        for attacker in &mut report.attackers {
+            attacker.ci95_prompts = None;
+        }
+        assert_eq!((brief.rounds, &brief.inference_nodes), (report.rounds, &report.inference_nodes));
+        assert_eq!((&brief.evaluator_nodes, &brief.attackers), (&report.evaluator_nodes, &report.attackers));
+        assert_eq!(brief.pearson_consensus_truth, report.mechanism.pearson_consensus_truth);
+        assert_eq!(brief.kendall_reward_efficiency, report.mechanism.kendall_reward_efficiency);
+    }
+}
+
 #[test]
 fn a_share_grows_by_adding_attackers() {
     let dataset = dataset();

@@ -5,4 +5,5 @@ mod precompute;
 mod rows;
 mod simulate;
 mod support;
+mod sweep;
 mod weights;

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use commands::{embed, fetch, generate, link, score, simulate};
+use commands::{embed, fetch, generate, link, score, simulate, sweep};
 
 /// PoQ Lab's native worker: models, datasets and simulation from a shell.
 #[derive(Parser)]
@@ -26,6 +26,8 @@ use commands::{embed, fetch, generate, link, score, simulate};
 enum Cli {
     /// Run a scenario and print its report
     Simulate(simulate::Arguments),
+    /// Run a scenario over a grid of values of its fields, on all cores, as CSV or JSON
+    Sweep(sweep::Arguments),
     /// Turn a scenario into a share link, or back
     #[command(subcommand)]
     Link(link::Command),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli {
         Cli::Simulate(arguments) => simulate::run(&arguments),
+        Cli::Sweep(arguments) => sweep::run(&arguments),
         Cli::Link(command) => link::run(&command),
         Cli::Score => score::run(),
         Cli::Embed(arguments) => embed::run(&arguments),

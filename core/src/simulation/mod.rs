@@ -13,7 +13,7 @@ mod tally;
 use crate::consensus::Rule;
 use crate::dataset::Dataset;
 use crate::network::Network;
-use crate::report::{DatasetName, Report};
+use crate::report::{Brief, DatasetName, Report};
 use crate::rng::{Purpose, Ranges, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
@@ -198,6 +198,13 @@ impl Simulation {
     #[must_use]
     pub fn report(&self, dataset: &Dataset) -> Report {
         Report::new(dataset, self)
+    }
+
+    /// The few figures of the rounds run so far that cost little: what a sweep keeps of each cell. `dataset` must be the one
+    /// that the run was made with.
+    #[must_use]
+    pub fn brief(&self, dataset: &Dataset) -> Brief {
+        Brief::new(dataset, self)
     }
 
     /// Round `number` (from 0) of `scenario` as it was scored, found by replaying the run up to it.

@@ -6,3 +6,4 @@ pub mod generate;
 pub mod link;
 pub mod score;
 pub mod simulate;
+pub mod sweep;

@@ -1,0 +1,192 @@
+//! `poq sweep`: a scenario over a grid of values.
+
+use std::io::Write;
+
+use clap::Args;
+use poq_core::attack::Role;
+use poq_core::report::{Brief, NodeReport};
+use poq_core::scenario::ScenarioError;
+use poq_core::sweep::{Axis, Grid};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use serde_json::Value;
+
+use super::simulate::ScenarioSource;
+use crate::fault::{Blame as _, Fault, Outcome};
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// Cells of a batch for each thread: between two batches rows are written and Ctrl-C is looked at.
+const CELLS_PER_THREAD: usize = 16;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    source: ScenarioSource,
+    /// A field and its values, as path=from:to:steps or path=value,value,...; may be repeated, the last moves fastest
+    #[arg(long, value_name = "PATH=VALUES", required = true)]
+    vary: Vec<String>,
+    /// Print a JSON array of cells in place of CSV
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    interrupt::watch()?;
+    let (dataset, scenario) = arguments.source.load()?;
+    let axes = arguments.vary.iter().map(|text| text.parse()).collect::<Result<Vec<Axis>, ScenarioError>>()?;
+    let grid = Grid::new(scenario, axes)?;
+
+    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out: Box<dyn Sink> = if arguments.json { Box::new(Json::new(out)) } else { Box::new(Csv::new(out)) };
+    out.begin(&grid).environment("cannot write to standard output")?;
+    let mut progress = Progress::new("sweep", "cells", grid.cells() as u64);
+    let batch = CELLS_PER_THREAD * rayon::current_num_threads();
+    for start in (0..grid.cells()).step_by(batch) {
+        if interrupt::requested() {
+            break;
+        }
+        let cells = start..(start + batch).min(grid.cells());
+        let done = cells.len() as u64;
+        let briefs: Vec<_> = cells.clone().into_par_iter().map(|cell| grid.run(&dataset, cell)).collect();
+        for (cell, brief) in cells.zip(briefs) {
+            let brief = brief.map_err(|error| Fault::input(format!("{}: {error}", named(&grid, cell))))?;
+            out.cell(&grid, cell, &brief).environment("cannot write to standard output")?;
+        }
+        progress.advance(done);
+    }
+    progress.finish();
+    out.end().environment("cannot write to standard output")?;
+    interrupt::check()
+}
+
+/// A cell by its values.
+fn named(grid: &Grid, cell: usize) -> String {
+    let values =
+        grid.axes().iter().zip(grid.values(cell)).map(|(axis, value)| format!("{}={}", axis.path, plain(value)));
+    values.collect::<Vec<_>>().join(" ")
+}
+
+/// A value as it is written after `--set path=`.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Takes the cells in order.
+trait Sink {
+    fn begin(&mut self, grid: &Grid) -> anyhow::Result<()>;
+    fn cell(&mut self, grid: &Grid, cell: usize, brief: &Brief) -> anyhow::Result<()>;
+    fn end(&mut self) -> anyhow::Result<()>;
+}
+
+/// One row for each node of each cell.
+struct Csv<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Csv<W> {
+    fn new(out: W) -> Self {
+        Self(csv::Writer::from_writer(out))
+    }
+}
+
+/// The columns after those of the axes.
+const COLUMNS: [&str; 15] = [
+    "role",
+    "id",
+    "rounds",
+    "reward_mean",
+    "reward_sd",
+    "ci95_monte_carlo_low",
+    "ci95_monte_carlo_high",
+    "negative_share",
+    "quality_mean",
+    "cost",
+    "latency_ms_mean",
+    "weight",
+    "gain_mean",
+    "pearson_consensus_truth",
+    "kendall_reward_efficiency",
+];
+
+impl<W: Write> Sink for Csv<W> {
+    fn begin(&mut self, grid: &Grid) -> anyhow::Result<()> {
+        let axes = grid.axes().iter().map(|axis| axis.path.as_str());
+        Ok(self.0.write_record(axes.chain(COLUMNS))?)
+    }
+
+    fn cell(&mut self, grid: &Grid, cell: usize, brief: &Brief) -> anyhow::Result<()> {
+        for (role, nodes) in [(Role::Inference, &brief.inference_nodes), (Role::Evaluator, &brief.evaluator_nodes)] {
+            for node in nodes {
+                let axes = grid.values(cell).into_iter().map(plain);
+                self.0.write_record(axes.chain(row(role, node, brief)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        Ok(self.0.flush()?)
+    }
+}
+
+fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 15] {
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let attacker = brief.attackers.iter().find(|attacker| attacker.role == role && attacker.id == node.id);
+    let role = match role {
+        Role::Inference => "inference",
+        Role::Evaluator => "evaluator",
+    };
+    [
+        role.to_owned(),
+        node.id.clone(),
+        node.rounds.to_string(),
+        number(node.reward_mean),
+        number(node.reward_sd),
+        number(node.ci95_monte_carlo.map(|[low, _]| low)),
+        number(node.ci95_monte_carlo.map(|[_, high]| high)),
+        number(node.negative_share),
+        number(node.quality_mean),
+        node.cost.to_string(),
+        node.latency_ms_mean.to_string(),
+        number(node.weight),
+        number(attacker.and_then(|attacker| attacker.gain_mean)),
+        number(brief.pearson_consensus_truth),
+        number(brief.kendall_reward_efficiency),
+    ]
+}
+
+/// One object for each cell, in an array.
+struct Json<W: Write> {
+    out: W,
+    cells: usize,
+}
+
+impl<W: Write> Json<W> {
+    fn new(out: W) -> Self {
+        Self { out, cells: 0 }
+    }
+}
+
+impl<W: Write> Sink for Json<W> {
+    fn begin(&mut self, _: &Grid) -> anyhow::Result<()> {
+        Ok(write!(self.out, "[")?)
+    }
+
+    fn cell(&mut self, grid: &Grid, cell: usize, brief: &Brief) -> anyhow::Result<()> {
+        let mut whole = serde_json::to_value(brief)?;
+        // A sweep has no intervals over prompts: their absence is not said of every node.
+        for list in ["inference_nodes", "evaluator_nodes", "attackers"] {
+            for node in whole[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                node.remove("ci95_prompts");
+            }
+        }
+        let set = grid.axes().iter().zip(grid.values(cell)).map(|(axis, value)| (axis.path.clone(), value.clone()));
+        whole["set"] = Value::Object(set.collect());
+        let separator = if self.cells == 0 { "\n" } else { ",\n" };
+        self.cells += 1;
+        Ok(write!(self.out, "{separator}{whole}")?)
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        writeln!(self.out, "\n]")?;
+        Ok(self.out.flush()?)
+    }
+}
