@@ -500,8 +500,17 @@ fn rewards_stay_within_the_weights_whatever_the_scenario() {
     for seed in 0..60 {
         let weights = ["0", "0.3", "1", "7.5", "1000"];
         let normalizations = ["unit", "sigmoid", "min_max", "ten"];
+        let wrapped = match pick(&["noise", "boost", "sabotage", "copycat", "lazy_constant", "cabal"]).as_str() {
+            "cabal" => json!({"kind": "cabal", "own": ["n0"], "by": 10}),
+            kind => json!({"kind": kind}),
+        };
         let mut number = |choices: &[&str]| pick(choices).parse::<f64>().expect("a number");
         let factor = ["0.000001", "0.5", "1", "1000000"];
+        let attacks = json!([
+            {"nodes": {"share": number(&["0", "0.4", "1"])}, "kind": "intermittent",
+             "probability": number(&["0.2", "1"]), "attack": wrapped},
+            {"nodes": ["n1"], "kind": "latency_misreport", "factor": number(&factor)},
+        ]);
         let network = json!({
             "inference": [{"model": "n0", "latency_factor": number(&factor)}, {"model": "n1", "count": number(&["1", "40"]) as u32}],
             "evaluators": [{"model": "e0", "score_noise_sd": number(&["0", "0.1", "10"])},
@@ -514,10 +523,22 @@ fn rewards_stay_within_the_weights_whatever_the_scenario() {
             "network": network,
             "inference_draw": pick(&["uniform", "all"]),
             "consensus": {"rule": pick(&["mean", "median", "trust_weighted", "ema_trust", "yuma"])},
+            "attacks": attacks,
             "cost_normalization": pick(&["min_max", "ratio_to_max", "log_min_max"]),
             "score_normalization": {"e0": pick(&normalizations), "e1": pick(&normalizations)},
         }));
         let report = in_chunks(&dataset, &scenario, [u64::MAX]);
+        let link = poq_core::link::Link::of(&report, poq_core::link::View::default()).to_string();
+        let back: poq_core::link::Link = link.parse().expect("its own link");
+        assert_eq!((back.scenario, back.digest), (scenario.clone(), Some(report.digest.clone())));
+        let spread = |alpha: f64, beta: f64| 2.0 * (alpha + beta) * (1.0 + 1e-12);
+        for attacker in &report.attackers {
+            let (alpha, beta) = match attacker.role {
+                poq_core::attack::Role::Inference => (scenario.reward.alpha_inference, scenario.reward.beta_inference),
+                poq_core::attack::Role::Evaluator => (scenario.reward.alpha_evaluator, scenario.reward.beta_evaluator),
+            };
+            assert!(attacker.gain_mean.is_none_or(|gain| gain.abs() <= spread(alpha, beta)), "{attacker:?}");
+        }
         let weights = &scenario.reward;
         let roles = [
             (&report.inference_nodes, weights.alpha_inference, weights.beta_inference),
