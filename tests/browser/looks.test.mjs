@@ -6,17 +6,25 @@ import { test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 
 import { withPage } from "./harness.mjs";
-import { open } from "./lab.mjs";
+import { changed, open } from "./lab.mjs";
 
 const WIDTHS = [320, 768, 1920];
+
+/** The page with everything on it that it can have: attackers of both roles, trust weights, a preset's words. */
+async function openFull(page, url) {
+  await open(page, url);
+  await changed(page, () => page.locator("#preset").selectOption("drift-under-ema"));
+  if ((await page.evaluate(() => innerWidth)) < 960) await page.getByRole("button", { name: "Settings" }).click();
+  await changed(page, () => page.getByRole("button", { name: "+ attack" }).click());
+  await changed(page, () => page.locator("#attack-1-kind").selectOption("downgrade"));
+}
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of WIDTHS) {
     test(`no sideways scroll and no finding of axe at ${width} px, ${colorScheme}`, async () => {
       await withPage(
         async ({ page, url }) => {
-          await open(page, url);
-          if (width < 960) await page.getByRole("button", { name: "Settings" }).click();
+          await openFull(page, url);
           for (const place of ["Results", "Network"]) {
             await page.getByRole("button", { name: place, exact: true }).click();
             for (const details of await page.locator("details").all()) {
@@ -37,10 +45,10 @@ for (const colorScheme of ["light", "dark"]) {
 }
 
 test("labels of a plot do not lie on one another", async () => {
-  for (const width of [320, 1280]) {
+  for (const [width, opened] of [[320, open], [1280, open], [320, openFull], [1280, openFull]]) {
     await withPage(
       async ({ page, url }) => {
-        await open(page, url);
+        await opened(page, url);
         const clashes = await page.evaluate(() => {
           const found = [];
           for (const svg of document.querySelectorAll("svg.plot[role]")) {

@@ -104,7 +104,7 @@ fn gains(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
         move |width: f64| {
             let nodes = [&report.inference_nodes[..], &report.evaluator_nodes[..]].concat();
             let rows = intervals::gains(&report.attackers, &nodes, &summary);
-            intervals::draw(&[("Attackers", rows)], "gain over its honest self, each time it is paid", width)
+            intervals::draw(&[("Attackers", rows)], "gain each time it is paid", width)
         }
     };
     let caption = html! { "Right of 0 the attack pays. Each is set beside the same draws with its nodes honest and all else as it is." };
