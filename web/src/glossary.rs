@@ -52,7 +52,7 @@ pub const TERMS: [Term; 23] = [
         definition: "One score from 0 to 10 for an answer, made from the scores of the K evaluators drawn. The rule is \
                      assumed: arXiv 2512.16317 does not state its own; arXiv 2601.21189 calls the baseline “simple \
                      averaging”.",
-        formula: Some("c = (s₁ + … + s_K) / K"),
+        formula: Some("mean: c = (s₁ + … + s_K) / K"),
         source: Source::Assumed,
     },
     Term {
