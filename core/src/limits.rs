@@ -35,6 +35,10 @@ pub const LATENCY_FACTOR: Bounds = bounds("latency_factor", 1e-6, 1e6);
 pub const SCORE_NOISE_SD: Bounds = bounds("score_noise_sd", 0.0, 10.0);
 /// A score, or points on its scale.
 pub const SCORE: Bounds = bounds("score", 0.0, 10.0);
+/// What a reward of 1 is worth in a round, in any currency.
+pub const PRICE_PER_ROUND: Bounds = bounds("price_per_round", 1e-9, 1e9);
+/// What a second of a node's time costs it, in that currency.
+pub const COST_PER_SECOND: Bounds = bounds("cost_per_second", 0.0, 1e9);
 /// Stake of an instance.
 pub const STAKE: Bounds = bounds("stake", 0.0, 1e12);
 /// Share of the scores dropped at each end.

@@ -6,6 +6,7 @@ use crate::ENGINE_VERSION;
 use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::network::{Instance, Network};
+use crate::reward::Money;
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::simulation::{Cell, Counterfactual, RoundSample, Sampled, Series, Simulation, Tally};
@@ -79,6 +80,10 @@ pub struct NodeReport {
     pub latency_ms_mean: f64,
     /// An evaluator's trust weight at the end, under a rule that keeps such weights.
     pub weight: Option<f64>,
+    /// Mean profit each time it is paid, where the scenario says what rewards are worth.
+    pub profit_mean: Option<f64>,
+    /// The mean reward at which that profit is 0.
+    pub break_even_reward: Option<f64>,
 }
 
 /// What one attacker earns beside what it would earn if all nodes of its attack were honest: the same draws, the same other
@@ -246,10 +251,12 @@ impl Roles {
     /// `replicates` are those of the intervals over prompts; none, no such interval.
     fn new(dataset: &Dataset, run: &Simulation, replicates: &[Vec<u32>]) -> Self {
         let Simulation { network, inference, evaluators, .. } = run;
+        let money = run.scenario.money;
         let mut inference_nodes = node_reports(
             &network.inference,
             |model| &dataset.manifest.inference_nodes[model].id,
             inference,
+            money,
             replicates,
         );
         let truths = recorded_truth_means(dataset, network);
@@ -260,8 +267,13 @@ impl Roles {
                 None => own,
             });
         }
-        let mut evaluator_nodes =
-            node_reports(&network.evaluators, |model| &dataset.manifest.evaluators[model].id, evaluators, replicates);
+        let mut evaluator_nodes = node_reports(
+            &network.evaluators,
+            |model| &dataset.manifest.evaluators[model].id,
+            evaluators,
+            money,
+            replicates,
+        );
         for (node, &weight) in evaluator_nodes.iter_mut().zip(run.rule.weights().unwrap_or_default()) {
             node.weight = Some(weight);
         }
@@ -333,6 +345,7 @@ fn node_reports<'a>(
     instances: &[Instance],
     model_id: impl Fn(usize) -> &'a String,
     tally: &Tally,
+    money: Option<Money>,
     replicates: &[Vec<u32>],
 ) -> Vec<NodeReport> {
     let totals = tally.totals();
@@ -358,6 +371,8 @@ fn node_reports<'a>(
                 cost: instance.cost,
                 latency_ms_mean: instance.latency_ms,
                 weight: None,
+                profit_mean: money.zip(reward_mean).map(|(money, mean)| money.profit(mean, instance.true_latency_ms)),
+                break_even_reward: money.map(|money| money.break_even(instance.true_latency_ms)),
             }
         })
         .collect()

@@ -49,6 +49,39 @@ pub fn reward(alpha: f64, quality: f64, beta: f64, cost: f64) -> f64 {
     alpha * quality - beta * cost
 }
 
+/// What rewards are worth in money, and what a node's time costs it. Its values are assumed.
+///
+/// A node's profit each time it is paid is `price_per_round * reward - cost_per_second * latency`, with the latency that it
+/// truly has, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Money {
+    /// What a reward of 1 is worth.
+    pub price_per_round: f64,
+    /// What a second of a node's time costs it.
+    pub cost_per_second: f64,
+}
+
+impl Default for Money {
+    fn default() -> Self {
+        Self { price_per_round: 0.01, cost_per_second: 0.001 }
+    }
+}
+
+impl Money {
+    /// The profit of a node with that latency from a payment of `reward`.
+    #[must_use]
+    pub fn profit(self, reward: f64, latency_ms: f64) -> f64 {
+        self.price_per_round * reward - self.cost_per_second * latency_ms / 1000.0
+    }
+
+    /// The reward at which a node with that latency neither gains nor loses.
+    #[must_use]
+    pub fn break_even(self, latency_ms: f64) -> f64 {
+        self.cost_per_second * latency_ms / 1000.0 / self.price_per_round
+    }
+}
+
 /// The consensus at which an inference node with that cost earns `reward`: the line of equal reward. It may leave
 /// `[0, 10]`; none where quality does not pay.
 #[must_use]
@@ -75,6 +108,13 @@ mod tests {
             let (intercept, slope) = EVALUATOR_QUALITY;
             assert!((intercept + slope * distance - evaluator_quality(distance, 0.0)).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn profit_is_nought_at_break_even() {
+        let money = Money { price_per_round: 0.02, cost_per_second: 0.005 };
+        assert!((money.profit(0.6, 800.0) - (0.012 - 0.004)).abs() < 1e-15);
+        assert!(money.profit(money.break_even(800.0), 800.0).abs() < 1e-15);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
 use crate::limits;
 use crate::preset;
-use crate::reward::RewardWeights;
+use crate::reward::{Money, RewardWeights};
 use crate::score::ScoreNormalization;
 
 /// A complete scenario. Defaults are the preset `default`; every field but `rounds` and `seed` is assumed, in the sense
@@ -33,6 +33,8 @@ pub struct Scenario {
     pub consensus: Consensus,
     /// Weights of quality and cost.
     pub reward: RewardWeights,
+    /// What rewards are worth in money; nothing is said of money without it.
+    pub money: Option<Money>,
     /// How latencies become costs.
     pub cost_normalization: CostNormalization,
     /// By evaluator id: a normalisation in place of the one that the dataset's manifest names.
@@ -104,6 +106,7 @@ impl Default for Scenario {
             inference_draw: InferenceDraw::default(),
             consensus: Consensus::default(),
             reward: RewardWeights::default(),
+            money: None,
             cost_normalization: CostNormalization::default(),
             score_normalization: BTreeMap::new(),
             attacks: Vec::new(),
@@ -192,6 +195,10 @@ impl Scenario {
         let parts: Vec<&str> = path.split('.').collect();
         for (depth, part) in parts.iter().enumerate() {
             let last = depth + 1 == parts.len();
+            if at.is_null() {
+                // A field that is not there, such as `money`, comes with its defaults when a part of it is set.
+                *at = Value::Object(serde_json::Map::new());
+            }
             at = match at {
                 // A new key is left to the strict check, which names it; a map such as `score_normalization` takes it.
                 Value::Object(fields) if last || fields.contains_key(*part) => {
@@ -258,6 +265,7 @@ impl Scenario {
             inference_draw: _,
             consensus,
             reward,
+            money,
             cost_normalization: _,
             score_normalization: _,
             attacks,
@@ -283,6 +291,10 @@ impl Scenario {
                 "reward",
                 "all weights are 0, so that nobody is paid; at least one above 0",
             ));
+        }
+        if let Some(Money { price_per_round, cost_per_second }) = *money {
+            limits::PRICE_PER_ROUND.check("money.price_per_round", price_per_round)?;
+            limits::COST_PER_SECOND.check("money.cost_per_second", cost_per_second)?;
         }
         if attacks.len() > limits::ATTACKS {
             let message = format!("{} attacks; allowed: up to {}", attacks.len(), limits::ATTACKS);
@@ -451,6 +463,8 @@ mod tests {
         assert!(rule(r#"{"rule": "ema_trust", "w_min": 2}"#).contains("`consensus.w_min`: 2 is above w_max"));
         assert!(rule(r#"{"rule": "trust_weighted", "w_initial": 9}"#).contains("`consensus.w_initial`: 9"));
         assert!(rule(r#"{"rule": "trust_weighted", "w_min": 0}"#).contains("`consensus.w_min`: 0 is out of range"));
+        assert!(error(r#"{"money": {"price_per_round": 0}}"#).contains("`money.price_per_round`: 0 is out of range"));
+        assert!(error(r#"{"money": {"price": 1}}"#).contains("`money.price`"));
         assert!(error(r#"{"preset": "nope"}"#).contains("allowed: default"));
         assert!(error(r#"{"task_kinds": []}"#).contains("`task_kinds`"));
         assert!(error(r#"{"attacks": [{"kind": "noise"}]}"#).contains("`attacks.0`: missing field `nodes`"));
@@ -475,6 +489,8 @@ mod tests {
         let yuma = yuma.expect("valid");
         assert_eq!(yuma.consensus, Consensus::Yuma { kappa: 0.7 });
         assert_eq!(yuma.with("consensus.rule", "yuma"), Ok(yuma.clone()));
+        let money = Scenario::default().with("money.price_per_round", "0.5").map(|scenario| scenario.money);
+        assert_eq!(money, Ok(Some(Money { price_per_round: 0.5, ..Money::default() })));
         assert_eq!(yuma.with("consensus.rule", "mean"), Ok(Scenario::default()));
         assert_eq!(
             yuma.with("consensus", r#"{"rule": "median"}"#).map(|scenario| scenario.consensus),

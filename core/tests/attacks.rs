@@ -179,6 +179,23 @@ fn a_misreported_latency_changes_costs_alone() {
     assert_eq!(with.inference_nodes[3].quality_mean, without.inference_nodes[3].quality_mean);
 }
 
+/// A false latency moves rewards, and so revenue; what the node's time costs it stays what it is.
+#[test]
+fn profit_is_reward_in_money_less_the_true_cost_of_time() {
+    let dataset = dataset();
+    let money = json!({"money": {"price_per_round": 0.5, "cost_per_second": 2}});
+    let scenario = attacked(json!([{"nodes": ["n3"], "kind": "latency_misreport", "factor": 0.1}]), money);
+    let (with, without) = (report(&dataset, &scenario), report(&dataset, &honest(&scenario)));
+    for (node, honest) in with.inference_nodes.iter().zip(&without.inference_nodes) {
+        let cost = 2.0 * honest.latency_ms_mean / 1000.0;
+        let want = 0.5 * node.reward_mean.expect("paid") - cost;
+        assert!((node.profit_mean.expect("in money") - want).abs() < 1e-12, "{}", node.id);
+        assert!((node.break_even_reward.expect("in money") - cost / 0.5).abs() < 1e-12, "{}", node.id);
+    }
+    let plain = report(&dataset, &attacked(json!([]), json!({})));
+    assert!(plain.evaluator_nodes.iter().all(|node| node.profit_mean.is_none() && node.break_even_reward.is_none()));
+}
+
 #[test]
 fn noise_is_gaussian_of_the_sd_that_was_set() {
     let dataset = dataset();

@@ -4,6 +4,7 @@ use poq_core::attack::Attack;
 use poq_core::consensus::Consensus;
 use poq_core::limits::{self, Bounds};
 use poq_core::preset::PRESETS;
+use poq_core::reward::Money;
 use poq_core::scenario::Group;
 use poq_core::{Scenario, attack};
 use serde_json::{Value, json};
@@ -51,6 +52,10 @@ fn the_scenarios_own_fields() {
     for (name, value) in default["reward"].as_object().expect("an object") {
         is_number(&properties["reward"]["properties"][name], value.as_f64().expect("a number"), limits::REWARD_WEIGHT);
     }
+    let money = &properties["money"]["properties"];
+    let default = Money::default();
+    is_number(&money["price_per_round"], default.price_per_round, limits::PRICE_PER_ROUND);
+    is_number(&money["cost_per_second"], default.cost_per_second, limits::COST_PER_SECOND);
     assert_eq!(properties["attacks"]["maxItems"], limits::ATTACKS);
     for name in ["inference_draw", "cost_normalization"] {
         for word in properties[name]["enum"].as_array().expect("words") {

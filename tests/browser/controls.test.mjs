@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, digest, open } from "./lab.mjs";
+import { changed, close, digest, numbers, open } from "./lab.mjs";
 
 test("every control changes the result without a reload, and its reset brings the first one back", async () => {
   await withPage(async ({ page, url }) => {
@@ -116,5 +116,31 @@ test("the network is edited by groups, and K is held to the pool", async () => {
     await boxes.nth(0).click();
     await page.getByText("at least one node takes part").waitFor();
     assert.equal(await boxes.nth(0).isChecked(), true);
+  });
+});
+
+test("in money each node has a profit and a break-even, and the marks stand in the plot", async () => {
+  await withPage(async ({ page, url }) => {
+    await open(page, url);
+    const first = await digest(page);
+    assert.equal(await page.locator("#earnings .break-even").count(), 0);
+    await changed(page, () => page.locator("#money").check());
+    assert.equal(await page.locator("#earnings .break-even").count(), 10);
+    await page.locator("#earnings details.table summary").click();
+    const rows = page.locator("#earnings tbody tr");
+    const worth = async () => {
+      for (const row of await rows.all()) {
+        const cells = (await row.locator("td").allInnerTexts()).map((text) => numbers(text));
+        const [mean, latency, profit] = [cells[1][0], cells[8][0], cells[9][0]];
+        const price = Number(await page.locator("#money-price_per_round").inputValue());
+        close(profit, price * mean - (0.001 * latency) / 1000, 6e-3 * Math.max(price, 0.01), await row.innerText());
+      }
+    };
+    await worth();
+    await changed(page, () => page.locator("#money-price_per_round").fill("0.5"));
+    await worth();
+    await page.locator("#money-price_per_round").fill("0");
+    assert.match(await page.locator("#money-price_per_round-fault").innerText(), /0 is out of range/);
+    assert.equal(await changed(page, () => page.locator("#money").uncheck()), first);
   });
 });

@@ -15,6 +15,7 @@ async function openFull(page, url) {
   await open(page, url);
   await changed(page, () => page.locator("#preset").selectOption("drift-under-ema"));
   if ((await page.evaluate(() => innerWidth)) < 960) await page.getByRole("button", { name: "Settings" }).click();
+  await changed(page, () => page.locator("#money").check());
   await changed(page, () => page.getByRole("button", { name: "+ attack" }).click());
   await changed(page, () => page.locator("#attack-1-kind").selectOption("downgrade"));
 }

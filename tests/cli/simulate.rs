@@ -84,6 +84,20 @@ fn rules_and_attacks_are_set_by_path() {
 }
 
 #[test]
+fn money_adds_profit() {
+    let plain = poq(&["simulate"], "");
+    assert!(!plain.succeeds().out.contains("profit"));
+    let arguments = ["simulate", "--set", "money.price_per_round=0.02"];
+    let table = poq(&arguments, "");
+    assert!(table.succeeds().out.contains("profit") && table.out.contains("break-even"), "{}", table.out);
+    let report = poq(&[&arguments[..], &["--json"]].concat(), "").json();
+    assert_eq!(report["scenario"]["money"], serde_json::json!({"price_per_round": 0.02, "cost_per_second": 0.001}));
+    assert!(report["inference_nodes"][0]["profit_mean"].is_number());
+    poq(&["simulate", "--set", "money.price_per_round=0"], "")
+        .fails(2, &["money.price_per_round", "0 is out of range"]);
+}
+
+#[test]
 fn a_full_disk_is_a_fault_of_the_environment() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
     let output = command(&["simulate"]).stdout(Stdio::from(full)).output().expect("poq ends");

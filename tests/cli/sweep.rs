@@ -2,7 +2,7 @@
 
 use crate::support::poq;
 
-const COLUMNS_AFTER_AXES: usize = 15;
+const COLUMNS_AFTER_AXES: usize = 16;
 
 #[test]
 fn a_grid_has_a_row_for_each_node_of_each_cell_and_the_figures_of_single_runs() {
@@ -38,7 +38,7 @@ fn a_grid_has_a_row_for_each_node_of_each_cell_and_the_figures_of_single_runs() 
         let nodes = single[list].as_array().expect("a list");
         let node = nodes.iter().find(|node| node["id"] == row[3]).expect("the node");
         assert_eq!(row[5].parse::<f64>().ok(), node["reward_mean"].as_f64(), "{row:?}");
-        assert_eq!(row[15].parse::<f64>().ok(), single["mechanism"]["pearson_consensus_truth"].as_f64());
+        assert_eq!(row[16].parse::<f64>().ok(), single["mechanism"]["pearson_consensus_truth"].as_f64());
     }
 }
 

@@ -5,7 +5,7 @@ use poq_core::scenario::Scenario;
 use serde_json::Value;
 
 /// The CSV's columns.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 17] = [
     "role",
     "id",
     "model",
@@ -21,6 +21,8 @@ const COLUMNS: [&str; 15] = [
     "cost",
     "latency_ms_mean",
     "weight",
+    "profit_mean",
+    "break_even_reward",
 ];
 
 /// Every node of the report as CSV (RFC 4180), a heading first; an absent value is an empty field.
@@ -36,7 +38,7 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn row(role: &str, node: &NodeReport) -> [String; 15] {
+fn row(role: &str, node: &NodeReport) -> [String; 17] {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let NodeReport {
         id,
@@ -51,6 +53,8 @@ fn row(role: &str, node: &NodeReport) -> [String; 15] {
         cost,
         latency_ms_mean,
         weight,
+        profit_mean,
+        break_even_reward,
     } = node;
     [
         role.to_owned(),
@@ -68,6 +72,8 @@ fn row(role: &str, node: &NodeReport) -> [String; 15] {
         cost.to_string(),
         latency_ms_mean.to_string(),
         number(*weight),
+        number(*profit_mean),
+        number(*break_even_reward),
     ]
 }
 

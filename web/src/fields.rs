@@ -6,6 +6,7 @@
 use poq_core::Scenario;
 use poq_core::consensus::Consensus;
 use poq_core::limits::{self, Bounds};
+use poq_core::reward::Money;
 use poq_core::scenario::ScenarioError;
 use serde_json::Value;
 
@@ -206,6 +207,26 @@ pub const CONSENSUS_RULES: [Choice; 6] = [
     ("yuma", "Yuma-style clipping by stake"),
 ];
 
+/// What rewards are worth.
+pub const MONEY: [NumberField; 2] = [
+    NumberField {
+        path: "money.price_per_round",
+        label: "price of a reward of 1",
+        unit: "money",
+        bounds: limits::PRICE_PER_ROUND,
+        help: "What a reward of 1 is worth in a round, in any currency.",
+        ..PARAMETER
+    },
+    NumberField {
+        path: "money.cost_per_second",
+        label: "cost of a second",
+        unit: "money",
+        bounds: limits::COST_PER_SECOND,
+        help: "What a second of a node’s time costs it: electricity, hardware, rent.",
+        ..PARAMETER
+    },
+];
+
 /// A choice: value in files and words.
 pub type Choice = (&'static str, &'static str);
 
@@ -248,6 +269,10 @@ pub fn preset_value(scenario: &Scenario, path: &str) -> Value {
         && path != "consensus.rule"
     {
         preset = preset.with("consensus.rule", scenario.consensus.name()).unwrap_or(preset);
+    }
+    // Money comes with its defaults when it comes.
+    if preset.money.is_none() && path.starts_with("money.") {
+        preset.money = Some(Money::default());
     }
     get(&preset, path)
 }
@@ -301,6 +326,16 @@ mod tests {
             assert!(get(&scenario, field.path).is_number(), "{}", field.path);
             let changed = scenario.with(field.path, "2").expect("allowed");
             assert_eq!(get(&changed, field.path).as_f64(), Some(2.0));
+            assert_eq!(reset(&changed, field.path), Ok(scenario.clone()));
+        }
+    }
+
+    #[test]
+    fn money_has_its_own_defaults() {
+        let scenario = Scenario { money: Some(Money::default()), ..Scenario::default() };
+        for field in MONEY {
+            let changed = scenario.with(field.path, "0.5").expect("allowed");
+            assert_eq!(get(&changed, field.path).as_f64(), Some(0.5));
             assert_eq!(reset(&changed, field.path), Ok(scenario.clone()));
         }
     }

@@ -29,7 +29,7 @@ const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.1631
 const STATISTICS: Source = Source::Known("standard statistics");
 
 /// Every term, in the order of the help.
-pub const TERMS: [Term; 23] = [
+pub const TERMS: [Term; 24] = [
     Term {
         id: "round",
         name: "round",
@@ -146,6 +146,14 @@ pub const TERMS: [Term; 23] = [
                      and the form of closeness are assumed.",
         formula: Some("inference: α c/10 − β cost    evaluator: α (1 − |s − c|/10) − β cost"),
         source: AUTHORS,
+    },
+    Term {
+        id: "profit",
+        name: "profit and break-even",
+        definition: "What a node has left each time it is paid: the reward’s worth less what its time costs it, by the latency \
+                     that it truly has. Break-even is the mean reward at which that is 0; ▾ marks it. Both prices are assumed.",
+        formula: Some("profit = price × reward − cost per second × latency"),
+        source: Source::Assumed,
     },
     Term {
         id: "mean_reward",

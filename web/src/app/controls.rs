@@ -8,6 +8,7 @@ use yew::prelude::*;
 
 use super::attacks::Attacks;
 use super::consensus::ConsensusRule;
+use super::explain::Terms;
 use super::number::{FieldHead, Number};
 use crate::fields::{self, Choice};
 use crate::groups;
@@ -71,6 +72,7 @@ pub fn Controls(props: &ControlsProps) -> Html {
                 <legend>{ "Consensus" }</legend>
                 <ConsensusRule scenario={scenario.clone()} fault={fault.clone()} on_change={on_change.clone()} />
             </fieldset>
+            <Money scenario={scenario.clone()} fault={fault.clone()} on_change={on_change.clone()} />
             if let Some(summary) = summary {
                 <Attacks scenario={scenario.clone()} summary={Rc::clone(summary)} fault={fault.clone()}
                     on_change={on_change.clone()} />
@@ -90,6 +92,41 @@ pub fn Controls(props: &ControlsProps) -> Html {
                 </details>
             }
         </>
+    }
+}
+
+/// Whether rewards are told in money, and at which prices.
+#[derive(Clone, PartialEq, Properties)]
+struct MoneyProps {
+    scenario: Scenario,
+    fault: Option<ScenarioError>,
+    on_change: Callback<Result<Scenario, ScenarioError>>,
+}
+
+#[component]
+fn Money(props: &MoneyProps) -> Html {
+    let MoneyProps { scenario, fault, on_change } = props;
+    let toggle = {
+        let (scenario, on_change) = (scenario.clone(), on_change.clone());
+        move |event: Event| {
+            let checked = event.target_unchecked_into::<HtmlInputElement>().checked();
+            on_change.emit(Ok(Scenario { money: checked.then(Default::default), ..scenario.clone() }));
+        }
+    };
+    let fault_of = |path: &str| fault.as_ref().filter(|fault| fault.path == path).map(|fault| fault.message.clone());
+    html! {
+        <fieldset>
+            <legend>{ "Money" }</legend>
+            <label class="check">
+                <input id="money" type="checkbox" checked={scenario.money.is_some()} onchange={toggle} />{ "profit in money" }
+            </label>
+            if scenario.money.is_some() {
+                { for fields::MONEY.iter().map(|&field| html! {
+                    <Number key={field.path} {field} scenario={scenario.clone()} on_change={on_change.clone()} fault={fault_of(field.path)} />
+                }) }
+                <Terms ids={&["profit"][..]} />
+            }
+        </fieldset>
     }
 }
 

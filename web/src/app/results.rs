@@ -87,11 +87,12 @@ fn earnings(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
     };
     let caption = html! {
         <>{ "Dot: mean. " }<b>{ "Thick bar" }</b>{ ": 95% for the luck of the draws. " }<b>{ "Thin bar" }</b>
-        { ": 95% for the choice of prompts." }</>
+        { ": 95% for the choice of prompts." }
+        if report.scenario.money.is_some() { { " ▾: where it would break even." } }</>
     };
     html! {
         <Figure id="earnings" heading="Who earns what" {caption} {draw} table={tables::nodes(report, summary)}
-            terms={&["mean_reward", "reward", "cost", "monte_carlo", "prompt_interval"][..]} />
+            terms={&["mean_reward", "reward", "cost", "profit", "monte_carlo", "prompt_interval"][..]} />
     }
 }
 

@@ -26,6 +26,7 @@ fn role(title: &str, quality: &str, nodes: &[NodeReport], summary: &Summary) -> 
     let mut sorted: Vec<&NodeReport> = nodes.iter().collect();
     let key = |node: &NodeReport| node.reward_mean.unwrap_or(f64::NEG_INFINITY);
     sorted.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    let in_money = nodes.iter().any(|node| node.break_even_reward.is_some());
     html! {
         <table>
             <caption>{ title.to_owned() }{ more(nodes.len()) }</caption>
@@ -41,6 +42,10 @@ fn role(title: &str, quality: &str, nodes: &[NodeReport], summary: &Summary) -> 
                     <th scope="col">{ quality.to_owned() }</th>
                     <th scope="col">{ "cost, 0–1" }</th>
                     <th scope="col">{ "latency, ms" }</th>
+                    if in_money {
+                        <th scope="col">{ "profit" }</th>
+                        <th scope="col">{ "break-even reward" }</th>
+                    }
                 </tr>
             </thead>
             <tbody>{ for sorted.into_iter().take(MAX_ROWS).map(|node| row(node, summary)) }</tbody>
@@ -67,6 +72,10 @@ fn row(node: &NodeReport, summary: &Summary) -> Html {
             <td>{ format::mean(node.quality_mean) }</td>
             <td>{ format::number(node.cost) }</td>
             <td>{ format::number(node.latency_ms_mean) }</td>
+            if let Some(break_even) = node.break_even_reward {
+                <td>{ format::mean(node.profit_mean) }</td>
+                <td>{ format::number(break_even) }</td>
+            }
         </tr>
     }
 }

@@ -24,6 +24,8 @@ pub struct Row {
     pub prompts: Option<Interval>,
     /// Times paid.
     pub rounds: u64,
+    /// The mean at which it would break even, where there is money.
+    pub break_even: Option<f64>,
 }
 
 /// The rows of one role, the best paid first; nodes that were not paid yet stand last.
@@ -37,6 +39,7 @@ pub fn rows(nodes: &[NodeReport], summary: &Summary) -> Vec<Row> {
             monte_carlo: node.ci95_monte_carlo,
             prompts: node.ci95_prompts,
             rounds: node.rounds,
+            break_even: node.break_even_reward,
         })
         .collect();
     sort(&mut rows);
@@ -60,6 +63,7 @@ pub fn gains(attackers: &[AttackerReport], nodes: &[NodeReport], summary: &Summa
                 monte_carlo: attacker.ci95_monte_carlo,
                 prompts: attacker.ci95_prompts,
                 rounds: node.map_or(0, |node| node.rounds),
+                break_even: None,
             }
         })
         .collect();
@@ -143,7 +147,7 @@ fn domain(groups: &[(&str, Vec<Row>)], left: f64, right: f64) -> Scale {
     let (mut low, mut high) = (0.0_f64, 0.0_f64);
     for row in groups.iter().flat_map(|(_, rows)| rows) {
         let intervals = [row.monte_carlo, row.prompts].into_iter().flatten().flatten();
-        for value in intervals.chain(row.mean) {
+        for value in intervals.chain(row.mean).chain(row.break_even) {
             // An interval from two values may be hundreds wide: it is cut at the frame, not the others squeezed.
             low = low.min(value.max(-4.0 * row.mean.unwrap_or(0.0).abs() - 2.0));
             high = high.max(value.min(4.0 * row.mean.unwrap_or(0.0).abs() + 2.0));
@@ -201,6 +205,9 @@ fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
             <text class="halo" x="0" y={px(name_y)}>{ cut(&row.name, name_room) }</text>
             { bar(row.prompts, "prompts", 2.0) }
             { bar(row.monte_carlo, "monte-carlo", 12.0) }
+            if let Some(at) = row.break_even.filter(|at| (low..=high).contains(at)) {
+                <text class="break-even" x={px(scale.at(at))} y={px(middle - 5.0)} text-anchor="middle" aria-hidden="true">{ "▾" }</text>
+            }
             if let Some(mean) = row.mean {
                 <circle class="dot" cx={px(scale.at(mean))} cy={px(middle)} r="2.5" />
             }
@@ -212,12 +219,17 @@ fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
 }
 
 fn words(row: &Row) -> String {
-    let Row { name, mean, monte_carlo, prompts, rounds } = row;
+    let Row { name, mean, monte_carlo, prompts, rounds, break_even } = row;
     let Some(mean) = mean else {
         return format!("{name}: no rounds yet");
     };
+    let money = match break_even {
+        Some(break_even) if break_even > mean => format!("; below break-even at {}", format::number(*break_even)),
+        Some(break_even) => format!("; above break-even at {}", format::number(*break_even)),
+        None => String::new(),
+    };
     format!(
-        "{name}: mean reward {} over {}; for the luck of the draws {}; for the choice of prompts {}",
+        "{name}: mean reward {} over {}; for the luck of the draws {}; for the choice of prompts {}{money}",
         format::number(*mean),
         format::counted(*rounds, "payment", "payments"),
         format::interval(*monte_carlo, *rounds),
@@ -254,6 +266,7 @@ mod tests {
             monte_carlo: None,
             prompts: None,
             rounds: 1,
+            break_even: None,
         };
         let rows: Vec<Row> = (0..100).map(row).collect();
         let names: Vec<&str> = shown(&rows).map(|row| row.name.as_str()).collect();

@@ -168,23 +168,19 @@ fn attacker_table(attackers: &[AttackerReport]) -> Table {
 fn node_table(role: &str, nodes: &[NodeReport]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header([
-        role,
-        "rounds",
-        "mean reward",
-        "95% draws",
-        "95% prompts",
-        "below 0",
-        "quality /10",
-        "cost",
-        "latency ms",
-    ]);
+    let in_money = nodes.iter().any(|node| node.break_even_reward.is_some());
+    let mut header =
+        vec![role, "rounds", "mean reward", "95% draws", "95% prompts", "below 0", "quality /10", "cost", "latency ms"];
+    if in_money {
+        header.extend(["profit", "break-even"]);
+    }
+    table.set_header(header);
     let mut sorted: Vec<&NodeReport> = nodes.iter().collect();
     sorted.sort_by(|a, b| {
         b.reward_mean.unwrap_or(f64::NEG_INFINITY).total_cmp(&a.reward_mean.unwrap_or(f64::NEG_INFINITY))
     });
     for node in sorted {
-        table.add_row([
+        let mut row = vec![
             node.id.clone(),
             node.rounds.to_string(),
             number(node.reward_mean),
@@ -194,7 +190,14 @@ fn node_table(role: &str, nodes: &[NodeReport]) -> Table {
             node.quality_mean.map_or("none".into(), |quality| format!("{quality:.2}")),
             format!("{:.3}", node.cost),
             format!("{:.3}", node.latency_ms_mean),
-        ]);
+        ];
+        if in_money {
+            row.extend(
+                [node.profit_mean, node.break_even_reward]
+                    .map(|value| value.map_or("none".into(), |value| format!("{value:.6}"))),
+            );
+        }
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

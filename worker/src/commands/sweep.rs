@@ -88,7 +88,7 @@ impl<W: Write> Csv<W> {
 }
 
 /// The columns after those of the axes.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "role",
     "id",
     "rounds",
@@ -101,6 +101,7 @@ const COLUMNS: [&str; 15] = [
     "cost",
     "latency_ms_mean",
     "weight",
+    "profit_mean",
     "gain_mean",
     "pearson_consensus_truth",
     "kendall_reward_efficiency",
@@ -127,7 +128,7 @@ impl<W: Write> Sink for Csv<W> {
     }
 }
 
-fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 15] {
+fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 16] {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let attacker = brief.attackers.iter().find(|attacker| attacker.role == role && attacker.id == node.id);
     let role = match role {
@@ -147,6 +148,7 @@ fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 15] {
         node.cost.to_string(),
         node.latency_ms_mean.to_string(),
         number(node.weight),
+        number(node.profit_mean),
         number(attacker.and_then(|attacker| attacker.gain_mean)),
         number(brief.pearson_consensus_truth),
         number(brief.kendall_reward_efficiency),
