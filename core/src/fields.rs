@@ -1,6 +1,7 @@
 //! The fields of a JSON object, taken one by one, so that what is left over is unknown.
 //!
-//! For the tagged enums of a scenario. Serde derives them too, at ten times the code in the page's bundle.
+//! For the tagged enums of a scenario. Serde derives such reading too, but it weighed 33 kB more, gzipped, in each of the
+//! page's two programs.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
