@@ -149,7 +149,8 @@ impl Consensus {
     #[must_use]
     pub fn trimmed(&self, k: u32) -> u32 {
         match *self {
-            Self::TrimmedMean { trim_share } => libm::ceil(trim_share * f64::from(k)) as u32,
+            // A product that is whole but for rounding, as 0.07 x 100, is not rounded up.
+            Self::TrimmedMean { trim_share } => libm::ceil(trim_share * f64::from(k) - 1e-9) as u32,
             _ => 0,
         }
     }
@@ -372,6 +373,13 @@ mod tests {
         // Before the first update all weights are alike.
         assert_eq!(of(r#"{"rule": "trust_weighted"}"#, &scores), 5.6);
         assert_eq!(of(r#"{"rule": "ema_trust"}"#, &scores), 5.6);
+    }
+
+    #[test]
+    fn the_trimmed_share_is_rounded_up_to_whole_scores() {
+        let trimmed = |trim_share, k| Consensus::TrimmedMean { trim_share }.trimmed(k);
+        assert_eq!((trimmed(0.2, 3), trimmed(0.2, 5), trimmed(0.2, 6)), (1, 1, 2));
+        assert_eq!((trimmed(0.07, 100), trimmed(0.0, 100), trimmed(0.3, 10)), (7, 0, 3));
     }
 
     #[test]

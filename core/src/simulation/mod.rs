@@ -108,6 +108,14 @@ impl Simulation {
         Ok(simulation)
     }
 
+    /// The same run without what its attacks gain, which takes a run more for each: to open rounds, not for a report.
+    ///
+    /// # Errors
+    /// As [`Simulation::new`].
+    pub fn without_gains(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
+        Self::with_honest(dataset, scenario, None)
+    }
+
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Network::without(dataset, scenario, honest)?;
@@ -220,7 +228,7 @@ impl Simulation {
             let message = format!("there is no round {number}; allowed: 0 to {}", scenario.rounds.saturating_sub(1));
             return Err(ScenarioError::new("rounds", message));
         }
-        let mut simulation = Self::new(dataset, scenario)?;
+        let mut simulation = Self::without_gains(dataset, scenario)?;
         simulation.run(number);
         let answers = simulation.open_next();
         Ok((simulation.network, answers))

@@ -16,7 +16,7 @@ const PARTIAL_MS: f64 = 500.0;
 const PARTIAL_SHARE: f64 = 8.0;
 /// Nodes of a network at most: a result for more takes longer than a page should make its reader wait.
 pub const MAX_NODES: usize = 5_000;
-/// Nodes times tasks at most: memory.
+/// Nodes times tasks at most, over all runs that a scenario takes: memory.
 const MAX_CELLS: usize = 4_000_000;
 
 /// The worker's state.
@@ -187,8 +187,11 @@ impl Host {
 impl Job {
     fn new(dataset: &Dataset, goal: Goal, scenario: Scenario) -> Result<Self, ScenarioError> {
         check_size(dataset, &scenario)?;
-        let simulation = Box::new(Simulation::new(dataset, &scenario)?);
-        Ok(Self::with(simulation, goal, scenario))
+        let simulation = match goal {
+            Goal::Round { .. } => Simulation::without_gains(dataset, &scenario)?,
+            _ => Simulation::new(dataset, &scenario)?,
+        };
+        Ok(Self::with(Box::new(simulation), goal, scenario))
     }
 
     fn with(simulation: Box<Simulation>, goal: Goal, scenario: Scenario) -> Self {
@@ -224,16 +227,23 @@ fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioErro
     let inference = size(&scenario.network.inference, dataset.inference_nodes());
     let evaluators = size(&scenario.network.evaluators, dataset.evaluators());
     let nodes = inference.saturating_add(evaluators);
-    let allowed = MAX_NODES.min(MAX_CELLS / dataset.tasks.len().max(1));
+    let attacks = scenario.attacks.len();
+    let allowed = nodes_allowed(dataset.tasks.len(), attacks);
     if nodes > allowed {
         return Err(ScenarioError {
             path: "network".to_owned(),
             message: format!(
-                "{nodes} nodes; the page runs up to {allowed} on this dataset, `poq simulate` runs larger networks"
+                "{nodes} nodes; the page runs up to {allowed} on this dataset{}, `poq simulate` runs larger networks",
+                if attacks > 0 { " with so many attacks" } else { "" }
             ),
         });
     }
     Ok(())
+}
+
+/// How many nodes a page simulates. Each attack takes a run of its own besides, in which its nodes are honest.
+fn nodes_allowed(tasks: usize, attacks: usize) -> usize {
+    MAX_NODES.min(MAX_CELLS / tasks.max(1) / (1 + attacks))
 }
 
 fn failed(part: Part, message: &str) -> FromWorker {
@@ -326,6 +336,12 @@ mod tests {
             panic!("no result");
         };
         assert!(report.rounds > 0 && report.rounds < 1_000_000_000);
+    }
+
+    #[test]
+    fn tasks_and_attacks_take_room_from_the_network() {
+        assert_eq!((nodes_allowed(123, 0), nodes_allowed(123, 5)), (MAX_NODES, MAX_NODES));
+        assert_eq!((nodes_allowed(123, 16), nodes_allowed(10_000, 0), nodes_allowed(0, 0)), (1912, 400, MAX_NODES));
     }
 
     #[test]
