@@ -225,7 +225,7 @@ impl Rule {
 
     /// The consensus on `scores`, each in `[0, 10]` and given by the evaluator at the same place of `drawn`; 0 for none.
     /// It lies within the scores, to rounding.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn consensus(&mut self, drawn: &[u32], scores: &[f64]) -> f64 {
         if scores.is_empty() {
             return 0.0;
@@ -239,7 +239,9 @@ impl Rule {
             }
             Self::TrimmedMean { trimmed, sorter } => {
                 let sorted = sorter.sort(scores);
-                mean(&sorted[*trimmed..sorted.len() - *trimmed])
+                // Fewer than K scores are there where evaluators without stake are not heard.
+                let trimmed = (*trimmed).min((sorted.len() - 1) / 2);
+                mean(&sorted[trimmed..sorted.len() - trimmed])
             }
             Self::TrustWeighted { lambda, trust } => {
                 trust.consensus(drawn, scores, |weight, deviation| weight * (1.0 + *lambda * (0.5 - deviation)))
@@ -262,6 +264,13 @@ impl Rule {
             Self::Mean | Self::Median { .. } | Self::TrimmedMean { .. } => 1.0,
             Self::TrustWeighted { trust, .. } | Self::EmaTrust { trust, .. } => trust.weights[evaluator],
             Self::Yuma { stakes, .. } => stakes[evaluator],
+        }
+    }
+
+    /// Tells the rule what is left of an evaluator's stake.
+    pub(crate) fn set_stake(&mut self, evaluator: usize, stake: f64) {
+        if let Self::Yuma { stakes, .. } = self {
+            stakes[evaluator] = stake;
         }
     }
 

@@ -37,4 +37,4 @@ pub use scenario::Scenario;
 pub use simulation::{Simulation, simulate};
 
 /// Names the arithmetic: it is part of every report and its digest, and goes up when any result changes.
-pub const ENGINE_VERSION: &str = "2";
+pub const ENGINE_VERSION: &str = "3";

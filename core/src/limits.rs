@@ -28,7 +28,7 @@ pub const EVALUATORS_PER_ROUND: Bounds = bounds("evaluators_per_round", 1.0, 1e4
 /// A weight of quality or cost.
 pub const REWARD_WEIGHT: Bounds = bounds("reward", 0.0, 1000.0);
 /// Instances of one group of the network.
-pub const GROUP_COUNT: Bounds = bounds("count", 1.0, 1e4);
+pub const GROUP_COUNT: Bounds = bounds("count", 1.0, 1e5);
 /// Factor on a group's recorded latency.
 pub const LATENCY_FACTOR: Bounds = bounds("latency_factor", 1e-6, 1e6);
 /// Standard deviation of the noise on an evaluator's score, on the scale of 0 to 10.
@@ -39,6 +39,10 @@ pub const SCORE: Bounds = bounds("score", 0.0, 10.0);
 pub const PRICE_PER_ROUND: Bounds = bounds("price_per_round", 1e-9, 1e9);
 /// What a second of a node's time costs it, in that currency.
 pub const COST_PER_SECOND: Bounds = bounds("cost_per_second", 0.0, 1e9);
+/// Temperature of routing by past reward, in units of reward.
+pub const TEMPERATURE: Bounds = bounds("temperature", 1e-3, 1000.0);
+/// A reward that is taken for granted.
+pub const REWARD: Bounds = bounds("reward", -1000.0, 1000.0);
 /// Stake of an instance.
 pub const STAKE: Bounds = bounds("stake", 0.0, 1e12);
 /// Share of the scores dropped at each end.
@@ -53,8 +57,8 @@ pub const SHARE: Bounds = bounds("share", 0.0, 1.0);
 pub const ATTACKS: usize = 16;
 /// Cells of a sweep.
 pub const CELLS: f64 = 1e6;
-/// Instances of one role, all groups together: what the bootstrap over prompts does in seconds.
-pub const INSTANCES: f64 = 1e4;
+/// Instances of one role, all groups together: what a report lists in seconds.
+pub const INSTANCES: f64 = 1e5;
 
 impl Bounds {
     /// Whether `value` is a number within the bounds.

@@ -82,6 +82,28 @@ impl Money {
     }
 }
 
+/// Evaluators' stakes at risk. A stake counts in units of reward. All of it is assumed: the papers have no stakes.
+///
+/// An evaluator whose score lies more than `slash_distance` points from the consensus loses `slash_share` of the stake that
+/// it has left, which is taken from its reward. With less than `min_stake` left it may be drawn but is not heard: its score
+/// does not count, and it is not paid. An answer for which nobody drawn is heard pays nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Staking {
+    /// Points from the consensus beyond which a score costs stake.
+    pub slash_distance: f64,
+    /// Share of the stake left that is lost each time.
+    pub slash_share: f64,
+    /// Stake that an evaluator needs to be heard.
+    pub min_stake: f64,
+}
+
+impl Default for Staking {
+    fn default() -> Self {
+        Self { slash_distance: 5.0, slash_share: 0.1, min_stake: 0.25 }
+    }
+}
+
 /// The consensus at which an inference node with that cost earns `reward`: the line of equal reward. It may leave
 /// `[0, 10]`; none where quality does not pay.
 #[must_use]

@@ -92,7 +92,7 @@ pub struct Evaluation {
     pub reward: RewardTerms,
 }
 
-/// `reward = alpha * quality - beta * cost`, with its terms.
+/// `reward = alpha * quality - beta * cost - slashed`, with its terms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RewardTerms {
     /// Weight of quality.
@@ -103,13 +103,15 @@ pub struct RewardTerms {
     pub beta: f64,
     /// Cost, in `[0, 1]`.
     pub cost: f64,
+    /// Stake that is lost.
+    pub slashed: f64,
     /// The sum.
     pub reward: f64,
 }
 
 impl RewardTerms {
-    fn new(alpha: f64, quality: f64, beta: f64, cost: f64) -> Self {
-        Self { alpha, quality, beta, cost, reward: reward(alpha, quality, beta, cost) }
+    fn new(alpha: f64, quality: f64, beta: f64, cost: f64, slashed: f64) -> Self {
+        Self { alpha, quality, beta, cost, slashed, reward: reward(alpha, quality, beta, cost) - slashed }
     }
 }
 
@@ -154,7 +156,7 @@ fn opened_answer(dataset: &Dataset, scenario: &Scenario, network: &Network, answ
     let weights = &scenario.reward;
     let node = &network.inference[answer.inference];
     let attack = |attack: usize| scenario.attacks[attack].kind.title();
-    let evaluation = |&GivenScore { evaluator, score, weight }: &GivenScore| {
+    let evaluation = |&GivenScore { evaluator, score, weight, slashed }: &GivenScore| {
         let instance = &network.evaluators[evaluator];
         let entry = &dataset.manifest.evaluators[instance.model];
         let raw = dataset.score(answer.task, answer.model, instance.model).raw;
@@ -169,7 +171,7 @@ fn opened_answer(dataset: &Dataset, scenario: &Scenario, network: &Network, answ
             score,
             weight,
             attack: instance.attack.map(attack),
-            reward: RewardTerms::new(weights.alpha_evaluator, quality, weights.beta_evaluator, instance.cost),
+            reward: RewardTerms::new(weights.alpha_evaluator, quality, weights.beta_evaluator, instance.cost, slashed),
         }
     };
     OpenedAnswer {
@@ -185,6 +187,7 @@ fn opened_answer(dataset: &Dataset, scenario: &Scenario, network: &Network, answ
             inference_quality(answer.consensus),
             weights.beta_inference,
             node.cost,
+            0.0,
         ),
     }
 }

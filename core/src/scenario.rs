@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::attack::Attack;
 use crate::consensus::Consensus;
 use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
+use crate::fields::{Fields, unknown_word};
 use crate::limits;
 use crate::preset;
-use crate::reward::{Money, RewardWeights};
+use crate::reward::{Money, RewardWeights, Staking};
 use crate::score::ScoreNormalization;
 
 /// A complete scenario. Defaults are the preset `default`; every field but `rounds` and `seed` is assumed, in the sense
@@ -35,6 +38,8 @@ pub struct Scenario {
     pub reward: RewardWeights,
     /// What rewards are worth in money; nothing is said of money without it.
     pub money: Option<Money>,
+    /// Evaluators' stakes at risk; without it, stakes matter to the Yuma rule alone and are never lost.
+    pub staking: Option<Staking>,
     /// How latencies become costs.
     pub cost_normalization: CostNormalization,
     /// By evaluator id: a normalisation in place of the one that the dataset's manifest names.
@@ -47,15 +52,76 @@ pub struct Scenario {
     pub network: Network,
 }
 
-/// Which inference nodes answer the task of a round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Which inference nodes answer the task of a round: `"uniform"`, `"all"`, or `{"rule": "softmax", ...}`; the bare word
+/// `"softmax"` has its defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum InferenceDraw {
     /// One node, drawn uniformly.
     #[default]
     Uniform,
     /// Every node; the evaluators drawn for the round score each answer and are paid for each.
     All,
+    /// One node, drawn by what nodes have earned: with a probability proportional to `exp(mean past reward / temperature)`.
+    Softmax {
+        /// The higher, the more even, in units of reward.
+        temperature: f64,
+        /// Reward that every node is taken to have had once before the first round.
+        prior: f64,
+    },
+}
+
+impl Serialize for InferenceDraw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Uniform | Self::All => serializer.serialize_str(self.name()),
+            Self::Softmax { temperature, prior } => {
+                let mut fields = serializer.serialize_struct("InferenceDraw", 3)?;
+                fields.serialize_field("rule", self.name())?;
+                fields.serialize_field("temperature", &temperature)?;
+                fields.serialize_field("prior", &prior)?;
+                fields.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for InferenceDraw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = match Value::deserialize(deserializer)? {
+            Value::Object(fields) => Fields(fields),
+            rule => Fields(Map::from_iter([("rule".to_owned(), rule)])),
+        };
+        Self::from_fields(fields).map_err(D::Error::custom)
+    }
+}
+
+impl InferenceDraw {
+    /// The names of the ways to draw, each one of them by its defaults.
+    pub const RULES: [&str; 3] = ["uniform", "all", "softmax"];
+
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let rule: String = fields.required("rule")?;
+        let draw = match rule.as_str() {
+            "uniform" => Self::Uniform,
+            "all" => Self::All,
+            "softmax" => {
+                Self::Softmax { temperature: fields.number("temperature", 0.1)?, prior: fields.number("prior", 0.5)? }
+            }
+            other => return Err(unknown_word("draw", other, &Self::RULES)),
+        };
+        fields.finish()?;
+        Ok(draw)
+    }
+
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::All => "all",
+            Self::Softmax { .. } => "softmax",
+        }
+    }
 }
 
 /// The groups of nodes that take part. An empty list stands for one instance of each recorded node.
@@ -83,7 +149,7 @@ pub struct Group {
     /// Standard deviation of Gaussian noise on an evaluator's score, which then stays within 0 to 10; 0 for inference.
     #[serde(default)]
     pub score_noise_sd: f64,
-    /// Stake; the Yuma rule alone uses it.
+    /// An evaluator's stake: its weight under the Yuma rule, and what it may lose where stakes are at risk.
     #[serde(default = "unity")]
     pub stake: f64,
 }
@@ -107,6 +173,7 @@ impl Default for Scenario {
             consensus: Consensus::default(),
             reward: RewardWeights::default(),
             money: None,
+            staking: None,
             cost_normalization: CostNormalization::default(),
             score_normalization: BTreeMap::new(),
             attacks: Vec::new(),
@@ -197,7 +264,7 @@ impl Scenario {
             let last = depth + 1 == parts.len();
             if at.is_null() {
                 // A field that is not there, such as `money`, comes with its defaults when a part of it is set.
-                *at = Value::Object(serde_json::Map::new());
+                *at = Value::Object(Map::new());
             }
             at = match at {
                 // A new key is left to the strict check, which names it; a map such as `score_normalization` takes it.
@@ -226,7 +293,7 @@ impl Scenario {
     #[must_use]
     pub fn patch(&self) -> Value {
         let base = Self::preset(&self.preset).unwrap_or_default().to_value();
-        let mut patch = difference(&base, &self.to_value()).unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let mut patch = difference(&base, &self.to_value()).unwrap_or_else(|| Value::Object(Map::new()));
         if self.preset != preset::DEFAULT {
             patch["preset"] = Value::String(self.preset.clone());
         }
@@ -262,10 +329,11 @@ impl Scenario {
             rounds,
             seed,
             evaluators_per_round,
-            inference_draw: _,
+            inference_draw,
             consensus,
             reward,
             money,
+            staking,
             cost_normalization: _,
             score_normalization: _,
             attacks,
@@ -295,6 +363,19 @@ impl Scenario {
         if let Some(Money { price_per_round, cost_per_second }) = *money {
             limits::PRICE_PER_ROUND.check("money.price_per_round", price_per_round)?;
             limits::COST_PER_SECOND.check("money.cost_per_second", cost_per_second)?;
+        }
+        if let InferenceDraw::Softmax { temperature, prior } = *inference_draw {
+            limits::TEMPERATURE.check("inference_draw.temperature", temperature)?;
+            limits::REWARD.check("inference_draw.prior", prior)?;
+        }
+        if let Some(Staking { slash_distance, slash_share, min_stake }) = *staking {
+            limits::SCORE.check("staking.slash_distance", slash_distance)?;
+            limits::SHARE.check("staking.slash_share", slash_share)?;
+            limits::STAKE.check("staking.min_stake", min_stake)?;
+            if reward.alpha_evaluator == 0.0 {
+                let message = "evaluators with stakes at risk need a reward: allowed: reward.alpha_evaluator above 0";
+                return Err(ScenarioError::new("staking", message));
+            }
         }
         if attacks.len() > limits::ATTACKS {
             let message = format!("{} attacks; allowed: up to {}", attacks.len(), limits::ATTACKS);

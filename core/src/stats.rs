@@ -84,6 +84,13 @@ pub fn mean_interval(mean: f64, sd: f64, count: u64) -> Option<Interval> {
     })
 }
 
+/// The 95% interval of an estimate with that standard error and so many degrees of freedom.
+#[must_use]
+pub fn interval_around(estimate: f64, standard_error: f64, degrees: u64) -> Interval {
+    let half = student_t_975(degrees) * standard_error;
+    [estimate - half, estimate + half]
+}
+
 /// The 2.5% and 97.5% quantiles of `values` (linear interpolation between order statistics), which are sorted in place.
 pub fn central_95(values: &mut [f64]) -> Option<Interval> {
     if values.is_empty() {

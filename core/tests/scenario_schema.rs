@@ -4,8 +4,8 @@ use poq_core::attack::Attack;
 use poq_core::consensus::Consensus;
 use poq_core::limits::{self, Bounds};
 use poq_core::preset::PRESETS;
-use poq_core::reward::Money;
-use poq_core::scenario::Group;
+use poq_core::reward::{Money, Staking};
+use poq_core::scenario::{Group, InferenceDraw};
 use poq_core::{Scenario, attack};
 use serde_json::{Value, json};
 
@@ -57,8 +57,23 @@ fn the_scenarios_own_fields() {
     is_number(&money["price_per_round"], default.price_per_round, limits::PRICE_PER_ROUND);
     is_number(&money["cost_per_second"], default.cost_per_second, limits::COST_PER_SECOND);
     assert_eq!(properties["attacks"]["maxItems"], limits::ATTACKS);
-    for name in ["inference_draw", "cost_normalization"] {
-        for word in properties[name]["enum"].as_array().expect("words") {
+    let staking = &properties["staking"]["properties"];
+    let default = Staking::default();
+    is_number(&staking["slash_distance"], default.slash_distance, limits::SCORE);
+    is_number(&staking["slash_share"], default.slash_share, limits::SHARE);
+    is_number(&staking["min_stake"], default.min_stake, limits::STAKE);
+    let draws = &properties["inference_draw"]["oneOf"];
+    assert_eq!(draws[0]["enum"], json!(InferenceDraw::RULES));
+    let InferenceDraw::Softmax { temperature, prior } = serde_json::from_value(json!("softmax")).expect("a draw")
+    else {
+        panic!("not softmax");
+    };
+    is_number(&draws[2]["properties"]["temperature"], temperature, limits::TEMPERATURE);
+    is_number(&draws[2]["properties"]["prior"], prior, limits::REWARD);
+    for (name, words) in
+        [("inference_draw", &draws[0]["enum"]), ("cost_normalization", &properties["cost_normalization"]["enum"])]
+    {
+        for word in words.as_array().expect("words") {
             assert!(Scenario::default().with(name, word.as_str().expect("a word")).is_ok(), "{name} {word}");
         }
     }

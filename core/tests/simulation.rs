@@ -203,7 +203,7 @@ fn agrees_with_plain_arithmetic(dataset: &Dataset, patch: Value) {
         same_node(got, want, 1);
     }
     let payments = match scenario.inference_draw {
-        InferenceDraw::Uniform => 1,
+        InferenceDraw::Uniform | InferenceDraw::Softmax { .. } => 1,
         InferenceDraw::All => plain.inference.len(),
     };
     for (got, want) in report.evaluator_nodes.iter().zip(&plain.evaluators) {

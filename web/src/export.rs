@@ -5,10 +5,11 @@ use poq_core::scenario::Scenario;
 use serde_json::Value;
 
 /// The CSV's columns.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 20] = [
     "role",
     "id",
     "model",
+    "attack",
     "rounds",
     "reward_mean",
     "reward_sd",
@@ -21,6 +22,8 @@ const COLUMNS: [&str; 17] = [
     "cost",
     "latency_ms_mean",
     "weight",
+    "stake",
+    "slashed_mean",
     "profit_mean",
     "break_even_reward",
 ];
@@ -38,11 +41,13 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn row(role: &str, node: &NodeReport) -> [String; 17] {
+fn row(role: &str, node: &NodeReport) -> [String; 20] {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let NodeReport {
         id,
         model,
+        instances: _,
+        attack,
         rounds,
         reward_mean,
         reward_sd,
@@ -53,6 +58,8 @@ fn row(role: &str, node: &NodeReport) -> [String; 17] {
         cost,
         latency_ms_mean,
         weight,
+        stake,
+        slashed_mean,
         profit_mean,
         break_even_reward,
     } = node;
@@ -60,6 +67,7 @@ fn row(role: &str, node: &NodeReport) -> [String; 17] {
         role.to_owned(),
         quoted(id),
         quoted(model),
+        quoted(attack.as_deref().unwrap_or_default()),
         rounds.to_string(),
         number(*reward_mean),
         number(*reward_sd),
@@ -72,6 +80,8 @@ fn row(role: &str, node: &NodeReport) -> [String; 17] {
         cost.to_string(),
         latency_ms_mean.to_string(),
         number(*weight),
+        number(*stake),
+        number(*slashed_mean),
         number(*profit_mean),
         number(*break_even_reward),
     ]

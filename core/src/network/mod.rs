@@ -2,6 +2,8 @@
 
 mod attackers;
 
+use std::collections::BTreeMap;
+
 use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE};
 use crate::rng::{Purpose, Stream};
@@ -18,6 +20,8 @@ pub struct Instance {
     pub id: String,
     /// Position of the recorded node in the manifest.
     pub model: usize,
+    /// Position of its group in the scenario's network; of the recorded node where the scenario names no group.
+    pub group: usize,
     /// Factor on the recorded latency.
     pub latency_factor: f64,
     /// Mean latency over the tasks that are drawn, with that factor, in milliseconds; for attackers as their attack has it.
@@ -34,6 +38,51 @@ pub struct Instance {
     pub attack: Option<usize>,
 }
 
+/// The nodes of a role in cohorts: those of one group with the same attack, or with none, differ in nothing but their
+/// names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Cohorts {
+    /// By node: its cohort.
+    pub of: Vec<u32>,
+    /// By cohort: its first node.
+    pub first: Vec<u32>,
+    /// By cohort: how many nodes it has.
+    pub size: Vec<u32>,
+}
+
+impl Cohorts {
+    pub(crate) fn new<'a>(nodes: impl Iterator<Item = &'a Instance>) -> Self {
+        let mut cohorts = Self::default();
+        let mut known = BTreeMap::new();
+        for (node, instance) in (0..).zip(nodes) {
+            let next = cohorts.first.len() as u32;
+            let cohort = *known.entry((instance.group, instance.attack)).or_insert(next);
+            if cohort == next {
+                cohorts.first.push(node);
+                cohorts.size.push(0);
+            }
+            cohorts.size[cohort as usize] += 1;
+            cohorts.of.push(cohort);
+        }
+        cohorts
+    }
+
+    /// So many nodes, each a cohort of its own.
+    pub(crate) fn single(nodes: usize) -> Self {
+        let each: Vec<u32> = (0..nodes as u32).collect();
+        Self { first: each.clone(), of: each, size: vec![1; nodes] }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.first.len()
+    }
+
+    /// Whether every node is a cohort of its own: then cohorts are numbered as nodes are.
+    pub(crate) fn are_single(&self) -> bool {
+        self.first.len() == self.of.len()
+    }
+}
+
 /// A scenario laid over a dataset: everything a round looks up.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -43,6 +92,8 @@ pub struct Network {
     pub inference: Vec<Instance>,
     /// Evaluator nodes.
     pub evaluators: Vec<Instance>,
+    pub(crate) inference_cohorts: Cohorts,
+    pub(crate) evaluator_cohorts: Cohorts,
     /// Scores in `[0, 10]`, laid out as `[task drawn, recorded inference node, recorded evaluator]`.
     scores: Vec<f64>,
     recorded_nodes: usize,
@@ -136,6 +187,8 @@ impl Network {
         }
         Ok(Self {
             tasks,
+            inference_cohorts: Cohorts::new(inference.iter()),
+            evaluator_cohorts: Cohorts::new(evaluator_instances.iter()),
             inference,
             evaluators: evaluator_instances,
             scores,
@@ -143,6 +196,14 @@ impl Network {
             recorded_evaluators: evaluators.len(),
             conducts,
         })
+    }
+
+    /// The nodes of a role.
+    pub(crate) fn of(&self, role: Role) -> &[Instance] {
+        match role {
+            Role::Inference => &self.inference,
+            Role::Evaluator => &self.evaluators,
+        }
     }
 
     /// What the inference node at `position` answers with in place of its own output, and with which probability.
@@ -213,7 +274,7 @@ fn expand(
     }
     let mut named = vec![0_u32; recorded.len()];
     let mut instances = Vec::new();
-    for (group, &model) in groups.iter().zip(&models) {
+    for (position, (group, &model)) in groups.iter().zip(&models).enumerate() {
         for _ in 0..group.count {
             named[model] += 1;
             let id = if totals[model] == 1 { group.model.clone() } else { format!("{}#{}", group.model, named[model]) };
@@ -222,6 +283,7 @@ fn expand(
             instances.push(Instance {
                 id,
                 model,
+                group: position,
                 latency_factor,
                 latency_ms,
                 true_latency_ms: latency_ms,

@@ -2,10 +2,10 @@
 
 use crate::attack::Role;
 use crate::dataset::Dataset;
-use crate::network::Network;
+use crate::network::{Cohorts, Network};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
-use super::tally::{Desk, Tally};
+use super::tally::Tally;
 use super::{Scored, Simulation};
 
 /// Rounds between two comparisons: their payments to attackers are kept until then.
@@ -35,10 +35,7 @@ pub(crate) struct Attackers {
 impl Attackers {
     fn new(network: &Network, scenario: &Scenario, attack: usize) -> Self {
         let role = scenario.attacks[attack].kind.role();
-        let nodes = match role {
-            Role::Inference => &network.inference,
-            Role::Evaluator => &network.evaluators,
-        };
+        let nodes = network.of(role);
         let positions: Vec<usize> = (0..nodes.len()).filter(|&node| nodes[node].attack == Some(attack)).collect();
         let mut columns = vec![None; nodes.len()];
         for (column, &position) in (0..).zip(&positions) {
@@ -57,8 +54,8 @@ impl Attackers {
         match self.role {
             Role::Inference => pay(answer.node, answer.consensus),
             Role::Evaluator => {
-                for (&evaluator, &score) in answer.drawn.iter().zip(answer.scores) {
-                    pay(evaluator as usize, (score - answer.consensus).abs());
+                for (&evaluator, &value) in answer.drawn.iter().zip(answer.values) {
+                    pay(evaluator as usize, value);
                 }
             }
         }
@@ -91,23 +88,19 @@ impl Counterfactual {
             let honest = Simulation::with_honest(dataset, scenario, Some(attack))?;
             let weights = &scenario.reward;
             let costs = |network: &Network| -> Vec<f64> {
-                let nodes = match attackers.role {
-                    Role::Inference => &network.inference,
-                    Role::Evaluator => &network.evaluators,
-                };
+                let nodes = network.of(attackers.role);
                 attackers.positions.iter().map(|&position| nodes[position].cost).collect()
             };
             let differences: Vec<f64> =
                 costs(network).into_iter().zip(costs(&honest.network)).map(|(cost, honest)| cost - honest).collect();
-            let tasks = network.tasks.len();
+            let nodes = network.of(attackers.role);
+            let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &nodes[position]));
+            let (tasks, draw) = (network.tasks.len(), scenario.inference_draw);
             let gains = match attackers.role {
-                Role::Inference => Tally::of_inference_gains(&differences, tasks, weights),
+                Role::Inference => Tally::of_inference_gains(&differences, cohorts, tasks, weights, draw),
                 Role::Evaluator => {
-                    let answers = match scenario.inference_draw {
-                        InferenceDraw::Uniform => 1,
-                        InferenceDraw::All => network.inference.len(),
-                    };
-                    Tally::of_evaluator_gains(&differences, tasks, weights, answers)
+                    let several = draw == InferenceDraw::All && network.inference.len() > 1;
+                    Tally::of_evaluator_gains(&differences, cohorts, tasks, weights, several)
                 }
             };
             let honest = Box::new(honest);
@@ -120,29 +113,14 @@ impl Counterfactual {
     pub(crate) fn follow(&mut self, until: u64) {
         let Self { attackers, honest, gains, payments, honest_payments, .. } = self;
         while honest.rounds_done() < until {
-            honest.play::<0>(until, &mut |answer| attackers.note(answer, honest_payments));
+            honest.play::<0, false>(until, &mut |answer| attackers.note(answer, honest_payments));
         }
         let mut desk = gains.desk();
-        let mut paid: Vec<u32> = Vec::new();
-        let mut round = None;
         for (payment, honest) in payments.iter().zip(&*honest_payments) {
-            if round != Some(payment.round) {
-                end_round(&mut desk, &mut paid);
-                round = Some(payment.round);
-            }
-            let attacker = payment.attacker;
-            desk.pay(payment.task as usize, attacker as usize, payment.value - honest.value);
-            if !paid.contains(&attacker) {
-                paid.push(attacker);
-            }
+            let (task, attacker) = (payment.task as usize, payment.attacker as usize);
+            desk.pay::<false>(payment.round, task, attacker, payment.value - honest.value);
         }
-        end_round(&mut desk, &mut paid);
         payments.clear();
         honest_payments.clear();
     }
-}
-
-fn end_round(desk: &mut Desk<'_>, paid: &mut Vec<u32>) {
-    desk.end_round(paid);
-    paid.clear();
 }

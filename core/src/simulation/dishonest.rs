@@ -28,11 +28,16 @@ impl Dishonest {
     /// The attackers of `network`, if it has any that change a score or an answer.
     pub(crate) fn new(network: &Network, seed: u64) -> Option<Self> {
         let evaluators: Vec<_> = network.evaluators.iter().map(|evaluator| evaluator.attack).collect();
+        // A cohort's downgraded answers go together: all its nodes have the same recorded node and the same other one.
         let mut columns = 0;
-        let downgrade = |position| {
+        let mut column_of = vec![None; network.inference_cohorts.len()];
+        let downgrade = |position: usize| {
             let (to, probability) = network.downgrade(position)?;
-            columns += 1;
-            Some((to, probability, columns - 1))
+            let column = column_of[network.inference_cohorts.of[position] as usize].get_or_insert_with(|| {
+                columns += 1;
+                columns - 1
+            });
+            Some((to, probability, *column))
         };
         let downgrades: Vec<_> = (0..network.inference.len()).map(downgrade).collect();
         let any = evaluators.iter().any(Option::is_some) || columns > 0;
@@ -62,7 +67,7 @@ impl Dishonest {
         }
     }
 
-    /// Payments of inference node `node` on `task` for the output of another recorded node, and that node.
+    /// Payments of the cohort of inference node `node` on `task` for the output of another recorded node, and that node.
     pub(crate) fn downgraded(&self, task: usize, node: usize) -> Option<(&Cell, usize)> {
         let (to, _, column) = self.downgrades[node]?;
         Some((&self.downgraded[task * self.columns + column], to))

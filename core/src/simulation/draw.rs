@@ -5,6 +5,9 @@ use crate::rng::Stream;
 /// Pools with at most so many sets of K have them all in a table, which costs one number in place of K.
 const MAX_SETS: u32 = 4096;
 
+/// Up to so many picks are compared one by one, which in a large pool is quicker than a mark for each evaluator.
+const FEW: u32 = 32;
+
 /// The way of drawing that fits the pool; which one is a matter of the pool's size and K alone.
 #[derive(Debug)]
 pub(crate) enum EvaluatorDraw {
@@ -12,10 +15,11 @@ pub(crate) enum EvaluatorDraw {
     Table { sets: Vec<u32>, count: u32, size: usize },
     /// Floyd's method (Bentley and Floyd 1987): exactly K draws.
     Floyd {
-        /// By evaluator: the draw (from 1) for which it was last picked.
+        pool: u32,
+        picked: Vec<u32>,
+        /// By evaluator: the draw (from 1) for which it was last picked; empty where K is so small that `picked` tells.
         last_picked: Vec<u64>,
         draws: u64,
-        picked: Vec<u32>,
     },
 }
 
@@ -24,7 +28,11 @@ impl EvaluatorDraw {
     pub(crate) fn new(pool: u32, size: u32) -> Self {
         match number_of_sets(pool, size) {
             Some(count) => Self::Table { sets: all_sets(pool, size), count, size: size as usize },
-            None => Self::Floyd { last_picked: vec![0; pool as usize], draws: 0, picked: vec![0; size as usize] },
+            None => {
+                let marked = if size <= FEW { 0 } else { pool };
+                let last_picked = vec![0; marked as usize];
+                Self::Floyd { pool, picked: vec![0; size as usize], last_picked, draws: 0 }
+            }
         }
     }
 
@@ -37,23 +45,30 @@ impl EvaluatorDraw {
     }
 
     /// The set of evaluators with number `set`, which is uniform below [`EvaluatorDraw::sets`], or one drawn from `stream`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn draw(&mut self, set: u32, stream: &mut Stream) -> &[u32] {
         match self {
             Self::Table { sets, size, .. } => {
                 let start = set as usize * *size;
                 &sets[start..start + *size]
             }
-            Self::Floyd { last_picked, draws, picked } => {
+            Self::Floyd { pool, picked, last_picked, draws } => {
                 *draws += 1;
-                let first = (last_picked.len() - picked.len()) as u32;
-                for (slot, last) in picked.iter_mut().zip(first..) {
+                let first = *pool - picked.len() as u32;
+                for (slot, last) in (0..picked.len()).zip(first..) {
                     let mut pick = stream.below(last + 1);
-                    if last_picked[pick as usize] == *draws {
+                    let is_picked = if last_picked.is_empty() {
+                        picked[..slot].contains(&pick)
+                    } else {
+                        last_picked[pick as usize] == *draws
+                    };
+                    if is_picked {
                         pick = last;
                     }
-                    last_picked[pick as usize] = *draws;
-                    *slot = pick;
+                    if let Some(mark) = last_picked.get_mut(pick as usize) {
+                        *mark = *draws;
+                    }
+                    picked[slot] = pick;
                 }
                 picked
             }
@@ -110,7 +125,7 @@ mod tests {
     /// Both ways give distinct members, each evaluator equally often.
     #[test]
     fn every_evaluator_is_drawn_equally_often() {
-        for (pool, size) in [(6, 3), (40, 5)] {
+        for (pool, size) in [(6, 3), (40, 5), (80, 40)] {
             let mut draw = EvaluatorDraw::new(pool, size);
             assert_eq!(matches!(draw, EvaluatorDraw::Table { .. }), pool == 6);
             let mut stream = Stream::new(3, Purpose::Draws);

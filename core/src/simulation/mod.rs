@@ -7,12 +7,14 @@
 mod counterfactual;
 mod dishonest;
 mod draw;
+mod routing;
 mod sample;
+mod stakes;
 mod tally;
 
 use crate::consensus::Rule;
 use crate::dataset::Dataset;
-use crate::network::Network;
+use crate::network::{Cohorts, Network};
 use crate::report::{Brief, DatasetName, Report};
 use crate::rng::{Purpose, Ranges, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
@@ -20,8 +22,10 @@ use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
+use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};
-pub(crate) use tally::{Cell, Series, Tally};
+pub(crate) use stakes::Stakes;
+pub(crate) use tally::{Cell, Figures, Series, Tally};
 
 /// Runs `scenario` from `seed` for `rounds` rounds: one whole result.
 ///
@@ -47,11 +51,19 @@ pub struct Simulation {
     pub(crate) evaluators: Tally,
     pub(crate) sample: RoundSample,
     pub(crate) series: Series,
-    /// By evaluator: what a score needs of it, close together.
+    /// By cohort of inference nodes: the recorded node whose outputs they have.
+    models: Vec<u32>,
+    /// By cohort of evaluators: what a score needs of them.
     scorers: Vec<Scorer>,
     /// Whether any score has noise.
     is_noisy: bool,
     pub(crate) rule: Rule,
+    /// None but under routing by past reward.
+    router: Option<Router>,
+    /// None where no stake is at risk.
+    pub(crate) stakes: Option<Stakes>,
+    /// Answers that no evaluator with stake enough was drawn for.
+    pub(crate) unjudged: u64,
     /// None where nobody attacks.
     pub(crate) dishonest: Option<Dishonest>,
     /// One for each attack.
@@ -61,6 +73,10 @@ pub struct Simulation {
     evaluator_draw: EvaluatorDraw,
     /// The scores that the K evaluators drawn for the round give to the answer at hand.
     scores: Vec<f64>,
+    /// What these evaluators are paid for: the distances of their scores from the consensus.
+    values: Vec<f64>,
+    /// Those of the evaluators drawn that have stake enough, where stakes are at risk.
+    heard: Vec<u32>,
 }
 
 /// What the score of an evaluator depends on.
@@ -95,6 +111,8 @@ pub struct GivenScore {
     pub score: f64,
     /// Its weight in the consensus at that moment: trust, or stake, or 1 where all count alike.
     pub weight: f64,
+    /// Stake that it loses for this score.
+    pub slashed: f64,
 }
 
 impl Simulation {
@@ -119,12 +137,15 @@ impl Simulation {
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Network::without(dataset, scenario, honest)?;
-        let inference = Tally::of_inference(&network, &scenario.reward);
+        let inference = Tally::of_inference(&network, &scenario.reward, scenario.inference_draw);
         let evaluators = Tally::of_evaluators(&network, &scenario.reward, scenario.inference_draw);
         let evaluator_draw = EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round);
-        let nodes = match scenario.inference_draw {
-            InferenceDraw::Uniform => network.inference.len() as u32,
-            InferenceDraw::All => 1,
+        let (nodes, router) = match scenario.inference_draw {
+            InferenceDraw::Uniform => (network.inference.len() as u32, None),
+            InferenceDraw::All => (1, None),
+            InferenceDraw::Softmax { temperature, prior } => {
+                (1, Some(Router::new(network.inference.len(), temperature, prior)))
+            }
         };
         Ok(Self {
             dataset: DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() },
@@ -136,9 +157,17 @@ impl Simulation {
             sample: RoundSample::default(),
             series: Series::new(scenario.rounds, network.inference.len() + network.evaluators.len()),
             is_noisy: network.evaluators.iter().any(|instance| instance.score_noise_sd > 0.0),
-            scorers: network
-                .evaluators
+            models: network
+                .inference_cohorts
+                .first
                 .iter()
+                .map(|&first| network.inference[first as usize].model as u32)
+                .collect(),
+            scorers: network
+                .evaluator_cohorts
+                .first
+                .iter()
+                .map(|&first| &network.evaluators[first as usize])
                 .map(|instance| Scorer { model: instance.model, noise_sd: instance.score_noise_sd })
                 .collect(),
             ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
@@ -146,7 +175,14 @@ impl Simulation {
             dishonest: Dishonest::new(&network, scenario.seed),
             counterfactuals: Vec::new(),
             rule: Rule::new(scenario.consensus, &network.evaluators, scenario.evaluators_per_round),
+            router,
+            stakes: scenario
+                .staking
+                .map(|staking| Stakes::new(staking, &network.evaluators, scenario.reward.alpha_evaluator)),
+            unjudged: 0,
             scores: vec![0.0; scenario.evaluators_per_round as usize],
+            values: vec![0.0; scenario.evaluators_per_round as usize],
+            heard: Vec::new(),
             scenario: scenario.clone(),
             network,
         })
@@ -178,19 +214,30 @@ impl Simulation {
                 self.play_beside(stop.min(self.rounds_done + counterfactual::STEP), &mut |_| {});
                 continue;
             }
-            let is_plain = !self.is_noisy && self.dishonest.is_none();
-            if is_plain && self.scores.len() == 3 && self.scenario.inference_draw == InferenceDraw::Uniform {
-                self.play::<3>(stop, &mut |_| {});
+            if self.is_simple() && self.scores.len() == 3 {
+                if self.inference.is_plain() && self.evaluators.is_plain() {
+                    self.play::<3, true>(stop, &mut |_| {});
+                } else {
+                    self.play::<3, false>(stop, &mut |_| {});
+                }
             } else {
-                self.play::<0>(stop, &mut |_| {});
+                self.play::<0, false>(stop, &mut |_| {});
             }
         }
+    }
+
+    /// Whether nothing but draws, look-ups and the rule makes a round, one answer at a time.
+    fn is_simple(&self) -> bool {
+        !self.is_noisy
+            && self.dishonest.is_none()
+            && self.stakes.is_none()
+            && self.scenario.inference_draw == InferenceDraw::Uniform
     }
 
     /// As [`Simulation::play`], with every counterfactual at its side.
     fn play_beside(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
         let mut beside = std::mem::take(&mut self.counterfactuals);
-        self.play::<0>(stop, &mut |answer| {
+        self.play::<0, false>(stop, &mut |answer| {
             watch(answer);
             for Counterfactual { attackers, payments, .. } in &mut beside {
                 attackers.note(answer, payments);
@@ -241,17 +288,22 @@ impl Simulation {
             return Vec::new();
         }
         let mut answers = Vec::new();
-        // Weights move with every answer: a second rule follows, to say what they were.
+        // Weights and stakes move with every answer: a second rule follows, to say what they were.
         let mut rule = self.rule.clone();
+        let alpha = self.scenario.reward.alpha_evaluator;
         let tasks = self.network.tasks.clone();
         self.play_beside(self.rounds_done + 1, &mut |answer| {
-            let given = |(&evaluator, &score): (&u32, &f64)| {
-                let evaluator = evaluator as usize;
-                GivenScore { evaluator, score, weight: rule.weight(evaluator) }
-            };
-            let scores = answer.drawn.iter().zip(answer.scores).map(given).collect();
-            rule.consensus(answer.drawn, answer.scores);
             let Scored { node, model, consensus, .. } = *answer;
+            let given = |((&evaluator, &score), &value): ((&u32, &f64), &f64)| {
+                let evaluator = evaluator as usize;
+                let penalty = value - (score - consensus).abs();
+                let slashed = if penalty > 0.0 { alpha * penalty / 10.0 } else { 0.0 };
+                let weight = rule.weight(evaluator);
+                rule.set_stake(evaluator, weight - slashed);
+                GivenScore { evaluator, score, weight, slashed }
+            };
+            let scores = answer.drawn.iter().zip(answer.scores).zip(answer.values).map(given).collect();
+            rule.consensus(answer.drawn, answer.scores);
             answers.push(ScoredAnswer { task: tasks[answer.task], inference: node, model, scores, consensus });
         });
         answers
@@ -260,42 +312,78 @@ impl Simulation {
     /// Runs rounds until `stop`, or until the next point of the series.
     ///
     /// With a `K` above 0, that many evaluators are drawn, one node answers, and nobody is noisy or attacks: the usual run,
-    /// a quarter quicker where the compiler knows that it is one.
-    fn play<const K: usize>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
+    /// a quarter quicker where the compiler knows that it is one. `PLAIN` says that both tallies are known to be plain.
+    fn play<const K: usize, const PLAIN: bool>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
         let stop = stop.min(self.series.next());
         // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
-        let Self { network, scorers, scores, evaluator_draw, draws, noise, sample, ranges, rule, dishonest, .. } = self;
-        let (network, scorers, scores, ranges) = (&*network, &**scorers, &mut **scores, *ranges);
+        let Self { network, models, scorers, scores, values, heard, draws, noise, sample, ranges, rule, .. } = self;
+        let (network, models, scorers, ranges) = (&*network, &**models, &**scorers, *ranges);
+        let (evaluator_draw, unjudged) = (&mut self.evaluator_draw, &mut self.unjudged);
         let is_noisy = K == 0 && self.is_noisy;
         let all_answer = K == 0 && self.scenario.inference_draw == InferenceDraw::All;
-        let dishonest = &mut dishonest.as_mut().filter(|_| K == 0);
+        let dishonest = &mut self.dishonest.as_mut().filter(|_| K == 0);
+        let router = &mut self.router.as_mut().filter(|_| K == 0);
+        let stakes = &mut self.stakes.as_mut().filter(|_| K == 0);
+        let cohort_of = |cohorts: &Cohorts, node: usize| if PLAIN { node } else { cohorts.of[node] as usize };
         let mut inference = self.inference.desk();
         let mut evaluators = self.evaluators.desk();
         for round in self.rounds_done..stop {
             let [task, node, set] = draws.below_each(&ranges);
-            let (task, node) = (task as usize, node as usize);
+            let (task, mut node) = (task as usize, node as usize);
+            let drawn = evaluator_draw.draw(set, draws);
+            if let Some(router) = router {
+                node = router.draw(draws);
+            }
             let answering = if all_answer { 0..network.inference.len() } else { node..node + 1 };
             let sampled = sample.admits(round, answering.len());
-            let drawn = evaluator_draw.draw(set, draws);
-            let (drawn, scores) = if K > 0 { (&drawn[..K], &mut scores[..K]) } else { (drawn, &mut *scores) };
             for node in answering {
-                let own = network.inference[node].model;
+                let drawn = match stakes {
+                    Some(stakes) => {
+                        stakes.hear(drawn, heard);
+                        &**heard
+                    }
+                    None => drawn,
+                };
+                if K == 0 && drawn.is_empty() {
+                    *unjudged += 1;
+                    continue;
+                }
+                let count = if K > 0 { K } else { drawn.len() };
+                let (drawn, scores, values) = (&drawn[..count], &mut scores[..count], &mut values[..count]);
+                let own = models[cohort_of(&network.inference_cohorts, node)] as usize;
                 let model = dishonest.as_mut().map_or(own, |dishonest| dishonest.answers_as(node, own));
                 let recorded = network.scores(task, model);
                 for (score, &evaluator) in scores.iter_mut().zip(drawn) {
-                    *score = recorded[scorers[evaluator as usize].model];
+                    *score = recorded[scorers[cohort_of(&network.evaluator_cohorts, evaluator as usize)].model];
                 }
                 if is_noisy {
-                    add_noise(scores, drawn, scorers, noise);
+                    for (score, &evaluator) in scores.iter_mut().zip(drawn) {
+                        let noise_sd = scorers[cohort_of(&network.evaluator_cohorts, evaluator as usize)].noise_sd;
+                        if noise_sd > 0.0 {
+                            *score = (*score + noise_sd * noise.normal()).clamp(0.0, 10.0);
+                        }
+                    }
                 }
                 if let Some(dishonest) = dishonest {
                     dishonest.alter(scores, drawn, node);
                 }
                 let consensus = rule.consensus(drawn, scores);
-                watch(&Scored { round, task, node, model, drawn, scores, consensus });
-                inference.pay(task, node, consensus);
-                for (&evaluator, &score) in drawn.iter().zip(&*scores) {
-                    evaluators.pay(task, evaluator as usize, (score - consensus).abs());
+                for (value, &score) in values.iter_mut().zip(&*scores) {
+                    *value = (score - consensus).abs();
+                }
+                if let Some(stakes) = stakes {
+                    for (value, &evaluator) in values.iter_mut().zip(drawn) {
+                        *value = stakes.slash(evaluator as usize, *value);
+                        rule.set_stake(evaluator as usize, stakes.left[evaluator as usize]);
+                    }
+                }
+                watch(&Scored { round, task, node, model, drawn, scores, values, consensus });
+                inference.pay::<PLAIN>(round, task, node, consensus);
+                for (&evaluator, &value) in drawn.iter().zip(&*values) {
+                    evaluators.pay::<PLAIN>(round, task, evaluator as usize, value);
+                }
+                if let Some(router) = router {
+                    router.paid(node, inference.reward(node, consensus));
                 }
                 if let Some(dishonest) = dishonest.as_mut().filter(|_| model != own) {
                     dishonest.account(task, node, consensus);
@@ -304,7 +392,6 @@ impl Simulation {
                     sample.push(Sampled { round: round as u32, task: task as u32, model: model as u32, consensus });
                 }
             }
-            evaluators.end_round(drawn);
         }
         self.rounds_done = self.rounds_done.max(stop);
         if self.rounds_done == self.series.next() {
@@ -323,14 +410,7 @@ pub(crate) struct Scored<'a> {
     model: usize,
     drawn: &'a [u32],
     scores: &'a [f64],
+    /// What the evaluators are paid for: distances from the consensus, a loss of stake included.
+    values: &'a [f64],
     consensus: f64,
-}
-
-fn add_noise(scores: &mut [f64], drawn: &[u32], scorers: &[Scorer], noise: &mut Stream) {
-    for (score, &evaluator) in scores.iter_mut().zip(drawn) {
-        let noise_sd = scorers[evaluator as usize].noise_sd;
-        if noise_sd > 0.0 {
-            *score = (*score + noise_sd * noise.normal()).clamp(0.0, 10.0);
-        }
-    }
 }

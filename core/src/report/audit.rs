@@ -1,0 +1,139 @@
+//! How well each recorded evaluator tracks truth and judge, over all recorded outputs.
+
+use crate::dataset::{Dataset, JUDGE, TaskKind};
+use crate::scenario::Scenario;
+use crate::stats::{self, Interval};
+
+use super::{EvaluatorAudit, KindAudit, first_judge, replicate_weights};
+
+pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAudit> {
+    let judge = first_judge(dataset);
+    let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
+    let judged = judge.map(|judge| scores(dataset, scenario, judge));
+    let replicates = replicate_weights(scenario.seed, dataset.tasks.len());
+    let all = |_: usize| true;
+    (0..dataset.evaluators())
+        .filter(|&evaluator| dataset.manifest.evaluators[evaluator].kind != JUDGE)
+        .map(|evaluator| {
+            let entry = &dataset.manifest.evaluators[evaluator];
+            let scores = scores(dataset, scenario, evaluator);
+            let [pearson_truth, pearson_judge] = [Some(&truth), judged.as_ref()]
+                .map(|other| other.map_or((None, None), |other| correlation(&scores, other, &replicates, all)));
+            let by_task_kind = TaskKind::ALL.into_iter().map(|task_kind| {
+                let is_of_kind = |task: usize| dataset.tasks[task].kind == task_kind;
+                let against = |other| correlation(&scores, other, &replicates, is_of_kind);
+                let (pearson_truth, ci95_truth) = against(&truth);
+                let (pearson_judge, ci95_judge) = judged.as_ref().map_or((None, None), against);
+                let (own, true_own) = (scores.of(is_of_kind), truth.of(is_of_kind));
+                KindAudit {
+                    task_kind,
+                    outputs: own.len() as u64,
+                    pearson_truth,
+                    ci95_truth,
+                    spearman_truth: stats::spearman(&own, &true_own),
+                    pearson_judge,
+                    ci95_judge,
+                }
+            });
+            let latencies = Column::new(dataset, |task, node| dataset.score(task, node, evaluator).latency_ms);
+            EvaluatorAudit {
+                id: entry.id.clone(),
+                kind: entry.kind.clone(),
+                pearson_truth: pearson_truth.0,
+                ci95_truth: pearson_truth.1,
+                spearman_truth: stats::spearman(&scores.values, &truth.values),
+                pearson_judge: pearson_judge.0,
+                ci95_judge: pearson_judge.1,
+                by_task_kind: by_task_kind.collect(),
+                latency_ms_mean: latencies.values.iter().sum::<f64>() / latencies.values.len() as f64,
+            }
+        })
+        .collect()
+}
+
+/// A value of every recorded output, laid out as `[task, inference node]`.
+struct Column {
+    values: Vec<f64>,
+    nodes: usize,
+}
+
+impl Column {
+    fn new(dataset: &Dataset, value: impl Fn(usize, usize) -> f64) -> Self {
+        let nodes = dataset.inference_nodes();
+        let values = (0..dataset.tasks.len()).flat_map(|task| (0..nodes).map(move |node| (task, node)));
+        Self { values: values.map(|(task, node)| value(task, node)).collect(), nodes }
+    }
+
+    /// The values of some tasks.
+    fn of(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<f64> {
+        let tasks = self.values.chunks_exact(self.nodes).enumerate();
+        tasks.filter(|&(task, _)| is_wanted(task)).flat_map(|(_, values)| values.iter().copied()).collect()
+    }
+}
+
+/// The scores in `[0, 10]` of one evaluator or judge.
+fn scores(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Column {
+    let entry = &dataset.manifest.evaluators[evaluator];
+    let normalization = scenario.score_normalization.get(&entry.id).copied().unwrap_or(entry.normalization);
+    let range = dataset.raw_range(evaluator);
+    Column::new(dataset, |task, node| normalization.apply(dataset.score(task, node, evaluator).raw, range))
+}
+
+/// Pearson's correlation of two columns on some tasks, and its 95% interval when these tasks are resampled.
+fn correlation(
+    x: &Column,
+    y: &Column,
+    replicates: &[Vec<u32>],
+    is_wanted: impl Fn(usize) -> bool,
+) -> (Option<f64>, Option<Interval>) {
+    let pearson = stats::pearson(&x.of(&is_wanted), &y.of(&is_wanted));
+    let tasks = x.values.chunks_exact(x.nodes).zip(y.values.chunks_exact(y.nodes)).enumerate();
+    let sums: Vec<(usize, Products)> =
+        tasks.filter(|&(task, _)| is_wanted(task)).map(|(task, (x, y))| (task, Products::new(x, y))).collect();
+    if pearson.is_none() || sums.len() < 2 {
+        return (pearson, None);
+    }
+    let resampled = replicates.iter().filter_map(|weights| {
+        let mut total = Products::default();
+        for &(task, products) in &sums {
+            total.add(products, f64::from(weights[task]));
+        }
+        total.pearson()
+    });
+    (pearson, stats::central_95(&mut resampled.collect::<Vec<_>>()))
+}
+
+/// Sums of products of pairs of values.
+#[derive(Clone, Copy, Default)]
+struct Products {
+    n: f64,
+    x: f64,
+    y: f64,
+    xx: f64,
+    yy: f64,
+    xy: f64,
+}
+
+impl Products {
+    fn new(x: &[f64], y: &[f64]) -> Self {
+        let mut products = Self::default();
+        for (&x, &y) in x.iter().zip(y) {
+            products.add(Self { n: 1.0, x, y, xx: x * x, yy: y * y, xy: x * y }, 1.0);
+        }
+        products
+    }
+
+    fn add(&mut self, other: Self, weight: f64) {
+        self.n += weight * other.n;
+        self.x += weight * other.x;
+        self.y += weight * other.y;
+        self.xx += weight * other.xx;
+        self.yy += weight * other.yy;
+        self.xy += weight * other.xy;
+    }
+
+    fn pearson(&self) -> Option<f64> {
+        let Self { n, x, y, xx, yy, xy } = *self;
+        stats::correlation(xy - x * y / n, xx - x * x / n, yy - y * y / n)
+    }
+}

@@ -1,0 +1,92 @@
+//! How well the mechanism did: consensus against truth, reward against efficiency.
+
+use crate::dataset::Dataset;
+use crate::simulation::Simulation;
+use crate::stats::{self, Moments};
+
+use super::{MechanismReport, NodeReport, first_judge, sampled_truth};
+
+pub(super) fn report(dataset: &Dataset, run: &Simulation, nodes: &[NodeReport]) -> MechanismReport {
+    let Simulation { network, sample, .. } = run;
+    let truth = against(run, |task, node| dataset.truth(task, node));
+    let judge = first_judge(dataset).and_then(|judge| {
+        let (normalization, range) = (dataset.manifest.evaluators[judge].normalization, dataset.raw_range(judge));
+        let fit = against(run, |task, node| normalization.apply(dataset.score(task, node, judge).raw, range));
+        fit.pearson
+    });
+    let (consensus, sampled_truth): (Vec<f64>, Vec<f64>) =
+        sample.answers.iter().map(|answer| (answer.consensus, sampled_truth(dataset, network, answer))).unzip();
+    MechanismReport {
+        pearson_consensus_truth: truth.pearson,
+        spearman_consensus_truth: stats::spearman(&consensus, &sampled_truth),
+        kendall_reward_efficiency: kendall_reward_efficiency(run, nodes),
+        pearson_consensus_judge: judge,
+        unjudged_answers: run.unjudged,
+        fit_consensus_truth: truth.line,
+    }
+}
+
+pub(super) fn kendall_reward_efficiency(run: &Simulation, nodes: &[NodeReport]) -> Option<f64> {
+    let (rewards, efficiency): (Vec<f64>, Vec<f64>) = nodes
+        .iter()
+        .zip(&run.network.inference)
+        .filter_map(|(node, instance)| {
+            Some((node.reward_mean?, node.quality_mean? / instance.true_latency_ms.max(f64::MIN_POSITIVE)))
+        })
+        .take(KENDALL_NODES)
+        .unzip();
+    stats::kendall(&rewards, &efficiency)
+}
+
+/// Kendall's tau takes quadratic time: in larger networks it stands on the first so many nodes.
+const KENDALL_NODES: usize = 2000;
+
+pub(super) struct Fit {
+    pub pearson: Option<f64>,
+    pub line: Option<[f64; 2]>,
+}
+
+/// Consensus against a value that is constant for each recorded answer, over all answers of the run.
+pub(super) fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> Fit {
+    let (mut n, mut c, mut cc, mut v, mut vv, mut cv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+    let mut add = |consensus: Moments, value: f64| {
+        let count = consensus.count as f64;
+        n += count;
+        c += consensus.sum;
+        cc += consensus.sum_of_squares;
+        v += count * value;
+        vv += count * value * value;
+        cv += value * consensus.sum;
+    };
+    let cohorts = run.inference.cohorts();
+    let (cells, nodes) = run.inference.tasks();
+    let cohort_of: Vec<usize> = nodes.iter().map(|&node| cohorts.of[node] as usize).collect();
+    let mut own = vec![Moments::default(); cohorts.len()];
+    for (position, (&task, cells)) in run.network.tasks.iter().zip(cells).enumerate() {
+        own.fill(Moments::default());
+        for (&cohort, cell) in cohort_of.iter().zip(cells) {
+            own[cohort].merge(cell.values);
+        }
+        for (own, &first) in own.iter_mut().zip(&cohorts.first) {
+            let first = first as usize;
+            if let Some((downgraded, to)) = run.dishonest.as_ref().and_then(|all| all.downgraded(position, first)) {
+                add(downgraded.values, value(task, to));
+                own.remove(downgraded.values);
+            }
+            add(*own, value(task, run.network.inference[first].model));
+        }
+    }
+    if n < 2.0 {
+        return Fit { pearson: None, line: None };
+    }
+    let (covariance, variance_c, variance_v) = (cv - c * v / n, cc - c * c / n, vv - v * v / n);
+    // Relative to the sums, a variance as small as this is rounding noise.
+    let varies = |variance: f64, squares: f64| variance > 1e-12 * squares.max(1.0);
+    if !varies(variance_v, vv) {
+        return Fit { pearson: None, line: None };
+    }
+    let slope = covariance / variance_v;
+    let line = Some([c / n - slope * v / n, slope]);
+    let pearson = if varies(variance_c, cc) { stats::correlation(covariance, variance_c, variance_v) } else { None };
+    Fit { pearson, line }
+}

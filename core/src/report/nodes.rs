@@ -1,0 +1,241 @@
+//! What the nodes of a run earned, each and in groups.
+
+use crate::attack::Role;
+use crate::dataset::Dataset;
+use crate::network::{Cohorts, Instance, Network};
+use crate::simulation::{Cell, Counterfactual, Figures, Simulation, Tally};
+use crate::stats::Moments;
+
+use super::{AttackerReport, NodeReport};
+
+/// What the nodes of a run earned.
+pub(super) struct Roles {
+    pub inference_nodes: Vec<NodeReport>,
+    pub evaluator_nodes: Vec<NodeReport>,
+    pub inference_groups: Vec<NodeReport>,
+    pub evaluator_groups: Vec<NodeReport>,
+    pub attackers: Vec<AttackerReport>,
+    pub attacker_groups: Vec<AttackerReport>,
+}
+
+impl Roles {
+    /// `replicates` are those of the intervals over prompts; none, no such interval.
+    pub(super) fn new(dataset: &Dataset, run: &Simulation, replicates: &[Vec<u32>]) -> Self {
+        let manifest = &dataset.manifest;
+        let truths = recorded_truth_means(dataset, &run.network);
+        let inference = Pool {
+            run,
+            nodes: &run.network.inference,
+            ids: manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect(),
+            tally: &run.inference,
+        };
+        let evaluators = Pool {
+            run,
+            nodes: &run.network.evaluators,
+            ids: manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect(),
+            tally: &run.evaluators,
+        };
+        let mut roles = Self {
+            inference_nodes: inference.nodes(replicates),
+            evaluator_nodes: evaluators.nodes(replicates),
+            inference_groups: inference.groups(replicates),
+            evaluator_groups: evaluators.groups(replicates),
+            attackers: Vec::new(),
+            attacker_groups: Vec::new(),
+        };
+        let truth = |node: usize| {
+            let own = truths[run.network.inference[node].model];
+            match run.network.downgrade(node) {
+                Some((to, probability)) => probability * truths[to] + (1.0 - probability) * own,
+                None => own,
+            }
+        };
+        for (position, node) in roles.inference_nodes.iter_mut().enumerate() {
+            node.quality_mean = Some(truth(position));
+        }
+        for (group, &first) in roles.inference_groups.iter_mut().zip(&run.inference.cohorts().first) {
+            group.quality_mean = Some(truth(first as usize));
+        }
+        let each = Cohorts::single(run.network.evaluators.len());
+        add_state(&mut roles.evaluator_nodes, run, &each);
+        add_state(&mut roles.evaluator_groups, run, run.evaluators.cohorts());
+        for counterfactual in &run.counterfactuals {
+            let pool = match counterfactual.attackers.role {
+                Role::Inference => &inference,
+                Role::Evaluator => &evaluators,
+            };
+            roles.attackers.extend(pool.attackers(counterfactual, replicates));
+            roles.attacker_groups.extend(pool.attacker_groups(counterfactual, replicates));
+        }
+        roles
+    }
+}
+
+/// By recorded inference node: mean truth over the tasks drawn.
+fn recorded_truth_means(dataset: &Dataset, network: &Network) -> Vec<f64> {
+    (0..dataset.inference_nodes())
+        .map(|node| {
+            let sum: f64 = network.tasks.iter().map(|&task| dataset.truth(task, node)).sum();
+            sum / network.tasks.len() as f64
+        })
+        .collect()
+}
+
+/// Adds what evaluators keep from round to round: trust weights and stakes, as means over each of `cohorts`.
+fn add_state(reports: &mut [NodeReport], run: &Simulation, cohorts: &Cohorts) {
+    let means = |by_node: &[f64]| {
+        let mut sums = vec![0.0; cohorts.len()];
+        for (&cohort, value) in cohorts.of.iter().zip(by_node) {
+            sums[cohort as usize] += value;
+        }
+        sums.into_iter().zip(&cohorts.size).map(|(sum, &size)| sum / f64::from(size)).collect::<Vec<_>>()
+    };
+    if let Some(weights) = run.rule.weights() {
+        for (report, mean) in reports.iter_mut().zip(means(weights)) {
+            report.weight = Some(mean);
+        }
+    }
+    if let Some(stakes) = &run.stakes {
+        let alpha = run.scenario.reward.alpha_evaluator;
+        let (left, slashed) = (means(&stakes.left), means(&stakes.slashed));
+        for (report, (left, slashed)) in reports.iter_mut().zip(left.into_iter().zip(slashed)) {
+            let slashed_mean =
+                (report.rounds > 0).then(|| slashed * f64::from(report.instances) / report.rounds as f64);
+            report.stake = Some(left);
+            report.slashed_mean = slashed_mean;
+            // What it is paid for counts a loss of stake as distance from the consensus, which it is not.
+            report.quality_mean =
+                report.quality_mean.zip(slashed_mean).map(|(quality, slashed)| quality + 10.0 * slashed / alpha);
+        }
+    }
+}
+
+/// One role's nodes with what they were paid.
+struct Pool<'a> {
+    run: &'a Simulation,
+    nodes: &'a [Instance],
+    /// By recorded node.
+    ids: Vec<&'a str>,
+    tally: &'a Tally,
+}
+
+impl Pool<'_> {
+    fn nodes(&self, replicates: &[Vec<u32>]) -> Vec<NodeReport> {
+        let report = |(node, figures): (usize, Figures)| self.report(node, self.nodes[node].id.clone(), 1, &figures);
+        self.tally.by_node(replicates).into_iter().enumerate().map(report).collect()
+    }
+
+    /// None where each node is a group of its own.
+    fn groups(&self, replicates: &[Vec<u32>]) -> Vec<NodeReport> {
+        let cohorts = self.tally.cohorts();
+        if cohorts.are_single() {
+            return Vec::new();
+        }
+        let report = |(cohort, figures): (usize, Figures)| {
+            let first = cohorts.first[cohort] as usize;
+            self.report(first, self.group_id(first), cohorts.size[cohort], &figures)
+        };
+        self.tally.by_cohort(replicates).into_iter().enumerate().map(report).collect()
+    }
+
+    /// The name of the group of `node`: its recorded node's, which group of it where there are several, and the attack.
+    fn group_id(&self, node: usize) -> String {
+        let Instance { model, group, .. } = self.nodes[node];
+        let mut id = self.ids[model].to_owned();
+        if self.nodes.iter().any(|other| other.model == model && other.group != group) {
+            id.push_str(&format!(" (group {})", group + 1));
+        }
+        if let Some(attack) = self.attack(node) {
+            id.push_str(&format!(", {attack}"));
+        }
+        id
+    }
+
+    fn attack(&self, node: usize) -> Option<String> {
+        self.nodes[node].attack.map(|attack| self.run.scenario.attacks[attack].kind.title())
+    }
+
+    /// The report on `node`, or on `instances` like it.
+    fn report(&self, node: usize, id: String, instances: u32, figures: &Figures) -> NodeReport {
+        let instance = &self.nodes[node];
+        let money = self.run.scenario.money;
+        NodeReport {
+            id,
+            model: self.ids[instance.model].to_owned(),
+            instances,
+            attack: self.attack(node),
+            rounds: figures.count,
+            reward_mean: figures.reward_mean,
+            reward_sd: figures.reward_sd,
+            ci95_monte_carlo: figures.ci95_monte_carlo,
+            ci95_prompts: figures.ci95_prompts,
+            negative_share: figures.negative_share,
+            quality_mean: figures.value_mean.map(|mean| 10.0 * self.tally.quality(mean)),
+            cost: instance.cost,
+            latency_ms_mean: instance.latency_ms,
+            weight: None,
+            stake: None,
+            slashed_mean: None,
+            profit_mean: money
+                .zip(figures.reward_mean)
+                .map(|(money, mean)| money.profit(mean, instance.true_latency_ms)),
+            break_even_reward: money.map(|money| money.break_even(instance.true_latency_ms)),
+        }
+    }
+
+    fn attackers(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
+        let each: Vec<Vec<usize>> = counterfactual.attackers.positions.iter().map(|&node| vec![node]).collect();
+        let gains = counterfactual.gains.by_node(replicates);
+        self.attacker_reports(counterfactual, &each, &gains, |node| self.nodes[node].id.clone())
+    }
+
+    /// None where each attacker is a group of its own.
+    fn attacker_groups(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
+        let cohorts = counterfactual.gains.cohorts();
+        if cohorts.are_single() {
+            return Vec::new();
+        }
+        let mut members = vec![Vec::new(); cohorts.len()];
+        for (&cohort, &node) in cohorts.of.iter().zip(&counterfactual.attackers.positions) {
+            members[cohort as usize].push(node);
+        }
+        let gains = counterfactual.gains.by_cohort(replicates);
+        self.attacker_reports(counterfactual, &members, &gains, |node| self.group_id(node))
+    }
+
+    /// A report for each of `members`, positions of nodes taken together.
+    fn attacker_reports(
+        &self,
+        counterfactual: &Counterfactual,
+        members: &[Vec<usize>],
+        gains: &[Figures],
+        id: impl Fn(usize) -> String,
+    ) -> Vec<AttackerReport> {
+        let Counterfactual { attack, attackers, honest, .. } = counterfactual;
+        let honest = match attackers.role {
+            Role::Inference => &honest.inference,
+            Role::Evaluator => &honest.evaluators,
+        };
+        let (own_totals, honest_totals) = (self.tally.totals(), honest.totals());
+        let report = |(members, gain): (&Vec<usize>, &Figures)| {
+            let mean = |tally: &Tally, totals: &[Cell]| {
+                let mut values = Moments::default();
+                members.iter().for_each(|&node| values.merge(totals[node].values));
+                values.mean().map(|mean| tally.reward(members[0], mean))
+            };
+            AttackerReport {
+                id: id(members[0]),
+                instances: members.len() as u32,
+                role: attackers.role,
+                attack: *attack as u32,
+                kind: self.run.scenario.attacks[*attack].kind.title(),
+                reward_mean: mean(self.tally, &own_totals),
+                honest_reward_mean: mean(honest, &honest_totals),
+                gain_mean: gain.reward_mean,
+                ci95_monte_carlo: gain.ci95_monte_carlo,
+                ci95_prompts: gain.ci95_prompts,
+            }
+        };
+        members.iter().zip(gains).map(report).collect()
+    }
+}
