@@ -19,6 +19,7 @@ mod fields;
 pub mod limits;
 pub mod link;
 pub mod network;
+pub mod paper;
 pub mod preset;
 pub mod report;
 pub mod reward;

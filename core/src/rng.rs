@@ -19,6 +19,8 @@ pub enum Purpose {
     Attacks,
     /// Resampling of prompts for intervals.
     Bootstrap,
+    /// The synthetic dataset that is fitted to a paper's figures.
+    FittedDataset,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Attackers => "poq-core 1 attackers",
             Self::Attacks => "poq-core 1 attacks",
             Self::Bootstrap => "poq-core 1 bootstrap",
+            Self::FittedDataset => "poq-core 1 fitted dataset",
         }
     }
 }
