@@ -12,6 +12,7 @@
 //! Formulas: arXiv 2512.16317 (cost-aware PoQ). What that paper leaves open is a field of [`scenario::Scenario`].
 
 pub mod attack;
+pub mod compare;
 pub mod consensus;
 pub mod cost;
 pub mod dataset;

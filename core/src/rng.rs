@@ -53,6 +53,11 @@ impl Stream {
         Self { rng: ChaCha8Rng::from_seed(key), spare_normal: None }
     }
 
+    /// Random words taken so far: the position in the stream.
+    pub(crate) fn words(&self) -> u64 {
+        self.rng.get_word_pos() as u64
+    }
+
     /// A uniform number in `0..bound`, without bias (Lemire 2019, arXiv 1805.10941).
     ///
     /// `bound` must be positive; with 0 the result is 0.
@@ -168,6 +173,15 @@ mod tests {
         };
         assert_eq!(take(Purpose::Draws), take(Purpose::Draws));
         assert_ne!(take(Purpose::Draws), take(Purpose::Bootstrap));
+    }
+
+    #[test]
+    fn words_are_counted() {
+        let mut stream = Stream::new(1, Purpose::Draws);
+        for taken in 0..300 {
+            assert_eq!(stream.words(), taken);
+            stream.below(1 << 31);
+        }
     }
 
     #[test]

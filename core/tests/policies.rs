@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use common::Files;
 use poq_core::simulation::ScoredAnswer;
-use poq_core::{Dataset, Report, Scenario, Simulation};
+use poq_core::{Dataset, Report, Scenario, Simulation, simulate};
 use serde_json::{Value, json};
 
 fn dataset() -> Dataset {
@@ -159,4 +159,40 @@ fn staking_that_cannot_be_is_refused() {
     assert!(unpaid.contains("`staking`") && unpaid.contains("alpha_evaluator above 0"), "{unpaid}");
     let scenario = Scenario::default().with("staking.slash_share", "0.3").expect("valid");
     assert_eq!(json!(scenario.staking), json!({"slash_distance": 5.0, "slash_share": 0.3, "min_stake": 0.25}));
+}
+
+/// Where a run's past decides who takes part, attackers are not paid in the same rounds as their honest selves: a gain is the
+/// difference of two means.
+#[test]
+fn gains_compare_means_where_the_past_decides_who_takes_part() {
+    let dataset = dataset();
+    let attacks =
+        json!([{"nodes": ["e1"], "kind": "sabotage", "by": 6}, {"nodes": ["n0"], "kind": "downgrade", "to": "n3"}]);
+    for patch in [
+        json!({"inference_draw": {"rule": "softmax", "temperature": 0.05}}),
+        json!({"staking": {"slash_distance": 2, "slash_share": 0.05}}),
+        json!({"consensus": {"rule": "ema_trust"}}),
+    ] {
+        let mut scenario = Scenario::from_patch(&patch).expect("valid");
+        scenario.attacks = serde_json::from_value(attacks.clone()).expect("attacks");
+        let attacked = simulate(&dataset, &scenario, 3, 2000).expect("fits");
+        assert_eq!(attacked.attackers.len(), 2);
+        for (index, attacker) in attacked.attackers.iter().enumerate() {
+            let mut honest = scenario.clone();
+            honest.attacks.remove(index);
+            let honest = simulate(&dataset, &honest, 3, 2000).expect("fits");
+            let mean = |report: &Report| {
+                let mut nodes = report.inference_nodes.iter().chain(&report.evaluator_nodes);
+                nodes.find(|node| node.id == attacker.id).and_then(|node| node.reward_mean).expect("paid")
+            };
+            assert_eq!(
+                (attacker.reward_mean, attacker.honest_reward_mean),
+                (Some(mean(&attacked)), Some(mean(&honest)))
+            );
+            let gain = attacker.gain_mean.expect("paid");
+            assert!((gain - mean(&attacked) + mean(&honest)).abs() < 1e-12);
+            let [low, high] = attacker.ci95_monte_carlo.expect("an interval");
+            assert!(low < gain && gain < high && high - low < 0.4, "{low} {high}");
+        }
+    }
 }

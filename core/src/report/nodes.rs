@@ -3,8 +3,7 @@
 use crate::attack::Role;
 use crate::dataset::Dataset;
 use crate::network::{Cohorts, Instance, Network};
-use crate::simulation::{Cell, Counterfactual, Figures, Simulation, Tally};
-use crate::stats::Moments;
+use crate::simulation::{Counterfactual, Difference, Figures, Simulation, Tally};
 
 use super::{AttackerReport, NodeReport};
 
@@ -122,7 +121,7 @@ struct Pool<'a> {
 impl Pool<'_> {
     fn nodes(&self, replicates: &[Vec<u32>]) -> Vec<NodeReport> {
         let report = |(node, figures): (usize, Figures)| self.report(node, self.nodes[node].id.clone(), 1, &figures);
-        self.tally.by_node(replicates).into_iter().enumerate().map(report).collect()
+        self.tally.by_node().figures(replicates).into_iter().enumerate().map(report).collect()
     }
 
     /// None where each node is a group of its own.
@@ -135,7 +134,7 @@ impl Pool<'_> {
             let first = cohorts.first[cohort] as usize;
             self.report(first, self.group_id(first), cohorts.size[cohort], &figures)
         };
-        self.tally.by_cohort(replicates).into_iter().enumerate().map(report).collect()
+        self.tally.by_cohort().figures(replicates).into_iter().enumerate().map(report).collect()
     }
 
     /// The name of the group of `node`: its recorded node's, which group of it where there are several, and the attack.
@@ -184,58 +183,41 @@ impl Pool<'_> {
     }
 
     fn attackers(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
-        let each: Vec<Vec<usize>> = counterfactual.attackers.positions.iter().map(|&node| vec![node]).collect();
-        let gains = counterfactual.gains.by_node(replicates);
-        self.attacker_reports(counterfactual, &each, &gains, |node| self.nodes[node].id.clone())
+        let positions = counterfactual.attackers.positions.iter();
+        let report = |(&node, gain): (&usize, Difference)| {
+            self.attacker_report(counterfactual, self.nodes[node].id.clone(), 1, &gain)
+        };
+        positions.zip(counterfactual.by_node(replicates)).map(report).collect()
     }
 
     /// None where each attacker is a group of its own.
     fn attacker_groups(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
-        let cohorts = counterfactual.gains.cohorts();
-        if cohorts.are_single() {
-            return Vec::new();
-        }
-        let mut members = vec![Vec::new(); cohorts.len()];
-        for (&cohort, &node) in cohorts.of.iter().zip(&counterfactual.attackers.positions) {
-            members[cohort as usize].push(node);
-        }
-        let gains = counterfactual.gains.by_cohort(replicates);
-        self.attacker_reports(counterfactual, &members, &gains, |node| self.group_id(node))
+        let groups = counterfactual.by_cohort(replicates).unwrap_or_default().into_iter();
+        let report = |(members, gain): (Vec<usize>, Difference)| {
+            self.attacker_report(counterfactual, self.group_id(members[0]), members.len() as u32, &gain)
+        };
+        groups.map(report).collect()
     }
 
-    /// A report for each of `members`, positions of nodes taken together.
-    fn attacker_reports(
+    fn attacker_report(
         &self,
         counterfactual: &Counterfactual,
-        members: &[Vec<usize>],
-        gains: &[Figures],
-        id: impl Fn(usize) -> String,
-    ) -> Vec<AttackerReport> {
-        let Counterfactual { attack, attackers, honest, .. } = counterfactual;
-        let honest = match attackers.role {
-            Role::Inference => &honest.inference,
-            Role::Evaluator => &honest.evaluators,
-        };
-        let (own_totals, honest_totals) = (self.tally.totals(), honest.totals());
-        let report = |(members, gain): (&Vec<usize>, &Figures)| {
-            let mean = |tally: &Tally, totals: &[Cell]| {
-                let mut values = Moments::default();
-                members.iter().for_each(|&node| values.merge(totals[node].values));
-                values.mean().map(|mean| tally.reward(members[0], mean))
-            };
-            AttackerReport {
-                id: id(members[0]),
-                instances: members.len() as u32,
-                role: attackers.role,
-                attack: *attack as u32,
-                kind: self.run.scenario.attacks[*attack].kind.title(),
-                reward_mean: mean(self.tally, &own_totals),
-                honest_reward_mean: mean(honest, &honest_totals),
-                gain_mean: gain.reward_mean,
-                ci95_monte_carlo: gain.ci95_monte_carlo,
-                ci95_prompts: gain.ci95_prompts,
-            }
-        };
-        members.iter().zip(gains).map(report).collect()
+        id: String,
+        instances: u32,
+        gain: &Difference,
+    ) -> AttackerReport {
+        let attack = counterfactual.attack;
+        AttackerReport {
+            id,
+            instances,
+            role: counterfactual.attackers.role,
+            attack: attack as u32,
+            kind: self.run.scenario.attacks[attack].kind.title(),
+            reward_mean: gain.means[1],
+            honest_reward_mean: gain.means[0],
+            gain_mean: gain.difference,
+            ci95_monte_carlo: gain.ci95_monte_carlo,
+            ci95_prompts: gain.ci95_prompts,
+        }
     }
 }

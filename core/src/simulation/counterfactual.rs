@@ -1,10 +1,11 @@
-//! What an attack gains: the same run with that attack's nodes honest, payment by payment on the same draws.
+//! What an attack gains: the same run with that attack's nodes honest, on the same draws.
 
 use crate::attack::Role;
 use crate::dataset::Dataset;
 use crate::network::{Cohorts, Network};
-use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError};
 
+use super::paired::{Difference, PairedSums, differences};
 use super::tally::Tally;
 use super::{Scored, Simulation};
 
@@ -68,12 +69,14 @@ pub(crate) struct Counterfactual {
     /// Position of the attack in the scenario.
     pub attack: usize,
     pub attackers: Attackers,
-    pub honest: Box<Simulation>,
-    /// Differences of the attackers' rewards, attacking less honest.
-    pub gains: Tally,
-    /// Payments of the run with the attack that have not been compared yet.
-    pub payments: Vec<Payment>,
-    honest_payments: Vec<Payment>,
+    honest: Box<Simulation>,
+    /// What the attackers are paid, honest and attacking.
+    sides: [Tally; 2],
+    nodes: PairedSums,
+    /// None where each attacker is a cohort of its own.
+    groups: Option<PairedSums>,
+    /// Payments of both runs that have not been compared yet.
+    payments: [Vec<Payment>; 2],
 }
 
 impl Counterfactual {
@@ -85,42 +88,87 @@ impl Counterfactual {
             if attackers.positions.is_empty() {
                 continue;
             }
-            let honest = Simulation::with_honest(dataset, scenario, Some(attack))?;
-            let weights = &scenario.reward;
-            let costs = |network: &Network| -> Vec<f64> {
-                let nodes = network.of(attackers.role);
+            let honest = Box::new(Simulation::with_honest(dataset, scenario, Some(attack))?);
+            let role = attackers.role;
+            let own = |network: &Network| -> Vec<f64> {
+                let nodes = network.of(role);
                 attackers.positions.iter().map(|&position| nodes[position].cost).collect()
             };
-            let differences: Vec<f64> =
-                costs(network).into_iter().zip(costs(&honest.network)).map(|(cost, honest)| cost - honest).collect();
-            let nodes = network.of(attackers.role);
-            let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &nodes[position]));
-            let (tasks, draw) = (network.tasks.len(), scenario.inference_draw);
-            let gains = match attackers.role {
-                Role::Inference => Tally::of_inference_gains(&differences, cohorts, tasks, weights, draw),
-                Role::Evaluator => {
-                    let several = draw == InferenceDraw::All && network.inference.len() > 1;
-                    Tally::of_evaluator_gains(&differences, cohorts, tasks, weights, several)
-                }
-            };
-            let honest = Box::new(honest);
-            all.push(Self { attack, attackers, honest, gains, payments: Vec::new(), honest_payments: Vec::new() });
+            let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &network.of(role)[position]));
+            let (tasks, answers) = (network.tasks.len(), honest.answers());
+            let sides = [&honest.network, network]
+                .map(|network| Tally::new(role, &own(network), cohorts.clone(), tasks, scenario, answers));
+            all.push(Self {
+                attack,
+                honest,
+                sides,
+                nodes: PairedSums::new(attackers.positions.len()),
+                groups: (!cohorts.are_single()).then(|| PairedSums::new(cohorts.len())),
+                attackers,
+                payments: [Vec::new(), Vec::new()],
+            });
         }
         Ok(all)
     }
 
+    /// Keeps the payments of an answer of the run with the attack.
+    pub(crate) fn note(&mut self, answer: &Scored<'_>) {
+        self.attackers.note(answer, &mut self.payments[1]);
+    }
+
     /// Runs the honest run up to round `until` and compares the payments since the last time.
     pub(crate) fn follow(&mut self, until: u64) {
-        let Self { attackers, honest, gains, payments, honest_payments, .. } = self;
+        let Self { attackers, honest, sides, nodes, groups, payments, .. } = self;
+        let batch = honest.batch;
+        let mut round = honest.rounds_done();
         while honest.rounds_done() < until {
-            honest.play::<0, false>(until, &mut |answer| attackers.note(answer, honest_payments));
+            honest.play::<0, false>(until, &mut |answer| attackers.note(answer, &mut payments[0]));
         }
-        let mut desk = gains.desk();
-        for (payment, honest) in payments.iter().zip(&*honest_payments) {
-            let (task, attacker) = (payment.task as usize, payment.attacker as usize);
-            desk.pay::<false>(payment.round, task, attacker, payment.value - honest.value);
+        let cohorts = sides[0].cohorts().of.clone();
+        let mut rest = payments.each_ref().map(Vec::as_slice);
+        while round < until {
+            for (side, rest) in rest.iter_mut().enumerate() {
+                let mut desk = sides[side].desk();
+                while let Some((&Payment { task, attacker, value, .. }, after)) =
+                    rest.split_first().filter(|(first, _)| first.round == round)
+                {
+                    *rest = after;
+                    let attacker = attacker as usize;
+                    desk.pay::<false>(round, task as usize, attacker, value);
+                    nodes.pay(side, attacker, value);
+                    if let Some(groups) = groups {
+                        groups.pay(side, cohorts[attacker] as usize, value);
+                    }
+                }
+            }
+            round += 1;
+            if round.is_multiple_of(batch) {
+                nodes.end_batch();
+                groups.iter_mut().for_each(PairedSums::end_batch);
+            }
         }
-        payments.clear();
-        honest_payments.clear();
+        payments.iter_mut().for_each(Vec::clear);
+    }
+
+    /// What each attacker earns, honest and attacking.
+    pub(crate) fn by_node(&self, replicates: &[Vec<u32>]) -> Vec<Difference> {
+        let sides = self.sides.each_ref().map(Tally::by_node);
+        differences([&sides[0], &sides[1]], &self.nodes, self.batches(), replicates)
+    }
+
+    /// The same for each cohort, with its attackers; none where each is a cohort of its own.
+    pub(crate) fn by_cohort(&self, replicates: &[Vec<u32>]) -> Option<Vec<(Vec<usize>, Difference)>> {
+        let sides = self.sides.each_ref().map(Tally::by_cohort);
+        let differences = differences([&sides[0], &sides[1]], self.groups.as_ref()?, self.batches(), replicates);
+        let cohorts = self.sides[0].cohorts();
+        let mut members = vec![Vec::new(); cohorts.len()];
+        for (&cohort, &node) in cohorts.of.iter().zip(&self.attackers.positions) {
+            members[cohort as usize].push(node);
+        }
+        Some(members.into_iter().zip(differences).collect())
+    }
+
+    fn batches(&self) -> u64 {
+        self.honest.rounds_done().div_ceil(self.honest.batch)
     }
 }

@@ -7,11 +7,13 @@
 mod counterfactual;
 mod dishonest;
 mod draw;
+mod paired;
 mod routing;
 mod sample;
 mod stakes;
 mod tally;
 
+use crate::attack::Role;
 use crate::consensus::Rule;
 use crate::dataset::Dataset;
 use crate::network::{Cohorts, Network};
@@ -22,10 +24,12 @@ use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
+use paired::BATCHES;
+pub(crate) use paired::{Difference, Paired, PairedSums, differences};
 use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};
 pub(crate) use stakes::Stakes;
-pub(crate) use tally::{Cell, Figures, Series, Tally};
+pub(crate) use tally::{Figures, Series, Tally};
 
 /// Runs `scenario` from `seed` for `rounds` rounds: one whole result.
 ///
@@ -68,6 +72,8 @@ pub struct Simulation {
     pub(crate) dishonest: Option<Dishonest>,
     /// One for each attack.
     pub(crate) counterfactuals: Vec<Counterfactual>,
+    /// Rounds of a batch, where rounds depend on each other; else 1.
+    batch: u64,
     /// Of a round's task, inference node (one where all answer) and set of evaluators.
     ranges: Ranges<3>,
     evaluator_draw: EvaluatorDraw,
@@ -137,8 +143,17 @@ impl Simulation {
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Network::without(dataset, scenario, honest)?;
-        let inference = Tally::of_inference(&network, &scenario.reward, scenario.inference_draw);
-        let evaluators = Tally::of_evaluators(&network, &scenario.reward, scenario.inference_draw);
+        let answers = answers(scenario, &network);
+        let tally = |role, cohorts: &Cohorts| {
+            let costs: Vec<f64> = network.of(role).iter().map(|node| node.cost).collect();
+            Tally::new(role, &costs, cohorts.clone(), network.tasks.len(), scenario, answers)
+        };
+        let mut inference = tally(Role::Inference, &network.inference_cohorts);
+        let mut evaluators = tally(Role::Evaluator, &network.evaluator_cohorts);
+        let remembers = remembers(scenario);
+        if remembers {
+            (inference, evaluators) = (inference.in_batches(), evaluators.in_batches());
+        }
         let evaluator_draw = EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round);
         let (nodes, router) = match scenario.inference_draw {
             InferenceDraw::Uniform => (network.inference.len() as u32, None),
@@ -172,6 +187,7 @@ impl Simulation {
                 .collect(),
             ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
             evaluator_draw,
+            batch: if remembers { scenario.rounds.div_ceil(BATCHES) } else { 1 },
             dishonest: Dishonest::new(&network, scenario.seed),
             counterfactuals: Vec::new(),
             rule: Rule::new(scenario.consensus, &network.evaluators, scenario.evaluators_per_round),
@@ -186,6 +202,16 @@ impl Simulation {
             scenario: scenario.clone(),
             network,
         })
+    }
+
+    /// Answers of a round.
+    fn answers(&self) -> usize {
+        answers(&self.scenario, &self.network)
+    }
+
+    /// Whether rounds depend on those before them.
+    fn remembers(&self) -> bool {
+        remembers(&self.scenario)
     }
 
     /// Rounds run so far.
@@ -239,9 +265,7 @@ impl Simulation {
         let mut beside = std::mem::take(&mut self.counterfactuals);
         self.play::<0, false>(stop, &mut |answer| {
             watch(answer);
-            for Counterfactual { attackers, payments, .. } in &mut beside {
-                attackers.note(answer, payments);
-            }
+            beside.iter_mut().for_each(|counterfactual| counterfactual.note(answer));
         });
         for counterfactual in &mut beside {
             counterfactual.follow(self.rounds_done);
@@ -314,7 +338,8 @@ impl Simulation {
     /// With a `K` above 0, that many evaluators are drawn, one node answers, and nobody is noisy or attacks: the usual run,
     /// a quarter quicker where the compiler knows that it is one. `PLAIN` says that both tallies are known to be plain.
     fn play<const K: usize, const PLAIN: bool>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
-        let stop = stop.min(self.series.next());
+        let end_of_batch = if self.remembers() { (self.rounds_done / self.batch + 1) * self.batch } else { u64::MAX };
+        let stop = stop.min(self.series.next()).min(end_of_batch);
         // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
         let Self { network, models, scorers, scores, values, heard, draws, noise, sample, ranges, rule, .. } = self;
         let (network, models, scorers, ranges) = (&*network, &**models, &**scorers, *ranges);
@@ -394,10 +419,26 @@ impl Simulation {
             }
         }
         self.rounds_done = self.rounds_done.max(stop);
+        if self.rounds_done == end_of_batch {
+            self.inference.close_batch();
+            self.evaluators.close_batch();
+        }
         if self.rounds_done == self.series.next() {
             self.series.push(self.rounds_done, &self.inference, &self.evaluators, self.rule.weights());
         }
     }
+}
+
+/// Answers of a round.
+fn answers(scenario: &Scenario, network: &Network) -> usize {
+    if scenario.inference_draw == InferenceDraw::All { network.inference.len() } else { 1 }
+}
+
+/// Whether rounds depend on those before them: by trust weights, by stakes, or by who is asked.
+fn remembers(scenario: &Scenario) -> bool {
+    scenario.consensus.has_weights()
+        || scenario.staking.is_some()
+        || matches!(scenario.inference_draw, InferenceDraw::Softmax { .. })
 }
 
 /// An answer as the round loop has it.

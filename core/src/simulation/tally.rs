@@ -1,8 +1,9 @@
 //! What rounds add up to: per node and task, enough for every figure of the report.
 
-use crate::network::{Cohorts, Network};
-use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY, RewardWeights};
-use crate::scenario::InferenceDraw;
+use crate::attack::Role;
+use crate::network::Cohorts;
+use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY};
+use crate::scenario::Scenario;
 use crate::stats::{self, Interval, Moments};
 
 /// Cells of a role up to which each node has its own, even beside others of its kind: what a processor's cache holds.
@@ -46,8 +47,10 @@ pub(crate) struct Tally {
     nodes: Option<Vec<Cell>>,
     /// By node, where it is paid several times a round.
     node_rounds: Option<Vec<RoundMoments>>,
-    /// By cohort, where some have several nodes.
+    /// By cohort, where several of its nodes are paid in a round.
     cohort_rounds: Option<Vec<RoundMoments>>,
+    /// In place of rounds, where these depend on each other.
+    batches: Option<Batches>,
 }
 
 /// Payments of one round go together, and rounds are independent: moments, over rounds, of the number `n` and the sum `v` of
@@ -66,6 +69,15 @@ struct RoundMoments {
     nn: f64,
     nv: f64,
     vv: f64,
+}
+
+/// Under a rule that remembers, rounds are not independent; long batches of them nearly are (batch means: Schmeiser 1982).
+#[derive(Clone, Debug)]
+struct Batches {
+    /// By node: number and sum of its payments before the batch at hand.
+    before: Vec<(f64, f64)>,
+    nodes: Vec<RoundMoments>,
+    cohorts: Vec<RoundMoments>,
 }
 
 impl RoundMoments {
@@ -89,6 +101,18 @@ impl RoundMoments {
         self.last_v = v + value;
     }
 
+    /// Adds a round, or a batch, of `n` payments that sum up to `v`.
+    fn add_all(&mut self, n: f64, v: f64) {
+        if n > 0.0 {
+            self.rounds += 1;
+            self.n += n;
+            self.v += v;
+            self.nn += n * n;
+            self.nv += n * v;
+            self.vv += v * v;
+        }
+    }
+
     /// Standard error of the mean value `v / n`, a ratio of sums over rounds (delta method), and its degrees of freedom;
     /// none with fewer than two rounds.
     fn standard_error(&self) -> Option<(f64, u64)> {
@@ -100,107 +124,83 @@ impl RoundMoments {
     }
 }
 
-/// What the payments of one node or cohort come to, in units of reward.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Figures {
-    /// Payments.
-    pub count: u64,
-    /// Mean of what it is paid for.
-    pub value_mean: Option<f64>,
-    pub reward_mean: Option<f64>,
-    pub reward_sd: Option<f64>,
-    pub negative_share: Option<f64>,
-    pub ci95_monte_carlo: Option<Interval>,
-    pub ci95_prompts: Option<Interval>,
+impl Batches {
+    fn new(cohorts: &Cohorts) -> Self {
+        Self {
+            before: vec![(0.0, 0.0); cohorts.of.len()],
+            nodes: vec![RoundMoments::default(); cohorts.of.len()],
+            cohorts: vec![RoundMoments::default(); cohorts.len()],
+        }
+    }
+
+    /// Ends the batch at hand; `totals` are the sums of each node so far.
+    fn close(&mut self, totals: &[Cell], cohorts: &Cohorts) {
+        let mut of_cohorts = vec![(0.0, 0.0); cohorts.len()];
+        for (node, (total, before)) in totals.iter().zip(&mut self.before).enumerate() {
+            let now = (total.values.count as f64, total.values.sum);
+            let (n, v) = (now.0 - before.0, now.1 - before.1);
+            *before = now;
+            self.nodes[node].add_all(n, v);
+            let cohort = &mut of_cohorts[cohorts.of[node] as usize];
+            cohort.0 += n;
+            cohort.1 += v;
+        }
+        for (moments, (n, v)) in self.cohorts.iter_mut().zip(of_cohorts) {
+            moments.add_all(n, v);
+        }
+    }
 }
 
 impl Tally {
-    /// Reward of an inference node: `alpha * c / 10 - beta * cost`.
-    pub(crate) fn of_inference(network: &Network, weights: &RewardWeights, draw: InferenceDraw) -> Self {
-        let costs = network.inference.iter().map(|node| node.cost);
-        let (alpha, beta) = (weights.alpha_inference, weights.beta_inference);
-        let mut tally =
-            Self::new(costs, network.inference_cohorts.clone(), network.tasks.len(), INFERENCE_QUALITY, alpha, beta);
-        if draw == InferenceDraw::All {
-            tally.group_by_rounds(false);
-        }
-        tally
-    }
-
-    /// Reward of an evaluator node: `alpha * (1 - |s - c| / 10) - beta * cost`.
-    pub(crate) fn of_evaluators(network: &Network, weights: &RewardWeights, draw: InferenceDraw) -> Self {
-        let costs = network.evaluators.iter().map(|node| node.cost);
-        let (alpha, beta) = (weights.alpha_evaluator, weights.beta_evaluator);
-        let mut tally =
-            Self::new(costs, network.evaluator_cohorts.clone(), network.tasks.len(), EVALUATOR_QUALITY, alpha, beta);
-        tally.group_by_rounds(draw == InferenceDraw::All && network.inference.len() > 1);
-        tally
-    }
-
-    /// What inference nodes earn more in one run than in another: by node, how much more it costs; values are the
-    /// differences of consensus.
-    pub(crate) fn of_inference_gains(
+    /// For nodes of `role` with these costs, each round being paid for so many answers. Rewards are
+    /// `alpha * c / 10 - beta * cost` and `alpha * (1 - |s - c| / 10) - beta * cost`.
+    pub(crate) fn new(
+        role: Role,
         costs: &[f64],
         cohorts: Cohorts,
         tasks: usize,
-        weights: &RewardWeights,
-        draw: InferenceDraw,
+        scenario: &Scenario,
+        answers: usize,
     ) -> Self {
-        let slope = (0.0, INFERENCE_QUALITY.1);
-        let costs = costs.iter().copied();
-        let mut tally = Self::new(costs, cohorts, tasks, slope, weights.alpha_inference, weights.beta_inference);
-        if draw == InferenceDraw::All {
-            tally.group_by_rounds(false);
-        }
-        tally
-    }
-
-    /// As [`Tally::of_inference_gains`], for evaluators; `several` if each is paid several times a round.
-    pub(crate) fn of_evaluator_gains(
-        costs: &[f64],
-        cohorts: Cohorts,
-        tasks: usize,
-        weights: &RewardWeights,
-        several: bool,
-    ) -> Self {
-        let slope = (0.0, EVALUATOR_QUALITY.1);
-        let costs = costs.iter().copied();
-        let mut tally = Self::new(costs, cohorts, tasks, slope, weights.alpha_evaluator, weights.beta_evaluator);
-        tally.group_by_rounds(several);
-        tally
-    }
-
-    fn new(
-        costs: impl Iterator<Item = f64>,
-        cohorts: Cohorts,
-        tasks: usize,
-        quality: (f64, f64),
-        alpha: f64,
-        beta: f64,
-    ) -> Self {
-        let by_node: Vec<f64> = costs.map(|cost| alpha * quality.0 - beta * cost).collect();
-        let nodes = by_node.len();
+        let weights = &scenario.reward;
+        let (quality, alpha, beta) = match role {
+            Role::Inference => (INFERENCE_QUALITY, weights.alpha_inference, weights.beta_inference),
+            Role::Evaluator => (EVALUATOR_QUALITY, weights.alpha_evaluator, weights.beta_evaluator),
+        };
+        let nodes = costs.len();
         let own_cells = cohorts.are_single() || tasks * nodes <= CELLS;
         let width = if own_cells { nodes } else { cohorts.len() };
+        let node_several = role == Role::Evaluator && answers > 1;
+        let cohort_several = !cohorts.are_single() && (role == Role::Evaluator || answers > 1);
+        let moments = |are_kept: bool, count| are_kept.then(|| vec![RoundMoments::default(); count]);
         Self {
             quality,
             slope: alpha * quality.1,
+            intercepts: cohorts.first.iter().map(|&first| alpha * quality.0 - beta * costs[first as usize]).collect(),
             cells: vec![Cell::default(); tasks * width],
             nodes: (!own_cells).then(|| vec![Cell::default(); nodes]),
-            intercepts: cohorts.first.iter().map(|&first| by_node[first as usize]).collect(),
+            node_rounds: moments(node_several, nodes),
+            cohort_rounds: moments(cohort_several, cohorts.len()),
+            batches: None,
             cohorts,
-            node_rounds: None,
-            cohort_rounds: None,
         }
     }
 
-    /// For payments of which several of a cohort's, or even (`several`) of a node's, fall in one round.
-    fn group_by_rounds(&mut self, several: bool) {
-        self.node_rounds = several.then(|| vec![RoundMoments::default(); self.nodes()]);
-        self.cohort_rounds = (!self.cohorts.are_single()).then(|| vec![RoundMoments::default(); self.cohorts.len()]);
+    /// The same for rounds that depend on each other: they are taken in batches, which [`Tally::close_batch`] ends.
+    pub(crate) fn in_batches(self) -> Self {
+        let batches = Some(Batches::new(&self.cohorts));
+        Self { batches, node_rounds: None, cohort_rounds: None, ..self }
     }
 
-    /// Whether each node is a cohort of its own, and no payments go together.
+    /// Ends a batch of rounds.
+    pub(crate) fn close_batch(&mut self) {
+        let totals = self.totals();
+        if let Some(batches) = &mut self.batches {
+            batches.close(&totals, &self.cohorts);
+        }
+    }
+
+    /// Whether each node is a cohort of its own, and payments of a round need not be told from others.
     pub(crate) fn is_plain(&self) -> bool {
         self.cohorts.are_single() && self.node_rounds.is_none()
     }
@@ -237,6 +237,11 @@ impl Tally {
         self.intercepts[self.cohorts.of[node] as usize] + self.slope * value
     }
 
+    /// By how much a reward changes with a value, whichever way.
+    pub(crate) fn scale(&self) -> f64 {
+        self.slope.abs()
+    }
+
     /// Quality in `[0, 1]` of a value.
     pub(crate) fn quality(&self, value: f64) -> f64 {
         self.quality.0 + self.quality.1 * value
@@ -244,12 +249,13 @@ impl Tally {
 
     /// The cells of each task, and the node that the cells in each column are of: any of its cohort where they share one.
     pub(crate) fn tasks(&self) -> (impl Iterator<Item = &[Cell]>, Vec<usize>) {
-        let of = if self.nodes.is_some() {
-            self.cohorts.first.iter().map(|&first| first as usize).collect()
-        } else {
-            (0..self.nodes()).collect()
-        };
+        let of = if self.nodes.is_some() { self.firsts() } else { (0..self.nodes()).collect() };
         (self.cells.chunks_exact(self.width().max(1)), of)
+    }
+
+    /// By cohort: its first node.
+    fn firsts(&self) -> Vec<usize> {
+        self.cohorts.first.iter().map(|&first| first as usize).collect()
     }
 
     /// Each node's sums over all tasks.
@@ -266,92 +272,138 @@ impl Tally {
         totals
     }
 
-    /// The figures of every node; without the interval over prompts where nodes share their cells.
-    pub(crate) fn by_node(&self, replicates: &[Vec<u32>]) -> Vec<Figures> {
-        let prompts = if self.nodes.is_none() {
-            let each: Vec<usize> = (0..self.nodes()).collect();
-            self.prompt_intervals(&each, &each, replicates)
-        } else {
-            vec![None; self.nodes()]
+    /// What figures are taken of: every node.
+    pub(crate) fn by_node(&self) -> Units<'_> {
+        let totals = self.totals();
+        let rounds = match &self.batches {
+            Some(batches) => Some(self.closed(batches, &totals).nodes),
+            None => self.node_rounds.clone(),
         };
-        let rounds = self.node_rounds.as_ref();
-        let figures = |(node, (total, prompts)): (usize, (Cell, _))| {
-            self.figures(node, &total, rounds.map(|rounds| &rounds[node]), prompts)
-        };
-        self.totals().into_iter().zip(prompts).enumerate().map(figures).collect()
+        let each: Vec<usize> = (0..self.nodes()).collect();
+        Units { tally: self, columns: self.nodes.is_none().then(|| each.clone()), nodes: each, totals, rounds }
     }
 
-    /// The figures of every cohort.
-    pub(crate) fn by_cohort(&self, replicates: &[Vec<u32>]) -> Vec<Figures> {
+    /// What figures are taken of: every cohort.
+    pub(crate) fn by_cohort(&self) -> Units<'_> {
+        let by_node = self.totals();
+        let rounds = match &self.batches {
+            Some(batches) => Some(self.closed(batches, &by_node).cohorts),
+            // A cohort of one is its node.
+            None => self.cohort_rounds.as_ref().or(self.node_rounds.as_ref()).cloned(),
+        };
         let mut totals = vec![Cell::default(); self.cohorts.len()];
-        for (total, &cohort) in self.totals().iter().zip(&self.cohorts.of) {
+        for (total, &cohort) in by_node.iter().zip(&self.cohorts.of) {
             totals[cohort as usize].merge(total);
         }
-        let firsts: Vec<usize> = self.cohorts.first.iter().map(|&first| first as usize).collect();
-        let columns: Vec<usize> = if self.nodes.is_some() {
+        let columns = if self.nodes.is_some() {
             (0..self.cohorts.len()).collect()
         } else {
             self.cohorts.of.iter().map(|&cohort| cohort as usize).collect()
         };
-        let prompts = self.prompt_intervals(&columns, &firsts, replicates);
-        // A cohort of one is its node.
-        let rounds = self.cohort_rounds.as_ref().or(self.node_rounds.as_ref());
-        let figures = |(cohort, (total, prompts)): (usize, (Cell, _))| {
-            self.figures(firsts[cohort], &total, rounds.map(|rounds| &rounds[cohort]), prompts)
-        };
-        totals.into_iter().zip(prompts).enumerate().map(figures).collect()
+        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals, rounds }
     }
 
-    /// The figures of payments that come to `total`, as rewards of `node`.
-    fn figures(&self, node: usize, total: &Cell, rounds: Option<&RoundMoments>, prompts: Option<Interval>) -> Figures {
-        let count = total.values.count;
-        let value_mean = total.values.mean();
-        let reward_mean = value_mean.map(|mean| self.reward(node, mean));
-        let standard_error = match rounds {
-            Some(rounds) => rounds.standard_error(),
-            None => total.values.sd().map(|sd| (sd / (count as f64).sqrt(), count - 1)),
-        };
-        Figures {
-            count,
-            value_mean,
-            reward_mean,
-            reward_sd: total.values.sd().map(|sd| self.slope.abs() * sd),
-            negative_share: (count > 0).then(|| total.negative as f64 / count as f64),
-            ci95_monte_carlo: reward_mean
-                .zip(standard_error)
-                .map(|(mean, (error, degrees))| stats::interval_around(mean, self.slope.abs() * error, degrees)),
-            ci95_prompts: prompts,
-        }
+    /// The batches with the one at hand.
+    fn closed(&self, batches: &Batches, totals: &[Cell]) -> Batches {
+        let mut closed = batches.clone();
+        closed.close(totals, &self.cohorts);
+        closed
+    }
+}
+
+/// What figures are taken of: the nodes or the cohorts of a tally.
+pub(crate) struct Units<'a> {
+    pub tally: &'a Tally,
+    /// By unit: a node whose rewards it has.
+    pub nodes: Vec<usize>,
+    /// By unit: sums over all tasks.
+    pub totals: Vec<Cell>,
+    /// By column of the tally's cells: the unit that it counts for; none where units share their columns.
+    columns: Option<Vec<usize>>,
+    /// By unit, where single payments are not independent.
+    rounds: Option<Vec<RoundMoments>>,
+}
+
+/// What the payments of one unit come to, in units of reward.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    /// Payments.
+    pub count: u64,
+    /// Mean of what it is paid for.
+    pub value_mean: Option<f64>,
+    pub reward_mean: Option<f64>,
+    pub reward_sd: Option<f64>,
+    pub negative_share: Option<f64>,
+    pub ci95_monte_carlo: Option<Interval>,
+    pub ci95_prompts: Option<Interval>,
+}
+
+impl Units<'_> {
+    /// Independent observations of a unit.
+    pub(crate) fn independent(&self, unit: usize) -> u64 {
+        self.rounds.as_ref().map_or(self.totals[unit].values.count, |rounds| rounds[unit].rounds)
     }
 
-    /// The central 95% of mean rewards when tasks are resampled, one for each of `firsts`, the nodes whose reward it is;
-    /// `columns` has the one that each column of the cells counts for. None with fewer than two tasks.
-    fn prompt_intervals(&self, columns: &[usize], firsts: &[usize], replicates: &[Vec<u32>]) -> Vec<Option<Interval>> {
-        let tasks: Vec<_> = self.cells.chunks_exact(self.width().max(1)).collect();
-        if tasks.len() < 2 {
-            return vec![None; firsts.len()];
-        }
-        let mut means = vec![Vec::with_capacity(replicates.len()); firsts.len()];
-        let mut sums = vec![(0.0, 0.0); firsts.len()];
+    /// The mean reward of a unit.
+    pub(crate) fn mean(&self, unit: usize) -> Option<f64> {
+        self.totals[unit].values.mean().map(|mean| self.tally.reward(self.nodes[unit], mean))
+    }
+
+    /// The figures of every unit; no interval over prompts where units share their cells, or with fewer than two tasks.
+    pub(crate) fn figures(&self, replicates: &[Vec<u32>]) -> Vec<Figures> {
+        let mut means = vec![Vec::with_capacity(replicates.len()); self.nodes.len()];
+        let mut sums = Vec::new();
         for weights in replicates {
-            sums.fill((0.0, 0.0));
-            for (cells, &weight) in tasks.iter().zip(weights) {
-                if weight > 0 {
-                    let weight = f64::from(weight);
-                    for (&column, cell) in columns.iter().zip(*cells) {
-                        let (count, sum) = &mut sums[column];
-                        *count += weight * cell.values.count as f64;
-                        *sum += weight * cell.values.sum;
+            if self.resample(weights, &mut sums) {
+                for (unit, &(count, sum)) in sums.iter().enumerate() {
+                    if count > 0.0 {
+                        means[unit].push(self.tally.reward(self.nodes[unit], sum / count));
                     }
                 }
             }
-            for ((means, &first), &(count, sum)) in means.iter_mut().zip(firsts).zip(&sums) {
-                if count > 0.0 {
-                    means.push(self.reward(first, sum / count));
+        }
+        let scale = self.tally.scale();
+        let figures = |(unit, means): (usize, &mut Vec<f64>)| {
+            let Cell { values, negative } = self.totals[unit];
+            let count = values.count;
+            let reward_mean = self.mean(unit);
+            let standard_error = match &self.rounds {
+                Some(rounds) => rounds[unit].standard_error(),
+                None => values.sd().map(|sd| (sd / (count as f64).sqrt(), count - 1)),
+            };
+            Figures {
+                count,
+                value_mean: values.mean(),
+                reward_mean,
+                reward_sd: values.sd().map(|sd| scale * sd),
+                negative_share: (count > 0).then(|| negative as f64 / count as f64),
+                ci95_monte_carlo: reward_mean
+                    .zip(standard_error)
+                    .map(|(mean, (error, degrees))| stats::interval_around(mean, scale * error, degrees)),
+                ci95_prompts: stats::central_95(means),
+            }
+        };
+        means.iter_mut().enumerate().map(figures).collect()
+    }
+
+    /// By unit: number and sum of its payments when each task counts as often as `weights` say; false where that is not
+    /// known, or where there is but one task.
+    pub(crate) fn resample(&self, weights: &[u32], sums: &mut Vec<(f64, f64)>) -> bool {
+        let Some(columns) = self.columns.as_ref().filter(|_| weights.len() > 1) else { return false };
+        sums.clear();
+        sums.resize(self.nodes.len(), (0.0, 0.0));
+        let (tasks, _) = self.tally.tasks();
+        for (cells, &weight) in tasks.zip(weights) {
+            if weight > 0 {
+                let weight = f64::from(weight);
+                for (&unit, cell) in columns.iter().zip(cells) {
+                    let (count, sum) = &mut sums[unit];
+                    *count += weight * cell.values.count as f64;
+                    *sum += weight * cell.values.sum;
                 }
             }
         }
-        means.iter_mut().map(|means| stats::central_95(means)).collect()
+        true
     }
 }
 

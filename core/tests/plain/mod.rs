@@ -11,6 +11,8 @@ pub struct PlainNode {
     /// As in a report: in `[0, 10]`.
     pub quality: f64,
     pub rewards: Vec<f64>,
+    /// By reward: the round that it is from.
+    pub rounds: Vec<usize>,
 }
 
 impl PlainNode {
@@ -59,8 +61,13 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
             truth += dataset.truth(task, model);
         }
         let count = tasks.len() as f64;
-        let node =
-            PlainNode { latency_ms: factor * latency / count, cost: 0.0, quality: truth / count, rewards: Vec::new() };
+        let node = PlainNode {
+            latency_ms: factor * latency / count,
+            cost: 0.0,
+            quality: truth / count,
+            rewards: Vec::new(),
+            rounds: Vec::new(),
+        };
         nodes.push((model, node));
     }
     let mut evaluators = Vec::new();
@@ -72,7 +79,13 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
             }
         }
         let count = (tasks.len() * node_ids.len()) as f64;
-        let node = PlainNode { latency_ms: factor * latency / count, cost: 0.0, quality: 0.0, rewards: Vec::new() };
+        let node = PlainNode {
+            latency_ms: factor * latency / count,
+            cost: 0.0,
+            quality: 0.0,
+            rewards: Vec::new(),
+            rounds: Vec::new(),
+        };
         evaluators.push((model, noise_sd, node));
     }
     let rule = scenario["cost_normalization"].as_str().expect("a rule");
@@ -82,7 +95,9 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
     let mut rule = PlainRule::new(&scenario, &paid, evaluators.len());
     let weight = |name: &str| scenario["reward"][name].as_f64().expect("a weight");
     let (mut consensuses, mut truths, mut judged) = (Vec::new(), Vec::new(), Vec::new());
-    for answer in rounds.iter().flatten() {
+    let answers =
+        rounds.iter().enumerate().flat_map(|(round, answers)| answers.iter().map(move |answer| (round, answer)));
+    for (round, answer) in answers {
         assert!(tasks.contains(&answer.task));
         let (node_model, node) = &mut nodes[answer.inference];
         for &GivenScore { evaluator, score, .. } in &answer.scores {
@@ -95,6 +110,7 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
         let consensus = rule.consensus(&answer.scores);
         assert!((consensus - answer.consensus).abs() < 1e-12);
         node.rewards.push(weight("alpha_inference") * consensus / 10.0 - weight("beta_inference") * node.cost);
+        node.rounds.push(round);
         // As it was given: ranks are sensitive to the last bit, which tells equal values apart.
         consensuses.push(answer.consensus);
         truths.push(dataset.truth(answer.task, *node_model));
@@ -104,6 +120,7 @@ pub fn plain_run(dataset: &Dataset, scenario: &Scenario, rounds: &[Vec<ScoredAns
             let closeness = 1.0 - (score - consensus).abs() / 10.0;
             node.quality += closeness;
             node.rewards.push(weight("alpha_evaluator") * closeness - weight("beta_evaluator") * node.cost);
+            node.rounds.push(round);
         }
     }
     for (_, _, node) in &mut evaluators {
