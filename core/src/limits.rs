@@ -59,6 +59,14 @@ pub const ATTACKS: usize = 16;
 pub const CELLS: f64 = 1e6;
 /// Instances of one role, all groups together: what a report lists in seconds.
 pub const INSTANCES: f64 = 1e5;
+/// Trajectories of a sensitivity analysis.
+pub const TRAJECTORIES: Bounds = bounds("trajectories", 2.0, 1000.0);
+/// Levels that a sensitivity analysis gives a numeric field.
+pub const LEVELS: Bounds = bounds("levels", 2.0, 100.0);
+/// Fields that one sensitivity analysis varies.
+pub const FACTORS: usize = 40;
+/// Runs of a sensitivity analysis.
+pub const RUNS: usize = 20_000;
 
 impl Bounds {
     /// Whether `value` is a number within the bounds.

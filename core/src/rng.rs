@@ -21,6 +21,8 @@ pub enum Purpose {
     Bootstrap,
     /// The synthetic dataset that is fitted to a paper's figures.
     FittedDataset,
+    /// Where the trajectories of a sensitivity analysis start and which way they go.
+    Trajectories,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Attacks => "poq-core 1 attacks",
             Self::Bootstrap => "poq-core 1 bootstrap",
             Self::FittedDataset => "poq-core 1 fitted dataset",
+            Self::Trajectories => "poq-core 1 trajectories",
         }
     }
 }

@@ -67,7 +67,7 @@ impl FromStr for Axis {
 }
 
 /// `steps` numbers from `from` to `to`; whole ones as such, since some fields take no other.
-fn steps_between(from: f64, to: f64, steps: u32) -> Vec<Value> {
+pub(crate) fn steps_between(from: f64, to: f64, steps: u32) -> Vec<Value> {
     let at = |step: u32| {
         if step + 1 == steps && steps > 1 {
             to

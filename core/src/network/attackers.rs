@@ -119,7 +119,7 @@ impl Pool<'_> {
 }
 
 /// `0..count` in random order (Fisher and Yates).
-fn shuffle(count: usize, chance: &mut Stream) -> Vec<usize> {
+pub(crate) fn shuffle(count: usize, chance: &mut Stream) -> Vec<usize> {
     let mut positions: Vec<usize> = (0..count).collect();
     for left in (1..count).rev() {
         positions.swap(left, chance.below(left as u32 + 1) as usize);

@@ -10,7 +10,7 @@ use crate::rng::{Purpose, Stream};
 use crate::scenario::{Group, Scenario, ScenarioError};
 use crate::score::ScoreNormalization;
 
-pub(crate) use attackers::{Act, Conduct};
+pub(crate) use attackers::{Act, Conduct, shuffle};
 use attackers::{Pool, conducts, set_attackers_latency};
 
 /// One node of the simulated network.

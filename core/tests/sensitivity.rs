@@ -1,0 +1,155 @@
+//! Sensitivity analyses of whole runs: plans of which every scenario can be run, and effects that are known.
+
+mod common;
+
+use common::Files;
+use poq_core::network::Network;
+use poq_core::preset::PRESETS;
+use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, factors};
+use poq_core::sweep::Axis;
+use poq_core::{Dataset, Scenario, Simulation};
+use serde_json::{Value, json};
+
+fn dataset() -> Dataset {
+    Files::made_up(12, 4, 5).read().expect("valid")
+}
+
+fn effects(dataset: &Dataset, plan: &Plan, output: &str) -> Vec<Effect> {
+    let output: Output = output.parse().expect("an output");
+    let outputs: Vec<Option<f64>> = (0..plan.runs())
+        .map(|run| output.of(&plan.run(dataset, run).expect("fits the dataset")).expect("a node of the network"))
+        .collect();
+    plan.effects(&outputs)
+}
+
+/// Presets, and scenarios with every attack, every rule, groups off their defaults, and shares that leave little room.
+fn bases() -> Vec<Scenario> {
+    let mut patches: Vec<Value> = PRESETS.iter().map(|preset| json!({"preset": preset.name})).collect();
+    for rule in ["median", "trimmed_mean", "trust_weighted", "ema_trust", "yuma"] {
+        patches.push(json!({"consensus": {"rule": rule}, "evaluators_per_round": 5, "attacks": [
+            {"nodes": ["e0"], "kind": "lazy_constant"},
+            {"nodes": {"share": 0.4}, "kind": "intermittent", "attack": {"kind": "cabal", "own": ["n1"]}},
+            {"nodes": {"share": 0.3}, "kind": "noise"},
+            {"nodes": ["n2"], "kind": "latency_misreport"},
+            {"nodes": {"share": 0.5}, "kind": "downgrade", "to": "n0"},
+        ]}));
+    }
+    patches.push(json!({"consensus": {"rule": "ema_trust", "w_min": 1, "w_initial": 1, "w_max": 1},
+        "evaluators_per_round": 2, "reward": {"beta_inference": 0}, "score_normalization": {"e1": "sigmoid", "e2": "min_max"}}));
+    patches.push(json!({"consensus": {"rule": "trimmed_mean", "trim_share": 0.48}, "network": {
+        "inference": [{"model": "n3", "latency_factor": 0.2}],
+        "evaluators": [{"model": "e0", "count": 30, "stake": 3}, {"model": "e1", "latency_factor": 2, "score_noise_sd": 1}]},
+        "evaluators_per_round": 29}));
+    patches.iter().map(|patch| Scenario::from_patch(patch).expect("valid")).collect()
+}
+
+#[test]
+fn every_scenario_of_a_plan_can_be_run() {
+    let dataset = dataset();
+    for base in bases() {
+        for of_rule in [OfRule::Rule, OfRule::Parameters] {
+            let axes = factors(&base, &dataset, LEVELS, of_rule).expect("fits");
+            let plan = Plan::new(base.clone(), axes, 2).expect("a plan");
+            for run in 0..plan.runs() {
+                let scenario = plan.scenario(run).expect("valid");
+                scenario.check().expect("within bounds");
+                Network::new(&dataset, &scenario).expect("fits the dataset");
+            }
+        }
+    }
+}
+
+#[test]
+fn factors_are_the_assumed_fields_that_apply() {
+    let dataset = dataset();
+    let axes = |patch: Value, of_rule| -> Vec<Axis> {
+        let base = Scenario::from_patch(&patch).expect("valid");
+        factors(&base, &dataset, LEVELS, of_rule).expect("fits")
+    };
+    let values = |axes: &[Axis], path: &str| axes.iter().find(|axis| axis.path == path).map(|axis| axis.values.clone());
+    let plain = axes(json!({}), OfRule::Rule);
+    let paths: Vec<&str> = plain.iter().map(|axis| axis.path.as_str()).collect();
+    let normalizations = ["e0", "e1", "e2", "e3", "e4"].map(|id| format!("score_normalization.{id}"));
+    let mut want = vec![
+        "reward.alpha_inference",
+        "reward.beta_inference",
+        "reward.alpha_evaluator",
+        "reward.beta_evaluator",
+        "consensus.rule",
+        "evaluators_per_round",
+        "cost_normalization",
+        "inference_draw",
+    ];
+    want.extend(normalizations.iter().map(String::as_str));
+    assert_eq!(paths, want);
+    let list = |value: Value| value.as_array().cloned();
+    assert_eq!(
+        values(&plain, "reward.beta_inference").map(|v| (v[0].clone(), v[3].clone())),
+        Some((json!(0.25), json!(0.75)))
+    );
+    // A trimmed mean needs three scores.
+    assert_eq!(values(&plain, "evaluators_per_round"), list(json!([3, 4, 5])));
+    let pair = axes(json!({"evaluators_per_round": 2}), OfRule::Rule);
+    assert_eq!(values(&pair, "consensus.rule"), list(json!(["mean", "median", "trust_weighted", "ema_trust", "yuma"])));
+    assert_eq!(values(&pair, "evaluators_per_round"), list(json!([1, 2, 3, 4, 5])));
+
+    let attacked = axes(
+        json!({"consensus": {"rule": "ema_trust"}, "attacks": [{"nodes": {"share": 0.4}, "kind": "boost", "by": 2}]}),
+        OfRule::Parameters,
+    );
+    let ends = |path| values(&attacked, path).map(|values| (values[0].as_f64(), values[3].as_f64()));
+    assert_eq!(ends("attacks.0.by"), Some((Some(1.0), Some(3.0))));
+    assert_eq!(ends("attacks.0.nodes.share"), Some((Some(0.2), Some(0.4 + 0.5 * 0.4))));
+    assert_eq!(ends("consensus.w_min"), Some((Some(0.025), Some(0.275))));
+    assert_eq!(ends("consensus.w_initial"), Some((Some(0.275), Some(0.75))));
+    assert_eq!(ends("consensus.w_max"), Some((Some(0.75), Some(2.0))));
+    assert_eq!(values(&attacked, "consensus.rule"), None);
+    // What is switched off stays off.
+    assert_eq!(values(&axes(json!({"reward": {"beta_inference": 0}}), OfRule::Rule), "reward.beta_inference"), None);
+    assert!(factors(&Scenario::default(), &dataset, 1, OfRule::Rule).is_err());
+}
+
+/// A reward is `alpha * quality - beta * cost`: on the same draws the effects of both weights are quality and cost times the
+/// width of the range, whatever else is varied, and what only the other role feels has no effect at all.
+#[test]
+fn effects_of_the_weights_are_quality_and_cost() {
+    let dataset = dataset();
+    let base = Scenario { rounds: 400, ..Scenario::default() };
+    let texts = ["reward.alpha_inference=0.5:2:4", "reward.beta_inference=0.2:0.6:6", "reward.alpha_evaluator=0,1,9"];
+    let axes = texts.iter().map(|text| text.parse().expect("an axis")).collect();
+    let plan = Plan::new(base.clone(), axes, 5).expect("a plan");
+    let mut run = Simulation::new(&dataset, &base).expect("fits");
+    run.run(u64::MAX);
+    let node = &run.brief(&dataset).inference_nodes[2];
+    let cost = node.cost;
+    let quality = node.reward_mean.expect("paid") + 0.5 * cost;
+    let effects = effects(&dataset, &plan, "reward_mean:inference:n2");
+    for (path, want) in [
+        ("reward.alpha_inference", 1.5 * quality),
+        ("reward.beta_inference", -0.4 * cost),
+        ("reward.alpha_evaluator", 0.0),
+    ] {
+        let effect = effects.iter().find(|effect| effect.path == path).expect("a factor");
+        assert!((effect.mu.expect("defined") - want).abs() < 1e-12, "{path} {want}: {effect:?}");
+        assert!(effect.sigma.expect("defined") < 1e-6, "{effect:?}");
+    }
+    assert_eq!(effects[2].mu_star, Some(0.0));
+}
+
+/// Without attackers there is no gain, and with attackers it depends on what they are paid for.
+#[test]
+fn the_largest_gain_of_an_attacker_is_an_output() {
+    let dataset = dataset();
+    let plan = |attacks: Value| {
+        let base = Scenario::from_patch(&json!({"rounds": 300, "attacks": attacks})).expect("valid");
+        let axes = ["reward.beta_evaluator=0:1:4", "reward.alpha_inference=1,2"];
+        Plan::new(base, axes.iter().map(|text| text.parse().expect("an axis")).collect(), 3).expect("a plan")
+    };
+    let none = effects(&dataset, &plan(json!([])), "attacker_gain");
+    assert!(none.iter().all(|effect| effect.mu_star.is_none() && effect.undefined == 3));
+    let lazy = effects(&dataset, &plan(json!([{"nodes": ["e4"], "kind": "lazy_constant"}])), "attacker_gain");
+    // The slowest evaluator, of cost 1, becomes the quickest, of cost 0.
+    assert_eq!(lazy[0].path, "reward.beta_evaluator");
+    assert!((lazy[0].mu.expect("defined") - 1.0).abs() < 1e-12, "{lazy:?}");
+    assert_eq!(lazy[1].mu_star, Some(0.0));
+}
