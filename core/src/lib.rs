@@ -28,6 +28,7 @@ pub mod rng;
 pub mod round;
 pub mod scenario;
 pub mod score;
+pub mod search;
 pub mod sensitivity;
 pub mod simulation;
 pub mod stats;

@@ -65,8 +65,12 @@ pub const TRAJECTORIES: Bounds = bounds("trajectories", 2.0, 1000.0);
 pub const LEVELS: Bounds = bounds("levels", 2.0, 100.0);
 /// Fields that one sensitivity analysis varies.
 pub const FACTORS: usize = 40;
-/// Runs of a sensitivity analysis.
+/// Runs of a sensitivity analysis, or of the first stage of a search.
 pub const RUNS: usize = 20_000;
+/// Rounds of each run of a search before its best is run in full.
+pub const SCREENING_ROUNDS: Bounds = bounds("screening_rounds", 1.0, 1e6);
+/// Runs on fresh seeds of what a search found.
+pub const REPLICATES: Bounds = bounds("replicates", 2.0, 100.0);
 
 impl Bounds {
     /// Whether `value` is a number within the bounds.

@@ -23,6 +23,8 @@ pub enum Purpose {
     FittedDataset,
     /// Where the trajectories of a sensitivity analysis start and which way they go.
     Trajectories,
+    /// Seeds of the runs that confirm what a search found.
+    FreshSeeds,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Bootstrap => "poq-core 1 bootstrap",
             Self::FittedDataset => "poq-core 1 fitted dataset",
             Self::Trajectories => "poq-core 1 trajectories",
+            Self::FreshSeeds => "poq-core 1 fresh seeds",
         }
     }
 }

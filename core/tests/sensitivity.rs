@@ -109,8 +109,8 @@ fn factors_are_the_assumed_fields_that_apply() {
     assert!(factors(&Scenario::default(), &dataset, 1, OfRule::Rule).is_err());
 }
 
-/// A reward is `alpha * quality - beta * cost`: on the same draws the effects of both weights are quality and cost times the
-/// width of the range, whatever else is varied, and what only the other role feels has no effect at all.
+/// A reward is `alpha * quality - beta * cost`: on the same draws the effects of both weights are quality and cost
+/// times the width of the range, whatever else is varied, and what only the other role feels has no effect at all.
 #[test]
 fn effects_of_the_weights_are_quality_and_cost() {
     let dataset = dataset();

@@ -29,16 +29,16 @@ pub enum OfRule {
 
 /// The assumed fields that apply to `base`, with up to `levels` levels each:
 ///
-/// - the four reward weights, the parameters of rule and attacks (shares of attackers too), and the latency factor, score
-///   noise and stake of groups where they are not at their defaults: the value plus or minus half of its distance to the
-///   nearer of its bounds, so that a weight goes from half to one and a half times its value, and a field at a bound
-///   (switched off, say) stays there;
+/// - the four reward weights, the parameters of rule and attacks (shares of attackers too), and the latency factor,
+///   score noise and stake of groups where they are not at their defaults: the value plus or minus half of its distance
+///   to the nearer of its bounds, so that a weight goes from half to one and a half times its value, and a field at a
+///   bound (switched off, say) stays there;
 /// - `w_min`, `w_initial`, `w_max` of a rule: from half of the first to twice the last, parted half way between
 ///   neighbours, so that every combination is in order;
 /// - `evaluators_per_round`: whole numbers from 1 to the size of the pool, all where there are at most twice `levels`,
 ///   and only those that every rule in question takes (at least 3 for a trimmed mean);
-/// - `consensus.rule`, `cost_normalization`, `inference_draw`: every choice. A rule that does not take the scenario's own
-///   number of evaluators is left out;
+/// - `consensus.rule`, `cost_normalization`, `inference_draw`: every choice. A rule that does not take the scenario's
+///   own number of evaluators is left out;
 /// - `score_normalization` of each evaluator that takes part: its own, and `min_max`.
 ///
 /// A field that could take one value only is left out, as are stakes where no rule uses them and fields of groups in

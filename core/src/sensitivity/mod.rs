@@ -2,11 +2,11 @@
 //!
 //! The method is Morris's (Technometrics 33, 1991): several trajectories through the space of all fields, each of which
 //! moves one field after the other, once each, by about half of its range. The difference that a move makes is an
-//! elementary effect of that field. Their mean absolute value `mu_star` (Campolongo, Cariboni and Saltelli 2007) ranks the
-//! fields; their deviation `sigma` is large where the effect depends on the other fields, or is not linear.
+//! elementary effect of that field. Their mean absolute value `mu_star` (Campolongo, Cariboni and Saltelli 2007) ranks
+//! the fields; their deviation `sigma` is large where the effect depends on the other fields, or is not linear.
 //!
-//! Every run has the seed of the base scenario, so that the luck of the draws is the same on both sides of a difference,
-//! as far as the move leaves the draws what they were (another number of evaluators a round does not).
+//! Every run has the seed of the base scenario, so that the luck of the draws is the same on both sides of a
+//! difference, as far as the move leaves the draws what they were (another number of evaluators a round does not).
 
 mod factors;
 mod output;
@@ -53,9 +53,9 @@ struct Trajectory {
 
 /// What one factor does to the output, over the whole of its range.
 ///
-/// Numbers are levels of equal distance: an effect is the difference of two outputs over the share of the range that lies
-/// between the levels, so that the effects of different factors compare. Between other values than numbers there is no
-/// distance, and an effect is the difference itself; with more than two of them, no direction either.
+/// Numbers are levels of equal distance: an effect is the difference of two outputs over the share of the range that
+/// lies between the levels, so that the effects of different factors compare. Between other values than numbers there
+/// is no distance, and an effect is the difference itself; with more than two of them, no direction either.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
     /// Path of the field.
@@ -77,9 +77,9 @@ pub struct Effect {
 impl Plan {
     /// So many trajectories from the seed of `base` over `factors`; their values are the levels, in order.
     ///
-    /// A factor moves by half of its levels, rounded down: with `p` evenly spaced levels, `p` even, by the
-    /// `p / (2 (p - 1))` of its range that Morris recommends. One that does not consist of numbers moves to any other value.
-    /// A trajectory that passes through a scenario that cannot be is drawn anew.
+    /// A factor moves by half of its levels, rounded down: with `p` evenly spaced levels, `p` even, by the `p / (2 (p -
+    /// 1))` of its range that Morris recommends. One that does not consist of numbers moves to any other value. A
+    /// trajectory that passes through a scenario that cannot be is drawn anew.
     ///
     /// # Errors
     /// For no factor or too many, a field that is varied twice, a factor of fewer than two values, a value that its field
@@ -175,8 +175,8 @@ impl Plan {
         Ok(simulation.brief(dataset))
     }
 
-    /// The effect of every factor on an output of which `outputs` has the value in each run, in order; a run beyond its end
-    /// has none. The largest `mu_star` comes first, equal ones in the order of the factors, those without one last.
+    /// The effect of every factor on an output of which `outputs` has the value in each run, in order; a run beyond its
+    /// end has none. The largest `mu_star` comes first, equal ones in the order of the factors, those without one last.
     #[must_use]
     pub fn effects(&self, outputs: &[Option<f64>]) -> Vec<Effect> {
         let output = |run: usize| outputs.get(run).copied().flatten();

@@ -163,6 +163,8 @@ mod tests {
         NodeReport {
             id: id.to_owned(),
             model: id.to_owned(),
+            instances: 1,
+            attack: None,
             rounds: 4,
             reward_mean,
             reward_sd: None,
@@ -173,6 +175,8 @@ mod tests {
             cost: 0.0,
             latency_ms_mean: 1.0,
             weight: None,
+            stake: None,
+            slashed_mean: None,
             profit_mean: None,
             break_even_reward: None,
         }
