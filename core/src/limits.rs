@@ -55,6 +55,10 @@ pub const TRUST_WEIGHT: Bounds = bounds("weight", 1e-6, 1000.0);
 pub const SHARE: Bounds = bounds("share", 0.0, 1.0);
 /// Attacks of a scenario: each is run once more without it, to say what it gains.
 pub const ATTACKS: usize = 16;
+/// Assertions of a scenario.
+pub const ASSERTIONS: usize = 1000;
+/// Bytes of one assertion.
+pub const ASSERTION_BYTES: usize = 2000;
 /// Cells of a sweep.
 pub const CELLS: f64 = 1e6;
 /// Instances of one role, all groups together: what a report lists in seconds.

@@ -1,6 +1,10 @@
-//! Named scenarios to start from. None names a recorded node, so that each fits any dataset.
+//! Named scenarios to start from. Those of a paper come with a dataset of their own; the others name no recorded node, so that
+//! each fits any dataset.
 
 use serde_json::{Value, json};
+
+use crate::dataset::Dataset;
+use crate::paper;
 
 /// A named scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,31 +15,66 @@ pub struct Preset {
     pub title: &'static str,
     /// What it shows, in a sentence or two.
     pub about: &'static str,
+    /// The dataset that it is made for; any, if none.
+    pub dataset: Option<Made>,
+}
+
+/// A dataset that the program makes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The network of arXiv 2512.16317, fitted to its published figures.
+    Fitted,
+}
+
+impl Made {
+    /// The dataset.
+    #[must_use]
+    pub fn make(self) -> Dataset {
+        match self {
+            Self::Fitted => paper::dataset(),
+        }
+    }
 }
 
 /// The preset that everything starts from.
 pub const DEFAULT: &str = "default";
 
 /// Every preset.
-pub const PRESETS: [Preset; 3] = [
+pub const PRESETS: [Preset; 4] = [
     Preset {
         name: DEFAULT,
         title: "default",
         about: "The mechanism as arXiv 2512.16317 has it, what it leaves open as this program assumes it; everybody is honest.",
+        dataset: None,
+    },
+    Preset {
+        name: paper::DATASET_ID,
+        title: "arXiv 2512.16317, fitted",
+        about: "The paper’s five models and three evaluators as synthetic profiles, fitted to the figures published about it: no \
+                text of this dataset is a model’s. What the paper leaves open is as in “default”.",
+        dataset: Some(Made::Fitted),
     },
     Preset {
         name: "drift-under-clip",
         title: "drift under the clip rule",
         about: "Two evaluators in five add 2 points to every score, which is cautious: no deviation reaches half the scale, so \
                 that the clip rule raises every weight to its maximum, the liars’ too, and becomes the plain mean.",
+        dataset: None,
     },
     Preset {
         name: "drift-under-ema",
         title: "the same under the EMA rule",
         about: "The attackers of “drift under the clip rule” under trust weights that follow closeness: no weight drifts to the \
                 top. Whoever stays near the consensus keeps its say, honest or not.",
+        dataset: None,
     },
 ];
+
+/// The dataset that the preset of that name is made for; none for one that fits any, or that there is not.
+#[must_use]
+pub fn dataset_of(name: &str) -> Option<Made> {
+    PRESETS.iter().find(|preset| preset.name == name)?.dataset
+}
 
 /// What a preset sets besides its name; `None` for a name that there is not.
 pub(crate) fn patch(name: &str) -> Option<Value> {
@@ -46,7 +85,7 @@ pub(crate) fn patch(name: &str) -> Option<Value> {
         })
     };
     match name {
-        DEFAULT => Some(json!({})),
+        DEFAULT | paper::DATASET_ID => Some(json!({})),
         "drift-under-clip" => Some(drift("trust_weighted")),
         "drift-under-ema" => Some(drift("ema_trust")),
         _ => None,

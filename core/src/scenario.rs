@@ -50,6 +50,8 @@ pub struct Scenario {
     pub task_kinds: Vec<TaskKind>,
     /// Who takes part.
     pub network: Network,
+    /// What must hold of the result, as expressions for `poq check`; a run does not read them.
+    pub assertions: Vec<String>,
 }
 
 /// Which inference nodes answer the task of a round: `"uniform"`, `"all"`, or `{"rule": "softmax", ...}`; the bare word
@@ -179,6 +181,7 @@ impl Default for Scenario {
             attacks: Vec::new(),
             task_kinds: TaskKind::ALL.to_vec(),
             network: Network::default(),
+            assertions: Vec::new(),
         }
     }
 }
@@ -339,6 +342,7 @@ impl Scenario {
             attacks,
             task_kinds,
             network,
+            assertions,
         } = self;
         Self::preset(preset)?;
         limits::ROUNDS.check("rounds", *rounds as f64)?;
@@ -391,7 +395,18 @@ impl Scenario {
             return Err(ScenarioError::new("task_kinds", "a kind is named twice"));
         }
         check_groups("network.inference", &network.inference, false)?;
-        check_groups("network.evaluators", &network.evaluators, true)
+        check_groups("network.evaluators", &network.evaluators, true)?;
+        if assertions.len() > limits::ASSERTIONS {
+            let message = format!("{} assertions; allowed: up to {}", assertions.len(), limits::ASSERTIONS);
+            return Err(ScenarioError::new("assertions", message));
+        }
+        if let Some(index) =
+            assertions.iter().position(|text| text.trim().is_empty() || text.len() > limits::ASSERTION_BYTES)
+        {
+            let message = format!("allowed: an expression of up to {} bytes", limits::ASSERTION_BYTES);
+            return Err(ScenarioError::new(format!("assertions.{index}"), message));
+        }
+        Ok(())
     }
 }
 
@@ -511,7 +526,9 @@ mod tests {
         for (index, scenario) in scenarios.iter().enumerate() {
             scenario.check().expect(&scenario.preset);
             assert_eq!(scenario.preset, preset::PRESETS[index].name);
-            let unnamed = |scenario: &Scenario| Scenario { preset: String::new(), ..scenario.clone() };
+            let unnamed = |scenario: &Scenario| {
+                (Scenario { preset: String::new(), ..scenario.clone() }, preset::dataset_of(&scenario.preset))
+            };
             assert!(scenarios[..index].iter().all(|other| unnamed(other) != unnamed(scenario)));
             // From each preset to each scenario and back.
             for other in &scenarios {

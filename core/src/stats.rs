@@ -97,13 +97,17 @@ pub fn central_95(values: &mut [f64]) -> Option<Interval> {
         return None;
     }
     values.sort_unstable_by(f64::total_cmp);
-    let quantile = |p: f64| {
-        let position = p * (values.len() - 1) as f64;
-        let low = position as usize;
-        let high = (low + 1).min(values.len() - 1);
-        values[low] + (position - low as f64) * (values[high] - values[low])
-    };
-    Some([quantile(0.025), quantile(0.975)])
+    Some([quantile(values, 0.025), quantile(values, 0.975)])
+}
+
+/// The quantile `p`, in `[0, 1]`, of values in ascending order, at least one (linear interpolation between order
+/// statistics).
+#[must_use]
+pub fn quantile(sorted: &[f64], p: f64) -> f64 {
+    let position = p * (sorted.len() - 1) as f64;
+    let low = position as usize;
+    let high = (low + 1).min(sorted.len() - 1);
+    sorted[low] + (position - low as f64) * (sorted[high] - sorted[low])
 }
 
 /// Pearson's correlation; none for fewer than two pairs or where a side does not vary.

@@ -37,7 +37,7 @@ fn the_scenarios_own_fields() {
         if let Some(value) = field.get("default") {
             assert_eq!(value, &default[name], "{name}");
         }
-        let is_known = ["preset", "rounds", "seed"].contains(&name.as_str());
+        let is_known = ["preset", "rounds", "seed", "assertions"].contains(&name.as_str());
         let words = field["description"].as_str().expect("a description");
         assert_eq!(words.starts_with("Assumed: "), !is_known, "{name}");
     }

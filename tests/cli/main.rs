@@ -1,6 +1,8 @@
 //! The `poq` binary from outside: real input, broken input, exit codes.
 
+mod check;
 mod links;
+mod mechanisms;
 mod precompute;
 mod rows;
 mod simulate;

@@ -14,6 +14,13 @@ pub enum Fault {
         /// How many rows failed; each was named when it did.
         failed: usize,
     },
+    /// Assertions of `check` that do not hold: exit code 100.
+    Assertions {
+        /// How many; each was named.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
     /// Interrupted; what was done is kept: exit code 130.
     Interrupted,
 }
@@ -25,6 +32,7 @@ impl Fault {
             Self::Environment(_) => 1,
             Self::Input(_) => 2,
             Self::Rows { .. } => 3,
+            Self::Assertions { .. } => 100,
             Self::Interrupted => 130,
         }
     }
@@ -40,6 +48,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Environment(error) | Self::Input(error) => write!(f, "{error:#}"),
             Self::Rows { failed } => write!(f, "{failed} rows failed; they are named above"),
+            Self::Assertions { failed, all } => write!(f, "{failed} of {all} assertions do not hold"),
             Self::Interrupted => write!(f, "interrupted; what was done is kept"),
         }
     }

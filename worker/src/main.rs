@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use commands::{embed, fetch, generate, link, score, simulate, sweep};
+use commands::{check, compare, embed, fetch, generate, link, reproduce, score, search, sensitivity, simulate, sweep};
 
 /// PoQ Lab's native worker: models, datasets and simulation from a shell.
 #[derive(Parser)]
@@ -28,6 +28,16 @@ enum Cli {
     Simulate(simulate::Arguments),
     /// Run a scenario over a grid of values of its fields, on all cores, as CSV or JSON
     Sweep(sweep::Arguments),
+    /// Run a scenario and its assertions; JUnit out, exit code 100 where one does not hold
+    Check(check::Arguments),
+    /// Two mechanisms on the same random numbers, with the paired difference of every node's mean reward
+    Compare(compare::Arguments),
+    /// The attack that gains most, or each node's best deviation from honesty
+    Search(search::Arguments),
+    /// Which assumption matters: elementary effects of the assumed fields on a figure
+    Sensitivity(sensitivity::Arguments),
+    /// What the papers published beside what is measured
+    Reproduce(reproduce::Arguments),
     /// Turn a scenario into a share link, or back
     #[command(subcommand)]
     Link(link::Command),
@@ -50,6 +60,11 @@ fn main() -> ExitCode {
     let outcome = match cli {
         Cli::Simulate(arguments) => simulate::run(&arguments),
         Cli::Sweep(arguments) => sweep::run(&arguments),
+        Cli::Check(arguments) => check::run(&arguments),
+        Cli::Compare(arguments) => compare::run(&arguments),
+        Cli::Search(arguments) => search::run(&arguments),
+        Cli::Sensitivity(arguments) => sensitivity::run(&arguments),
+        Cli::Reproduce(arguments) => reproduce::run(&arguments),
         Cli::Link(command) => link::run(&command),
         Cli::Score => score::run(),
         Cli::Embed(arguments) => embed::run(&arguments),

@@ -97,8 +97,12 @@ impl NodeName {
         };
         nodes.iter().find(|node| node.id == self.id).ok_or_else(|| {
             let allowed: Vec<&str> = nodes.iter().map(|node| node.id.as_str()).collect();
-            let message =
-                format!("`{}` is no {} of this network; allowed: {}", self.id, role(self.role), allowed.join(", "));
+            let message = format!(
+                "`{}` is no {} node of this network; allowed: {}",
+                self.id,
+                role(self.role),
+                allowed.join(", ")
+            );
             ScenarioError::new("output", message)
         })
     }

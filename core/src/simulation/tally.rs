@@ -237,6 +237,11 @@ impl Tally {
         self.intercepts[self.cohorts.of[node] as usize] + self.slope * value
     }
 
+    /// What values are worth, apart from the sums.
+    pub(crate) fn prices(&self) -> Prices {
+        Prices { intercepts: self.intercepts.clone(), slope: self.slope, cohorts: self.cohorts.of.clone() }
+    }
+
     /// By how much a reward changes with a value, whichever way.
     pub(crate) fn scale(&self) -> f64 {
         self.slope.abs()
@@ -404,6 +409,20 @@ impl Units<'_> {
             }
         }
         true
+    }
+}
+
+/// What values are worth to the nodes of a tally.
+pub(crate) struct Prices {
+    intercepts: Vec<f64>,
+    slope: f64,
+    cohorts: Vec<u32>,
+}
+
+impl Prices {
+    /// The reward of `node` for a value.
+    pub(crate) fn reward(&self, node: usize, value: f64) -> f64 {
+        self.intercepts[self.cohorts[node] as usize] + self.slope * value
     }
 }
 

@@ -64,7 +64,7 @@ fn decode(text: &str, replay: bool) -> Outcome {
         eprintln!("digest  {digest}");
     }
     if replay {
-        let report = simulate::simulate(&dataset::load(None)?, &link.scenario)?;
+        let report = simulate::simulate(&dataset::load(None, &link.scenario.preset)?, &link.scenario)?;
         interrupt::check()?;
         eprintln!("{}", link.compare(&report));
     }

@@ -1,15 +1,15 @@
 //! `poq simulate`: one run of a scenario.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
+use poq_core::preset::PRESETS;
 use poq_core::report::{AttackerReport, NodeReport};
-use poq_core::stats::Interval;
 use poq_core::{Dataset, Report, Scenario, Simulation};
 
+use super::table::{interval, number, table};
 use crate::dataset;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
@@ -32,10 +32,9 @@ pub struct Arguments {
 pub struct ScenarioSource {
     /// Scenario as JSON (`-`: standard input); without it, the preset
     scenario: Option<PathBuf>,
-    /// Named scenario to start from
-    #[arg(long)]
+    #[arg(long, help = preset_help())]
     preset: Option<String>,
-    /// Folder of a dataset; without it, the shipped one
+    /// Folder of a dataset; without it, the shipped one, or that of the preset
     #[arg(long)]
     dataset: Option<PathBuf>,
     /// Rounds to run
@@ -49,6 +48,10 @@ pub struct ScenarioSource {
     set: Vec<String>,
 }
 
+fn preset_help() -> String {
+    format!("Named scenario to start from: {}", PRESETS.map(|preset| preset.name).join(", "))
+}
+
 impl ScenarioSource {
     /// The dataset and the scenario that the arguments ask for.
     pub fn load(&self) -> Outcome<(Dataset, Scenario)> {
@@ -56,8 +59,7 @@ impl ScenarioSource {
             (None, None) => Scenario::default(),
             (None, Some(name)) => Scenario::preset(name)?,
             (Some(path), preset) => {
-                let text = read_text(path)?;
-                let scenario = Scenario::from_json(&text).input(path.display())?;
+                let scenario = read_scenario(path)?;
                 if preset.as_ref().is_some_and(|name| *name != scenario.preset) {
                     return Err(Fault::input(format!(
                         "{} starts from the preset `{}`, but --preset names another",
@@ -73,13 +75,24 @@ impl ScenarioSource {
                 scenario = scenario.with(path, value)?;
             }
         }
-        for setting in &self.set {
-            let (path, value) =
-                setting.split_once('=').ok_or_else(|| Fault::input(format!("--set {setting}: allowed: path=value")))?;
-            scenario = scenario.with(path, value)?;
-        }
-        Ok((dataset::load(self.dataset.as_deref())?, scenario))
+        let scenario = set_all(scenario, "--set", &self.set)?;
+        Ok((dataset::load(self.dataset.as_deref(), &scenario.preset)?, scenario))
     }
+}
+
+/// `scenario` with every PATH=VALUE of the option `option`.
+pub fn set_all(mut scenario: Scenario, option: &str, settings: &[String]) -> Outcome<Scenario> {
+    for setting in settings {
+        let (path, value) =
+            setting.split_once('=').ok_or_else(|| Fault::input(format!("{option} {setting}: allowed: path=value")))?;
+        scenario = scenario.with(path, value)?;
+    }
+    Ok(scenario)
+}
+
+/// The scenario in a file, or on standard input.
+pub fn read_scenario(path: &Path) -> Outcome<Scenario> {
+    Scenario::from_json(&read_text(path)?).input(path.display())
 }
 
 fn read_text(path: &Path) -> Outcome<String> {
@@ -112,14 +125,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
     let (dataset, scenario) = arguments.source.load()?;
     let report = simulate(&dataset, &scenario)?;
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&report).environment("cannot serialise the report")?
+    if arguments.json {
+        super::print_json(&report)?
     } else {
-        summary(&report)
-    };
-    writeln!(std::io::stdout(), "{text}").environment("cannot write to standard output")?;
+        super::print(&summary(&report))?
+    }
     interrupt::check()
 }
+
+/// In networks of more nodes than this, a table has groups of them.
+const MAX_ROWS: usize = 100;
 
 fn summary(report: &Report) -> String {
     let mechanism = &report.mechanism;
@@ -127,61 +142,67 @@ fn summary(report: &Report) -> String {
         format!("dataset   {} ({})", report.dataset.id, &report.dataset.hash[..12]),
         format!("rounds    {}, seed {}", report.rounds, report.scenario.seed),
         String::new(),
-        node_table("inference node", &report.inference_nodes).to_string(),
+        node_table("inference node", &report.inference_nodes, &report.inference_groups),
         String::new(),
-        node_table("evaluator node", &report.evaluator_nodes).to_string(),
+        node_table("evaluator node", &report.evaluator_nodes, &report.evaluator_groups),
         String::new(),
     ];
     if !report.attackers.is_empty() {
-        lines.extend([attacker_table(&report.attackers).to_string(), String::new()]);
+        lines.extend([attacker_table(&report.attackers, &report.attacker_groups), String::new()]);
     }
     lines.extend([
         format!("consensus against truth: Pearson {}", number(mechanism.pearson_consensus_truth)),
         format!("                         Spearman {}", number(mechanism.spearman_consensus_truth)),
         format!("reward against truth per millisecond: Kendall tau {}", number(mechanism.kendall_reward_efficiency)),
-        format!("digest    {}", report.digest),
     ]);
+    if mechanism.unjudged_answers > 0 {
+        lines.push(format!("answers that nobody with stake enough judged: {}", mechanism.unjudged_answers));
+    }
+    lines.push(format!("digest    {}", report.digest));
     lines.join("\n")
 }
 
-fn attacker_table(attackers: &[AttackerReport]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["attacker", "attack", "mean reward", "if honest", "gain", "95% draws", "95% prompts"]);
-    for attacker in attackers {
-        table.add_row([
-            attacker.id.clone(),
+/// A node's name in a table; a group's with its size.
+fn named(id: &str, instances: u32) -> String {
+    if instances > 1 { format!("{id} x {instances}") } else { id.to_owned() }
+}
+
+fn attacker_table(attackers: &[AttackerReport], groups: &[AttackerReport]) -> String {
+    let shown = if attackers.len() > MAX_ROWS && !groups.is_empty() { groups } else { attackers };
+    let row = |attacker: &AttackerReport| {
+        vec![
+            named(&attacker.id, attacker.instances),
             format!("attacks.{} {}", attacker.attack, attacker.kind),
             number(attacker.reward_mean),
             number(attacker.honest_reward_mean),
             number(attacker.gain_mean),
             interval(attacker.ci95_monte_carlo),
             interval(attacker.ci95_prompts),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+        ]
+    };
+    let header = ["attacker", "attack", "mean reward", "if honest", "gain", "95% draws", "95% prompts"];
+    table(header, 2, shown.iter().map(row)).to_string()
 }
 
-fn node_table(role: &str, nodes: &[NodeReport]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let in_money = nodes.iter().any(|node| node.break_even_reward.is_some());
+fn node_table(role: &str, nodes: &[NodeReport], groups: &[NodeReport]) -> String {
+    let shown = if nodes.len() > MAX_ROWS && !groups.is_empty() { groups } else { nodes };
+    let in_money = shown.iter().any(|node| node.break_even_reward.is_some());
+    let at_stake = shown.iter().any(|node| node.stake.is_some());
     let mut header =
         vec![role, "rounds", "mean reward", "95% draws", "95% prompts", "below 0", "quality /10", "cost", "latency ms"];
     if in_money {
         header.extend(["profit", "break-even"]);
     }
-    table.set_header(header);
-    let mut sorted: Vec<&NodeReport> = nodes.iter().collect();
+    if at_stake {
+        header.extend(["stake left", "lost each time"]);
+    }
+    let mut sorted: Vec<&NodeReport> = shown.iter().collect();
     sorted.sort_by(|a, b| {
         b.reward_mean.unwrap_or(f64::NEG_INFINITY).total_cmp(&a.reward_mean.unwrap_or(f64::NEG_INFINITY))
     });
-    for node in sorted {
+    let row = |node: &NodeReport| {
         let mut row = vec![
-            node.id.clone(),
+            named(&node.id, node.instances),
             node.rounds.to_string(),
             number(node.reward_mean),
             interval(node.ci95_monte_carlo),
@@ -191,24 +212,14 @@ fn node_table(role: &str, nodes: &[NodeReport]) -> Table {
             format!("{:.3}", node.cost),
             format!("{:.3}", node.latency_ms_mean),
         ];
+        let exact = |value: Option<f64>| value.map_or("none".into(), |value| format!("{value:.6}"));
         if in_money {
-            row.extend(
-                [node.profit_mean, node.break_even_reward]
-                    .map(|value| value.map_or("none".into(), |value| format!("{value:.6}"))),
-            );
+            row.extend([node.profit_mean, node.break_even_reward].map(exact));
         }
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map_or("not defined".into(), |value| format!("{value:.3}"))
-}
-
-fn interval(value: Option<Interval>) -> String {
-    value.map_or("one value only".into(), |[low, high]| format!("{low:.3} to {high:.3}"))
+        if at_stake {
+            row.extend([node.stake, node.slashed_mean].map(exact));
+        }
+        row
+    };
+    table(header, 1, sorted.into_iter().map(row)).to_string()
 }

@@ -109,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut json = serde_json::to_vec_pretty(&manifest).environment("cannot serialise the manifest")?;
     json.push(b'\n');
     write_whole(&out.join(MANIFEST), &json)?;
-    dataset::load(Some(out))?;
+    dataset::load(Some(out), "")?;
     fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
     eprintln!("{}: {} tasks, {} outputs, complete", out.display(), tasks.len(), outputs.len());
     Ok(())
@@ -123,7 +123,7 @@ fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
     let has_rows = out.join(OUTPUTS).exists();
     if is_dataset && !path.exists() {
         if resume {
-            dataset::load(Some(out))?;
+            dataset::load(Some(out), "")?;
             return Ok(None);
         }
         return Err(Fault::input(format!(

@@ -1,0 +1,95 @@
+//! `poq compare`, `poq search`, `poq sensitivity` and `poq reproduce`, and networks of many nodes.
+
+use serde_json::Value;
+
+use crate::support::poq;
+
+fn mean(report: &Value, list: &str, id: &str) -> f64 {
+    let nodes = report[list].as_array().expect("a list");
+    nodes.iter().find(|node| node["id"] == id).and_then(|node| node["reward_mean"].as_f64()).expect("a mean")
+}
+
+#[test]
+fn two_mechanisms_are_compared_node_by_node() {
+    let shared = ["--rounds", "1500", "--seed", "5"];
+    let compared = poq(&[&["compare", "--change", "consensus.rule=median", "--json"], &shared[..]].concat(), "").json();
+    let a = poq(&[&["simulate", "--json"], &shared[..]].concat(), "").json();
+    let b = poq(&[&["simulate", "--json", "--set", "consensus.rule=median"], &shared[..]].concat(), "").json();
+    let nodes = compared["nodes"].as_array().expect("a list");
+    assert_eq!((nodes.len(), &compared["rounds_in_step"]), (10, &Value::from(1500)));
+    for node in nodes {
+        let list = format!("{}_nodes", node["role"].as_str().expect("a role"));
+        let id = node["id"].as_str().expect("an id");
+        let difference = mean(&b, &list, id) - mean(&a, &list, id);
+        assert!((node["difference"].as_f64().expect("a number") - difference).abs() < 1e-12);
+    }
+    let table = poq(&["compare", "--change", "evaluators_per_round=2", "--rounds", "500"], "");
+    assert!(table.succeeds().out.contains("B pays") && table.out.contains("settled"), "{}", table.out);
+    poq(&["compare"], "").fails(2, &["A and B are the same", "--change"]);
+    poq(&["compare", "--change", "seed=3"], "").fails(2, &["`seed`", "3 in B"]);
+    poq(&["compare", "--change", "consensus.rule=magic"], "").fails(2, &["consensus", "magic"]);
+}
+
+#[test]
+fn a_search_finds_an_attack_and_the_scenario_shows_it() {
+    let arguments = ["search", "--budget", "1", "--rounds", "500", "--screening-rounds", "200", "--replicates", "3"];
+    let findings = poq(&[&arguments[..], &["--json"]].concat(), "").json();
+    let best = &findings[0];
+    assert_eq!((best["aim"].as_str(), best["verdict"].as_str()), (Some("attackers"), Some("pays")));
+    let shown = poq(&["simulate", "-", "--json"], &best["scenario"].to_string()).json();
+    assert!(shown["attackers"][0]["gain_mean"].as_f64().is_some_and(|gain| gain > 0.0));
+    assert!(poq(&arguments, "").succeeds().out.contains("shown by"));
+    poq(&["search", "--budget", "6"], "").fails(2, &["`budget`", "6 of 5", "allowed: 1 to 5"]);
+    poq(&["search"], "").fails(2, &["--budget"]);
+}
+
+#[test]
+fn assumptions_are_ranked() {
+    let arguments =
+        ["sensitivity", "--rounds", "300", "--trajectories", "4", "--output", "reward_mean:inference:lead-sentence"];
+    let ranking = poq(&[&arguments[..], &["--json"]].concat(), "").json();
+    let effects = ranking["effects"].as_array().expect("a list");
+    let sizes: Vec<f64> = effects.iter().filter_map(|effect| effect["mu_star"].as_f64()).collect();
+    assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] > 0.0, "{sizes:?}");
+    // What evaluators are paid cannot change what an inference node earns.
+    let of = |path: &str| effects.iter().find(|effect| effect["path"] == path).expect("an effect")["mu_star"].as_f64();
+    assert_eq!(of("reward.beta_evaluator"), Some(0.0));
+    assert!(of("reward.alpha_inference") > Some(0.0));
+    poq(&["sensitivity", "--output", "magic"], "").fails(2, &["`output`", "magic", "allowed"]);
+    poq(&["sensitivity", "--output", "reward_mean:inference:chrf"], "").fails(2, &["`output`", "lead-sentence"]);
+}
+
+#[test]
+fn the_paper_is_reproduced() {
+    let reproduction = poq(&["reproduce", "--json"], "").json();
+    let figures = reproduction["figures"].as_array().expect("a list");
+    assert!(figures.len() >= 10 && figures.iter().all(|figure| figure["agrees"] == true), "{figures:?}");
+    let run = poq(&["simulate", "--preset", "paper-2512.16317", "--json"], "").json();
+    assert_eq!(run["digest"], reproduction["digest"]);
+    assert_eq!(run["dataset"]["id"], "paper-2512.16317");
+    assert!((mean(&run, "inference_nodes", "llama-3.2-3b") - 0.62).abs() < 0.02);
+    assert!((mean(&run, "inference_nodes", "phi-3-mini") - 0.13).abs() < 0.02);
+    let text = poq(&["reproduce"], "");
+    for words in ["published", "does not apply to this dataset", "assumed", "arXiv 2512.16317"] {
+        assert!(text.succeeds().out.contains(words), "no {words}");
+    }
+}
+
+#[test]
+fn a_large_network_is_listed_in_groups() {
+    let network = r#"{"rounds": 20000, "attacks": [{"nodes": {"share": 0.1}, "kind": "boost"}], "network": {
+        "inference": [{"model": "lead-sentence", "count": 40000}, {"model": "keyword-span", "count": 10000}],
+        "evaluators": [{"model": "chrf", "count": 30000}, {"model": "rouge-l", "count": 20000}]}}"#;
+    let report = poq(&["simulate", "-", "--json"], network).json();
+    let groups = report["evaluator_groups"].as_array().expect("a list");
+    let names: Vec<&str> = groups.iter().filter_map(|group| group["id"].as_str()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names.contains(&"chrf, boost") && names.contains(&"rouge-l"), "{names:?}");
+    let instances: u64 = groups.iter().filter_map(|group| group["instances"].as_u64()).sum();
+    assert_eq!((instances, report["evaluator_nodes"].as_array().map(Vec::len)), (50_000, Some(50_000)));
+    assert_eq!(report["attackers"].as_array().map(Vec::len), Some(5000));
+    let table = poq(&["simulate", "-"], network);
+    assert!(table.succeeds().out.contains("chrf, boost x ") && table.out.lines().count() < 40, "{}", table.out);
+    let beyond = r#"{"network": {"evaluators": [{"model": "chrf", "count": 100000}, {"model": "rouge-l"}]}}"#;
+    poq(&["simulate", "-"], beyond).fails(2, &["network.evaluators", "100001 instances", "up to 100000"]);
+}

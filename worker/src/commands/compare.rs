@@ -1,0 +1,97 @@
+//! `poq compare`: two mechanisms on the same random numbers.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use poq_core::Scenario;
+use poq_core::compare::{Compared, Comparison};
+
+use super::simulate::{ScenarioSource, read_scenario, set_all};
+use super::table::{interval, number, table};
+use crate::fault::{Fault, Outcome};
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// Rounds between looks at Ctrl-C.
+const CHUNK: u64 = 1 << 18;
+
+/// The scenario, with its own --preset and --set, is mechanism A.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    source: ScenarioSource,
+    /// Scenario of mechanism B (seed and rounds are those of A); without it, B is A with --change
+    #[arg(long, value_name = "SCENARIO")]
+    against: Option<PathBuf>,
+    /// Set any field of mechanism B, such as consensus.rule=median
+    #[arg(long, value_name = "PATH=VALUE")]
+    change: Vec<String>,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    interrupt::watch()?;
+    let (dataset, a) = arguments.source.load()?;
+    let other = match &arguments.against {
+        Some(path) => Scenario { seed: a.seed, rounds: a.rounds, ..read_scenario(path)? },
+        None => a.clone(),
+    };
+    let b = set_all(other, "--change", &arguments.change)?;
+    if a == b {
+        return Err(Fault::input("A and B are the same; give --against SCENARIO or --change PATH=VALUE"));
+    }
+    let mut comparison = Comparison::new(&dataset, &a, &b)?;
+    let mut progress = (a.rounds > 8 * CHUNK).then(|| Progress::new("compare", "rounds", a.rounds));
+    while comparison.rounds_left() > 0 && !interrupt::requested() {
+        let before = comparison.rounds_done();
+        comparison.run(CHUNK);
+        if let Some(progress) = &mut progress {
+            progress.advance(comparison.rounds_done() - before);
+        }
+    }
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    let compared = comparison.finding(&dataset);
+    if arguments.json {
+        super::print_json(&compared)?
+    } else {
+        super::print(&summary(&compared))?
+    }
+    interrupt::check()
+}
+
+fn summary(compared: &Compared) -> String {
+    let row = |node: &poq_core::compare::ComparedNode| {
+        vec![
+            node.id.clone(),
+            number(node.reward_mean_a),
+            number(node.reward_mean_b),
+            number(node.difference),
+            interval(node.ci95_monte_carlo),
+            interval(node.ci95_prompts),
+        ]
+    };
+    let header = ["node", "A", "B", "B less A", "95% draws", "95% prompts"];
+    let mut lines = vec![
+        format!(
+            "{} rounds of each mechanism, {} begun by the same random number",
+            compared.rounds, compared.rounds_in_step
+        ),
+        String::new(),
+        table(header, 1, compared.nodes.iter().map(row)).to_string(),
+        String::new(),
+    ];
+    lines.extend(compared.nodes.iter().map(|node| compared.words(node)));
+    lines.push(String::new());
+    for (name, mechanism) in [("A", &compared.mechanism_a), ("B", &compared.mechanism_b)] {
+        lines.push(format!(
+            "{name}: consensus against truth, Pearson {}; reward against truth per millisecond, Kendall tau {}",
+            number(mechanism.pearson_consensus_truth),
+            number(mechanism.kendall_reward_efficiency)
+        ));
+    }
+    lines.join("\n")
+}
