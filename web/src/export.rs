@@ -156,7 +156,8 @@ mod tests {
         let lines: Vec<&str> = text.trim_end().split("\r\n").collect();
         assert_eq!(lines.len(), 6);
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()));
-        let mean: f64 = lines[1].split(',').nth(4).and_then(|field| field.parse().ok()).expect("a number");
+        let column = COLUMNS.iter().position(|name| *name == "reward_mean").expect("a column");
+        let mean: f64 = lines[1].split(',').nth(column).and_then(|field| field.parse().ok()).expect("a number");
         assert_eq!(Some(mean), report.inference_nodes[0].reward_mean);
         assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
     }

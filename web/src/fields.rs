@@ -6,7 +6,7 @@
 use poq_core::Scenario;
 use poq_core::consensus::Consensus;
 use poq_core::limits::{self, Bounds};
-use poq_core::reward::Money;
+use poq_core::reward::{Money, Staking};
 use poq_core::scenario::ScenarioError;
 use serde_json::Value;
 
@@ -227,11 +227,62 @@ pub const MONEY: [NumberField; 2] = [
     },
 ];
 
+/// Routing by past reward.
+pub const SOFTMAX: [NumberField; 2] = [
+    NumberField {
+        path: "inference_draw.temperature",
+        label: "temperature",
+        unit: "reward",
+        bounds: limits::TEMPERATURE,
+        help: "The higher, the more evenly nodes are asked; near 0, only who earned most is.",
+        ..PARAMETER
+    },
+    NumberField {
+        path: "inference_draw.prior",
+        label: "reward taken for granted",
+        unit: "reward",
+        bounds: limits::REWARD,
+        help: "Every node counts as having earned this once before the first round: a high one makes each be tried.",
+        ..PARAMETER
+    },
+];
+
+/// Stakes at risk.
+pub const STAKING: [NumberField; 3] = [
+    NumberField {
+        path: "staking.slash_distance",
+        label: "distance that costs stake",
+        unit: "points",
+        bounds: limits::SCORE,
+        step: 0.5,
+        help: "A score further than this from the consensus costs its evaluator stake.",
+        ..PARAMETER
+    },
+    NumberField {
+        path: "staking.slash_share",
+        label: "share lost each time",
+        unit: "of the stake",
+        bounds: limits::SHARE,
+        help: "How much of the stake that is left is lost, and taken from the reward.",
+        ..PARAMETER
+    },
+    NumberField {
+        path: "staking.min_stake",
+        label: "stake to be heard",
+        unit: "reward",
+        bounds: limits::STAKE,
+        step: 0.05,
+        help: "With less left, an evaluator’s score does not count and is not paid.",
+        ..PARAMETER
+    },
+];
+
 /// A choice: value in files and words.
 pub type Choice = (&'static str, &'static str);
 
 /// Who answers.
-pub const INFERENCE_DRAWS: [Choice; 2] = [("uniform", "one node, drawn evenly"), ("all", "every node")];
+pub const INFERENCE_DRAWS: [Choice; 3] =
+    [("uniform", "one node, drawn evenly"), ("all", "every node"), ("softmax", "one node, by what it earned so far")];
 /// How latencies become costs.
 pub const COST_NORMALIZATIONS: [Choice; 3] =
     [("min_max", "min-max"), ("ratio_to_max", "ratio to the slowest"), ("log_min_max", "min-max of the logarithm")];
@@ -270,9 +321,15 @@ pub fn preset_value(scenario: &Scenario, path: &str) -> Value {
     {
         preset = preset.with("consensus.rule", scenario.consensus.name()).unwrap_or(preset);
     }
-    // Money comes with its defaults when it comes.
+    // Money, stakes and routing come with their defaults when they come.
     if preset.money.is_none() && path.starts_with("money.") {
         preset.money = Some(Money::default());
+    }
+    if preset.staking.is_none() && path.starts_with("staking.") {
+        preset.staking = Some(Staking::default());
+    }
+    if path.starts_with("inference_draw.") && preset.inference_draw.name() != scenario.inference_draw.name() {
+        preset = preset.with("inference_draw", scenario.inference_draw.name()).unwrap_or(preset);
     }
     get(&preset, path)
 }
@@ -337,6 +394,18 @@ mod tests {
             let changed = scenario.with(field.path, "0.5").expect("allowed");
             assert_eq!(get(&changed, field.path).as_f64(), Some(0.5));
             assert_eq!(reset(&changed, field.path), Ok(scenario.clone()));
+        }
+    }
+
+    #[test]
+    fn stakes_and_routing_have_their_own_defaults() {
+        let scenario =
+            Scenario { staking: Some(Staking::default()), ..Scenario::default() }.with("inference_draw", "softmax");
+        let scenario = scenario.expect("allowed");
+        for field in STAKING.iter().chain(&SOFTMAX) {
+            let changed = scenario.with(field.path, "0.75").expect("allowed");
+            assert_eq!(get(&changed, field.path).as_f64(), Some(0.75));
+            assert_eq!(reset(&changed, field.path), Ok(scenario.clone()), "{}", field.path);
         }
     }
 

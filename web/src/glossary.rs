@@ -29,7 +29,7 @@ const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.1631
 const STATISTICS: Source = Source::Known("standard statistics");
 
 /// Every term, in the order of the help.
-pub const TERMS: [Term; 24] = [
+pub const TERMS: [Term; 26] = [
     Term {
         id: "round",
         name: "round",
@@ -146,6 +146,23 @@ pub const TERMS: [Term; 24] = [
                      and the form of closeness are assumed.",
         formula: Some("inference: α c/10 − β cost    evaluator: α (1 − |s − c|/10) − β cost"),
         source: AUTHORS,
+    },
+    Term {
+        id: "routing",
+        name: "routing by past reward",
+        definition: "Who answers is drawn with a probability that grows with the mean of what a node has earned so far (softmax). \
+                     Rounds then depend on those before them, so that intervals stand on twenty batches of rounds. Assumed.",
+        formula: Some("P(f) ∝ exp(mean past reward of f / temperature)"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "slashing",
+        name: "stakes at risk",
+        definition: "An evaluator whose score lies further from the consensus than the distance loses a share of the stake it has \
+                     left, which is taken from its reward. With too little left it may be drawn but is not heard and not \
+                     paid. Stakes count in units of reward. The papers have no stakes: all of this is assumed.",
+        formula: Some("|s − c| > distance: stake ← stake × (1 − share)"),
+        source: Source::Assumed,
     },
     Term {
         id: "profit",

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use poq_core::scenario::{Scenario, ScenarioError};
+use poq_core::scenario::{InferenceDraw, Scenario, ScenarioError};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
@@ -62,6 +62,10 @@ pub fn Controls(props: &ControlsProps) -> Html {
                 <Select path="inference_draw" label="Who answers" choices={&fields::INFERENCE_DRAWS[..]}
                     help="Which inference nodes answer the task of a round." scenario={scenario.clone()}
                     on_change={on_change.clone()} />
+                if matches!(scenario.inference_draw, InferenceDraw::Softmax { .. }) {
+                    { for fields::SOFTMAX.iter().map(|&field| number(field, None)) }
+                    <Terms ids={&["routing"][..]} />
+                }
                 <Select path="cost_normalization" label="Cost" choices={&fields::COST_NORMALIZATIONS[..]}
                     help="How mean latencies become costs from 0 to 1, within each pool of nodes."
                     scenario={scenario.clone()} on_change={on_change.clone()} />
@@ -72,7 +76,10 @@ pub fn Controls(props: &ControlsProps) -> Html {
                 <legend>{ "Consensus" }</legend>
                 <ConsensusRule scenario={scenario.clone()} fault={fault.clone()} on_change={on_change.clone()} />
             </fieldset>
-            <Money scenario={scenario.clone()} fault={fault.clone()} on_change={on_change.clone()} />
+            <Optional path="staking" legend="Stakes of evaluators" label="stakes at risk" fields={&fields::STAKING[..]} terms={&["slashing"][..]}
+                is_on={scenario.staking.is_some()} fault={fault.clone()} scenario={scenario.clone()} on_change={on_change.clone()} />
+            <Optional path="money" legend="Money" label="profit in money" fields={&fields::MONEY[..]} terms={&["profit"][..]}
+                is_on={scenario.money.is_some()} fault={fault.clone()} scenario={scenario.clone()} on_change={on_change.clone()} />
             if let Some(summary) = summary {
                 <Attacks scenario={scenario.clone()} summary={Rc::clone(summary)} fault={fault.clone()}
                     on_change={on_change.clone()} />
@@ -95,36 +102,49 @@ pub fn Controls(props: &ControlsProps) -> Html {
     }
 }
 
-/// Whether rewards are told in money, and at which prices.
+/// A part of the scenario that is there or not, with its fields.
 #[derive(Clone, PartialEq, Properties)]
-struct MoneyProps {
+struct OptionalProps {
+    path: &'static str,
+    legend: &'static str,
+    label: &'static str,
+    fields: &'static [fields::NumberField],
+    terms: &'static [&'static str],
+    is_on: bool,
     scenario: Scenario,
     fault: Option<ScenarioError>,
     on_change: Callback<Result<Scenario, ScenarioError>>,
 }
 
 #[component]
-fn Money(props: &MoneyProps) -> Html {
-    let MoneyProps { scenario, fault, on_change } = props;
+fn Optional(props: &OptionalProps) -> Html {
+    let OptionalProps { path, legend, label, fields, terms, is_on, scenario, fault, on_change } = props;
     let toggle = {
-        let (scenario, on_change) = (scenario.clone(), on_change.clone());
+        let (scenario, on_change, path) = (scenario.clone(), on_change.clone(), *path);
         move |event: Event| {
-            let checked = event.target_unchecked_into::<HtmlInputElement>().checked();
-            on_change.emit(Ok(Scenario { money: checked.then(Default::default), ..scenario.clone() }));
+            let input = event.target_unchecked_into::<HtmlInputElement>();
+            let checked = input.checked();
+            let outcome = scenario.with(path, if checked { "{}" } else { "null" });
+            if outcome.is_err() {
+                // A refused change is not shown as made.
+                input.set_checked(!checked);
+            }
+            on_change.emit(outcome);
         }
     };
     let fault_of = |path: &str| fault.as_ref().filter(|fault| fault.path == path).map(|fault| fault.message.clone());
     html! {
         <fieldset>
-            <legend>{ "Money" }</legend>
-            <label class="check">
-                <input id="money" type="checkbox" checked={scenario.money.is_some()} onchange={toggle} />{ "profit in money" }
-            </label>
-            if scenario.money.is_some() {
-                { for fields::MONEY.iter().map(|&field| html! {
+            <legend>{ *legend }</legend>
+            <label class="check"><input id={*path} type="checkbox" checked={*is_on} onchange={toggle} />{ *label }</label>
+            if let Some(words) = fault_of(path) {
+                <p class="fault" role="alert">{ words }</p>
+            }
+            if *is_on {
+                { for fields.iter().map(|&field| html! {
                     <Number key={field.path} {field} scenario={scenario.clone()} on_change={on_change.clone()} fault={fault_of(field.path)} />
                 }) }
-                <Terms ids={&["profit"][..]} />
+                <Terms ids={*terms} />
             }
         </fieldset>
     }
@@ -147,9 +167,11 @@ struct SelectProps {
 #[component]
 fn Select(props: &SelectProps) -> Html {
     let SelectProps { path, label, help, choices, own, scenario, on_change } = props;
-    let set = fields::get(scenario, path).as_str().map(str::to_owned);
+    // A choice with parameters is an object that names it.
+    let name = |value: serde_json::Value| value.get("rule").unwrap_or(&value).as_str().map(str::to_owned);
+    let set = name(fields::get(scenario, path));
     let value = set.clone().or_else(|| own.clone()).unwrap_or_default();
-    let changed = fields::get(scenario, path) != fields::preset_value(scenario, path);
+    let changed = name(fields::get(scenario, path)) != name(fields::preset_value(scenario, path));
     let id = path.replace('.', "-");
     let onchange = {
         let (scenario, on_change, path, own) = (scenario.clone(), on_change.clone(), path.clone(), own.clone());

@@ -292,8 +292,9 @@ fn node_sum(terms: &RewardTerms, consensus: f64) -> String {
 }
 
 fn evaluator_sum(terms: &RewardTerms, score: f64, consensus: f64) -> String {
+    let slashed = if terms.slashed > 0.0 { format!(" − {} lost", four(terms.slashed)) } else { String::new() };
     format!(
-        "{} × (1 − |{} − {}|/10) − {} × {} = {}",
+        "{} × (1 − |{} − {}|/10) − {} × {}{slashed} = {}",
         format::plain(terms.alpha),
         four(score),
         four(consensus),
@@ -309,8 +310,10 @@ mod tests {
 
     #[test]
     fn sums_have_their_numbers_filled_in() {
-        let terms = RewardTerms { alpha: 1.0, quality: 0.75, beta: 0.5, cost: 0.2, reward: 0.65 };
+        let terms = RewardTerms { alpha: 1.0, quality: 0.75, beta: 0.5, cost: 0.2, slashed: 0.0, reward: 0.65 };
         assert_eq!(node_sum(&terms, 7.5), "α c/10 − β cost = 1 × 7.5000/10 − 0.5 × 0.2000 = 0.6500");
         assert_eq!(evaluator_sum(&terms, 5.0, 7.5), "1 × (1 − |5.0000 − 7.5000|/10) − 0.5 × 0.2000 = 0.6500");
+        let terms = RewardTerms { slashed: 0.1, reward: 0.55, ..terms };
+        assert!(evaluator_sum(&terms, 5.0, 7.5).ends_with("− 0.5 × 0.2000 − 0.1000 lost = 0.5500"));
     }
 }

@@ -27,6 +27,7 @@ fn role(title: &str, quality: &str, nodes: &[NodeReport], summary: &Summary) -> 
     let key = |node: &NodeReport| node.reward_mean.unwrap_or(f64::NEG_INFINITY);
     sorted.sort_by(|a, b| key(b).total_cmp(&key(a)));
     let in_money = nodes.iter().any(|node| node.break_even_reward.is_some());
+    let at_stake = nodes.iter().any(|node| node.stake.is_some());
     html! {
         <table>
             <caption>{ title.to_owned() }{ more(nodes.len()) }</caption>
@@ -45,6 +46,10 @@ fn role(title: &str, quality: &str, nodes: &[NodeReport], summary: &Summary) -> 
                     if in_money {
                         <th scope="col">{ "profit" }</th>
                         <th scope="col">{ "break-even reward" }</th>
+                    }
+                    if at_stake {
+                        <th scope="col">{ "stake left" }</th>
+                        <th scope="col">{ "stake lost each time" }</th>
                     }
                 </tr>
             </thead>
@@ -75,6 +80,10 @@ fn row(node: &NodeReport, summary: &Summary) -> Html {
             if let Some(break_even) = node.break_even_reward {
                 <td>{ format::mean(node.profit_mean) }</td>
                 <td>{ format::number(break_even) }</td>
+            }
+            if let Some(stake) = node.stake {
+                <td>{ format::number(stake) }</td>
+                <td>{ format::mean(node.slashed_mean) }</td>
             }
         </tr>
     }

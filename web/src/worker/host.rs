@@ -4,6 +4,7 @@ use poq_core::round::OpenedRound;
 use poq_core::scenario::ScenarioError;
 use poq_core::{Dataset, Scenario, Simulation};
 
+use super::datasets::Datasets;
 use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker};
 
 /// Length of a slice of work.
@@ -22,8 +23,10 @@ const MAX_CELLS: usize = 4_000_000;
 /// The worker's state.
 #[derive(Debug, Default)]
 pub struct Host {
-    dataset: Option<Result<Dataset, String>>,
-    /// What came before the dataset did.
+    datasets: Datasets,
+    /// Hash of the dataset that the page was told of.
+    announced: Option<String>,
+    /// What came before its dataset did.
     waiting: Vec<ToWorker>,
     jobs: Vec<Job>,
     /// The simulation behind the last opened round: the next round is one step on.
@@ -51,33 +54,41 @@ enum Goal {
 }
 
 impl Host {
-    /// Takes the dataset, or why there is none, and then what was asked for meanwhile.
+    /// Takes the dataset beside the page, or why there is none, and then what was asked for meanwhile.
     pub fn loaded(&mut self, dataset: Result<Dataset, String>, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
         match &dataset {
-            Ok(dataset) => send(FromWorker::Loaded(Summary::of(dataset))),
+            Ok(dataset) => announce(&mut self.announced, dataset, send),
             Err(message) => send(failed(Part::Dataset, message)),
         }
-        self.dataset = Some(dataset);
+        self.datasets.set_given(dataset);
         for message in std::mem::take(&mut self.waiting) {
             self.receive(message, now_ms, send);
         }
     }
 
-    /// Takes a request; it waits for the dataset if need be.
+    /// Takes a request; it waits for its dataset if need be.
     pub fn receive(&mut self, message: ToWorker, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
-        let Some(dataset) = &self.dataset else {
+        let preset = match &message {
+            ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
+            ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
+            ToWorker::Cancel { id } => self.preset_of(*id),
+        };
+        if !self.datasets.prepare(&preset) {
             self.waiting.push(message);
             return;
-        };
-        let dataset = match dataset {
+        }
+        let dataset = match self.datasets.get(&preset) {
             Ok(dataset) => dataset,
             Err(reason) => {
                 if let ToWorker::Digest { token, .. } = message {
-                    send(FromWorker::Digest { token, outcome: Err(reason.clone()) });
+                    send(FromWorker::Digest { token, outcome: Err(reason.to_owned()) });
                 }
                 return;
             }
         };
+        if matches!(message, ToWorker::Run { .. }) {
+            announce(&mut self.announced, dataset, send);
+        }
         match message {
             ToWorker::Run { id, scenario } => {
                 self.jobs.retain(|job| !matches!(job.goal, Goal::Run { .. }));
@@ -133,6 +144,12 @@ impl Host {
         }
     }
 
+    /// The preset of the scenario that run `id` runs.
+    fn preset_of(&self, id: u32) -> String {
+        let is_it = |job: &&Job| matches!(job.goal, Goal::Run { id: running, .. } if running == id);
+        self.jobs.iter().find(is_it).map(|job| job.scenario.preset.clone()).unwrap_or_default()
+    }
+
     /// Whether there is work for [`Host::work`].
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -141,13 +158,12 @@ impl Host {
 
     /// Works for a slice of about 20 ms by `clock_ms`, on each job in turn.
     pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
-        let Some(Ok(dataset)) = &self.dataset else {
-            return;
-        };
         if self.jobs.is_empty() {
             return;
         }
         let mut job = self.jobs.remove(0);
+        // A job is there only with its dataset.
+        let Ok(dataset) = self.datasets.get(&job.scenario.preset) else { return };
         if !job.slice(clock_ms) {
             if let Goal::Run { id, progress_due_ms, partial_due_ms } = &mut job.goal {
                 let now_ms = clock_ms();
@@ -244,6 +260,19 @@ fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioErro
 /// How many nodes a page simulates. Each attack takes a run of its own besides, in which its nodes are honest.
 fn nodes_allowed(tasks: usize, attacks: usize) -> usize {
     MAX_NODES.min(MAX_CELLS / tasks.max(1) / (1 + attacks))
+}
+
+/// Tells the page of the dataset, if it does not know of it as the last.
+fn announce(announced: &mut Option<String>, dataset: &Dataset, send: &mut impl FnMut(FromWorker)) {
+    if announced.as_ref() != Some(&dataset.hash) {
+        *announced = Some(dataset.hash.clone());
+        send(FromWorker::Loaded(Summary::of(dataset)));
+    }
+}
+
+/// The preset that a scenario's JSON names.
+fn preset_named(scenario_json: &str) -> String {
+    Scenario::from_json(scenario_json).map(|scenario| scenario.preset).unwrap_or_default()
 }
 
 fn failed(part: Part, message: &str) -> FromWorker {
@@ -377,6 +406,25 @@ mod tests {
             .collect();
         assert_eq!(paths[..2], ["evaluators_per_round", "network"]);
         assert!(paths[2].contains("`rounds`"), "{}", paths[2]);
+    }
+
+    #[test]
+    fn a_run_names_its_dataset_when_that_changes() {
+        let mut bench = Bench::new(7.0);
+        let mut told = Vec::new();
+        for (id, preset) in [(1, "default"), (2, "paper-2512.16317"), (3, "paper-2512.16317"), (4, "default")] {
+            bench.ask(run(id, &format!(r#"{{"preset": "{preset}", "rounds": 50}}"#)));
+            for message in bench.work_to_end() {
+                match message {
+                    FromWorker::Loaded(summary) => told.push((id, summary.name.id)),
+                    FromWorker::Done { id: done, report, .. } => {
+                        assert_eq!((done, report.dataset.id == "paper-2512.16317"), (id, preset != "default"));
+                    }
+                    other => panic!("unexpected {other:?}"),
+                }
+            }
+        }
+        assert_eq!(told, [(2, "paper-2512.16317".to_owned()), (4, fixture::dataset().manifest.id)]);
     }
 
     #[test]
