@@ -71,7 +71,15 @@ fn rounds(criterion: &mut Criterion) {
         let patch = json!({"consensus": {"rule": rule}, "evaluators_per_round": 8, "network": {"evaluators": pool}});
         (format!("{rule}, K = 8"), patch)
     });
-    let scenarios = scenarios.into_iter().map(|(name, patch)| (name.to_owned(), patch)).chain(of_eight);
+    // A round should not cost more the larger the network is.
+    let of_many = [100, 10_000].map(|count| {
+        let groups = |ids: Vec<&String>| Vec::from_iter(ids.iter().map(|id| json!({"model": id, "count": count})));
+        let inference = groups(dataset.manifest.inference_nodes.iter().map(|entry| &entry.id).collect());
+        let evaluators = groups(dataset.manifest.evaluators.iter().map(|entry| &entry.id).collect());
+        let nodes = count * (inference.len() + evaluators.len());
+        (format!("{nodes} nodes, K = 3"), json!({"network": {"inference": inference, "evaluators": evaluators}}))
+    });
+    let scenarios = scenarios.into_iter().map(|(name, patch)| (name.to_owned(), patch)).chain(of_many).chain(of_eight);
     for (name, mut patch) in scenarios {
         patch["rounds"] = json!(ROUNDS);
         let scenario = Scenario::from_patch(&patch).expect("a valid scenario");

@@ -156,7 +156,7 @@ impl Comparison {
         let Paired { runs: [a, b], inference, evaluators, rounds_in_step, .. } = &self.paired;
         let prompts = a.network.tasks.len();
         let replicates = replicate_weights(a.scenario.seed, prompts);
-        let counts = Counts { rounds: self.rounds_done(), batches: self.paired.batches(), prompts: prompts as u64 };
+        let counts = Counts { rounds: self.rounds_done(), prompts: prompts as u64 };
         let [mechanism_a, mechanism_b] = [a, b].map(|run| Alignment::new(&run.brief(dataset)));
         let models = dataset.manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect();
         let pool = Pool { role: Role::Inference, nodes: &a.network.inference, models, sums: inference };
@@ -198,8 +198,6 @@ fn same_nodes(path: &str, a: &[Instance], b: &[Instance]) -> Result<(), Scenario
 #[derive(Clone, Copy)]
 struct Counts {
     rounds: u64,
-    /// Batches of rounds that are independent.
-    batches: u64,
     prompts: u64,
 }
 
@@ -215,7 +213,7 @@ struct Pool<'a> {
 impl Pool<'_> {
     fn compared(&self, tallies: [&Tally; 2], replicates: &[Vec<u32>], counts: Counts) -> Vec<ComparedNode> {
         let sides = tallies.map(Tally::by_node);
-        let differences = differences([&sides[0], &sides[1]], self.sums, counts.batches, replicates);
+        let differences = differences([&sides[0], &sides[1]], self.sums, replicates);
         let compared = |(node, paid): (usize, Difference)| {
             let Difference { means, difference, ci95_monte_carlo, ci95_prompts } = paid;
             let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding(tallies, node));

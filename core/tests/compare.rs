@@ -176,8 +176,8 @@ fn every_difference_agrees_with_rounds_replayed_one_by_one() {
         assert_eq!((got.rounds, got.rounds_in_step, got.prompts), (250, 250, 12));
         let sides = [opened(&dataset, &a, 0..), opened(&dataset, &b, 0..)];
         let replicates = replicates(5, 12);
-        // 250 rounds in 20 batches, rounded up, where a rule remembers.
-        let batch = if [&a, &b].iter().any(|one| json!(one.consensus)["w_min"].is_number()) { 13 } else { 1 };
+        // 250 rounds in 30 batches, rounded up, where a rule remembers.
+        let batch = if [&a, &b].iter().any(|one| json!(one.consensus)["w_min"].is_number()) { 9 } else { 1 };
         let of_node = |node| plain([&sides[0], &sides[1]], batch, node, &replicates);
         agrees(&got, &(0..got.nodes.len()).map(of_node).collect::<Vec<_>>());
     }

@@ -54,7 +54,7 @@ fn groups_are_named_by_what_tells_them_apart() {
     );
 }
 
-/// What a group's payments come to, round by round: by task for the prompts, by round for the draws.
+/// What a group's payments come to, round by round: by task for the prompts, by batches of rounds for the draws.
 #[test]
 fn groups_agree_with_plain_arithmetic() {
     let dataset = dataset();
@@ -66,10 +66,10 @@ fn groups_agree_with_plain_arithmetic() {
         for (group, members) in report.evaluator_groups.iter().zip(members) {
             let cost = group.cost;
             let mut paid: Vec<f64> = Vec::new();
-            let mut by_round: Vec<(f64, f64)> = Vec::new();
-            for answers in &rounds {
+            let mut batches: Vec<(f64, f64)> = Vec::new();
+            for rounds in rounds.chunks(rounds.len().div_ceil(30)) {
                 let (mut n, mut sum) = (0.0, 0.0);
-                for answer in answers {
+                for answer in rounds.iter().flatten() {
                     for given in answer.scores.iter().filter(|given| members.contains(&given.evaluator)) {
                         let reward = 1.0 - (given.score - answer.consensus).abs() / 10.0 - 0.5 * cost;
                         paid.push(reward);
@@ -78,7 +78,7 @@ fn groups_agree_with_plain_arithmetic() {
                     }
                 }
                 if n > 0.0 {
-                    by_round.push((n, sum));
+                    batches.push((n, sum));
                 }
             }
             assert_eq!(group.rounds, paid.len() as u64);
@@ -86,11 +86,11 @@ fn groups_agree_with_plain_arithmetic() {
             close("mean", group.reward_mean, mean);
             let squares: f64 = paid.iter().map(|reward| (reward - mean).powi(2)).sum();
             close("sd", group.reward_sd, (squares / (paid.len() as f64 - 1.0)).sqrt());
-            // The ratio of two sums over rounds (delta method).
-            let rounds = by_round.len() as f64;
-            let residuals: f64 = by_round.iter().map(|(n, sum)| (sum - mean * n).powi(2)).sum();
-            let error = (residuals * rounds / (rounds - 1.0)).sqrt() / paid.len() as f64;
-            let half = stats::student_t_975(by_round.len() as u64 - 1) * error;
+            // The ratio of two sums over batches (delta method).
+            let count = batches.len() as f64;
+            let residuals: f64 = batches.iter().map(|(n, sum)| (sum - mean * n).powi(2)).sum();
+            let error = (residuals * count / (count - 1.0)).sqrt() / paid.len() as f64;
+            let half = stats::student_t_975(batches.len() as u64 - 1) * error;
             let [low, high] = group.ci95_monte_carlo.expect("an interval");
             close("low", Some(low), mean - half);
             close("high", Some(high), mean + half);

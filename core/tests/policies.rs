@@ -170,7 +170,7 @@ fn gains_compare_means_where_the_past_decides_who_takes_part() {
         json!([{"nodes": ["e1"], "kind": "sabotage", "by": 6}, {"nodes": ["n0"], "kind": "downgrade", "to": "n3"}]);
     for patch in [
         json!({"inference_draw": {"rule": "softmax", "temperature": 0.05}}),
-        json!({"staking": {"slash_distance": 2, "slash_share": 0.05}}),
+        json!({"staking": {"slash_distance": 2, "slash_share": 0.005}}),
         json!({"consensus": {"rule": "ema_trust"}}),
     ] {
         let mut scenario = Scenario::from_patch(&patch).expect("valid");

@@ -212,7 +212,7 @@ mod tests {
         }
         let unknown: Output = "reward_mean:evaluator:c".parse().expect("well formed");
         let error = unknown.of(&brief).expect_err("no such node").to_string();
-        assert!(error.contains("`output`: `c` is no evaluator of this network; allowed: a"), "{error}");
+        assert!(error.contains("`output`: `c` is no evaluator node of this network; allowed: a"), "{error}");
         for text in ["reward", "reward_mean", "reward_mean:node:a", "reward_gap:inference:a"] {
             let error = text.parse::<Output>().expect_err(text);
             assert!(error.path == "output" && error.message.contains("allowed:"), "{error}");

@@ -95,9 +95,9 @@ impl Counterfactual {
                 attackers.positions.iter().map(|&position| nodes[position].cost).collect()
             };
             let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &network.of(role)[position]));
-            let (tasks, answers) = (network.tasks.len(), honest.answers());
+            let tasks = network.tasks.len();
             let sides = [&honest.network, network]
-                .map(|network| Tally::new(role, &own(network), cohorts.clone(), tasks, scenario, answers));
+                .map(|network| Tally::new(role, &own(network), cohorts.clone(), tasks, scenario));
             all.push(Self {
                 attack,
                 honest,
@@ -119,7 +119,8 @@ impl Counterfactual {
     /// Runs the honest run up to round `until` and compares the payments since the last time.
     pub(crate) fn follow(&mut self, until: u64) {
         let Self { attackers, honest, sides, nodes, groups, payments, .. } = self;
-        let batch = honest.batch;
+        // What is independent: rounds, or batches of them.
+        let batch = if honest.remembers() { honest.batch } else { 1 };
         let mut round = honest.rounds_done();
         while honest.rounds_done() < until {
             honest.play::<0, false>(until, &mut |answer| attackers.note(answer, &mut payments[0]));
@@ -134,7 +135,7 @@ impl Counterfactual {
                 {
                     *rest = after;
                     let attacker = attacker as usize;
-                    desk.pay::<false>(round, task as usize, attacker, value);
+                    desk.pay::<false>(task as usize, attacker, value);
                     nodes.pay(side, attacker, value);
                     if let Some(groups) = groups {
                         groups.pay(side, cohorts[attacker] as usize, value);
@@ -153,22 +154,18 @@ impl Counterfactual {
     /// What each attacker earns, honest and attacking.
     pub(crate) fn by_node(&self, replicates: &[Vec<u32>]) -> Vec<Difference> {
         let sides = self.sides.each_ref().map(Tally::by_node);
-        differences([&sides[0], &sides[1]], &self.nodes, self.batches(), replicates)
+        differences([&sides[0], &sides[1]], &self.nodes, replicates)
     }
 
     /// The same for each cohort, with its attackers; none where each is a cohort of its own.
     pub(crate) fn by_cohort(&self, replicates: &[Vec<u32>]) -> Option<Vec<(Vec<usize>, Difference)>> {
         let sides = self.sides.each_ref().map(Tally::by_cohort);
-        let differences = differences([&sides[0], &sides[1]], self.groups.as_ref()?, self.batches(), replicates);
+        let differences = differences([&sides[0], &sides[1]], self.groups.as_ref()?, replicates);
         let cohorts = self.sides[0].cohorts();
         let mut members = vec![Vec::new(); cohorts.len()];
         for (&cohort, &node) in cohorts.of.iter().zip(&self.attackers.positions) {
             members[cohort as usize].push(node);
         }
         Some(members.into_iter().zip(differences).collect())
-    }
-
-    fn batches(&self) -> u64 {
-        self.honest.rounds_done().div_ceil(self.honest.batch)
     }
 }

@@ -74,7 +74,7 @@ pub struct Simulation {
     pub(crate) dishonest: Option<Dishonest>,
     /// One for each attack.
     pub(crate) counterfactuals: Vec<Counterfactual>,
-    /// Rounds of a batch, where rounds depend on each other; else 1.
+    /// Rounds of a batch, where single payments are not independent.
     batch: u64,
     /// Of a round's task, inference node (one where all answer) and set of evaluators.
     ranges: Ranges<3>,
@@ -145,17 +145,17 @@ impl Simulation {
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Network::without(dataset, scenario, honest)?;
-        let answers = answers(scenario, &network);
-        let tally = |role, cohorts: &Cohorts| {
-            let costs: Vec<f64> = network.of(role).iter().map(|node| node.cost).collect();
-            Tally::new(role, &costs, cohorts.clone(), network.tasks.len(), scenario, answers)
-        };
-        let mut inference = tally(Role::Inference, &network.inference_cohorts);
-        let mut evaluators = tally(Role::Evaluator, &network.evaluator_cohorts);
+        let everybody_answers = scenario.inference_draw == InferenceDraw::All && network.inference.len() > 1;
         let remembers = remembers(scenario);
-        if remembers {
-            (inference, evaluators) = (inference.in_batches(), evaluators.in_batches());
-        }
+        let tally = |role, cohorts: &Cohorts, may_be_paid_twice: bool| {
+            let costs: Vec<f64> = network.of(role).iter().map(|node| node.cost).collect();
+            let tally = Tally::new(role, &costs, cohorts.clone(), network.tasks.len(), scenario);
+            // Several payments of one round, to a node or to its like, are not independent.
+            if remembers || may_be_paid_twice { tally.in_batches() } else { tally }
+        };
+        let (of_inference, of_evaluators) = (&network.inference_cohorts, &network.evaluator_cohorts);
+        let inference = tally(Role::Inference, of_inference, everybody_answers && !of_inference.are_single());
+        let evaluators = tally(Role::Evaluator, of_evaluators, everybody_answers || !of_evaluators.are_single());
         let evaluator_draw = EvaluatorDraw::new(network.evaluators.len() as u32, scenario.evaluators_per_round);
         let (nodes, router) = match scenario.inference_draw {
             InferenceDraw::Uniform => (network.inference.len() as u32, None),
@@ -189,7 +189,7 @@ impl Simulation {
                 .collect(),
             ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
             evaluator_draw,
-            batch: if remembers { scenario.rounds.div_ceil(BATCHES) } else { 1 },
+            batch: scenario.rounds.div_ceil(BATCHES),
             dishonest: Dishonest::new(&network, scenario.seed),
             counterfactuals: Vec::new(),
             rule: Rule::new(scenario.consensus, &network.evaluators, scenario.evaluators_per_round),
@@ -204,11 +204,6 @@ impl Simulation {
             scenario: scenario.clone(),
             network,
         })
-    }
-
-    /// Answers of a round.
-    fn answers(&self) -> usize {
-        answers(&self.scenario, &self.network)
     }
 
     /// Whether rounds depend on those before them.
@@ -340,7 +335,7 @@ impl Simulation {
     /// With a `K` above 0, that many evaluators are drawn, one node answers, and nobody is noisy or attacks: the usual run,
     /// a quarter quicker where the compiler knows that it is one. `PLAIN` says that both tallies are known to be plain.
     fn play<const K: usize, const PLAIN: bool>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
-        let end_of_batch = if self.remembers() { (self.rounds_done / self.batch + 1) * self.batch } else { u64::MAX };
+        let end_of_batch = (self.rounds_done / self.batch + 1) * self.batch;
         let stop = stop.min(self.series.next()).min(end_of_batch);
         // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
         let Self { network, models, scorers, scores, values, heard, draws, noise, sample, ranges, rule, .. } = self;
@@ -405,9 +400,9 @@ impl Simulation {
                     }
                 }
                 watch(&Scored { round, task, node, model, drawn, scores, values, consensus });
-                inference.pay::<PLAIN>(round, task, node, consensus);
+                inference.pay::<PLAIN>(task, node, consensus);
                 for (&evaluator, &value) in drawn.iter().zip(&*values) {
-                    evaluators.pay::<PLAIN>(round, task, evaluator as usize, value);
+                    evaluators.pay::<PLAIN>(task, evaluator as usize, value);
                 }
                 if let Some(router) = router {
                     router.paid(node, inference.reward(node, consensus));
@@ -429,11 +424,6 @@ impl Simulation {
             self.series.push(self.rounds_done, &self.inference, &self.evaluators, self.rule.weights());
         }
     }
-}
-
-/// Answers of a round.
-fn answers(scenario: &Scenario, network: &Network) -> usize {
-    if scenario.inference_draw == InferenceDraw::All { network.inference.len() } else { 1 }
 }
 
 /// Whether rounds depend on those before them: by trust weights, by stakes, or by who is asked.

@@ -18,7 +18,7 @@ use super::tally::Units;
 use super::{Scored, Simulation};
 
 /// Batches of a run whose rounds begin at the same words on both sides; up to twice as many where they do not.
-pub(super) const BATCHES: u64 = 20;
+pub(super) const BATCHES: u64 = 30;
 
 /// Two runs of one seed, word by word.
 #[derive(Debug)]
@@ -53,11 +53,6 @@ impl Paired {
     pub(crate) fn rounds_done(&self) -> u64 {
         let [a, b] = &self.runs;
         a.rounds_done.min(b.rounds_done)
-    }
-
-    /// Batches that have begun: what is independent.
-    pub(crate) fn batches(&self) -> u64 {
-        self.words.div_ceil(self.batch)
     }
 
     /// Plays on until both runs have done `rounds`, or all that they have. One of them may then be ahead.
@@ -102,6 +97,8 @@ pub(crate) struct PairedSums {
     open: Vec<[Paid; 2]>,
     /// Nodes with a payment in the batch at hand.
     touched: Vec<u32>,
+    /// By node: batches in which it took part, in each run.
+    batches: Vec<[u64; 2]>,
     /// By node: sums of the products of [`terms`], the upper triangle row by row.
     products: Vec<[f64; 10]>,
 }
@@ -121,7 +118,12 @@ fn terms([a, b]: [Paid; 2]) -> [f64; 4] {
 
 impl PairedSums {
     pub(super) fn new(nodes: usize) -> Self {
-        Self { open: vec![<[Paid; 2]>::default(); nodes], touched: Vec::new(), products: vec![[0.0; 10]; nodes] }
+        Self {
+            open: vec![<[Paid; 2]>::default(); nodes],
+            touched: Vec::new(),
+            batches: vec![[0; 2]; nodes],
+            products: vec![[0.0; 10]; nodes],
+        }
     }
 
     #[inline]
@@ -137,12 +139,19 @@ impl PairedSums {
 
     pub(super) fn end_batch(&mut self) {
         for &node in &self.touched {
+            self.batches[node as usize] = self.took_part(node as usize);
             let terms = terms(std::mem::take(&mut self.open[node as usize]));
             for (sum, product) in self.products[node as usize].iter_mut().zip(pairs(terms)) {
                 *sum += product;
             }
         }
         self.touched.clear();
+    }
+
+    /// Batches in which `node` took part, in each run, the one at hand included.
+    fn took_part(&self, node: usize) -> [u64; 2] {
+        let ([batches_a, batches_b], [a, b]) = (self.batches[node], self.open[node]);
+        [batches_a + u64::from(a.count > 0.0), batches_b + u64::from(b.count > 0.0)]
     }
 
     /// The sum over batches, the one at hand included, of the squared influence of a batch on `mean_b - mean_a` of
@@ -174,13 +183,8 @@ pub(crate) struct Difference {
     pub ci95_prompts: Option<Interval>,
 }
 
-/// How the rewards of the same units differ between two runs, whose joint moments over `batches` are `sums`.
-pub(crate) fn differences(
-    sides: [&Units<'_>; 2],
-    sums: &PairedSums,
-    batches: u64,
-    replicates: &[Vec<u32>],
-) -> Vec<Difference> {
+/// How the rewards of the same units differ between two runs, whose joint moments over batches are `sums`.
+pub(crate) fn differences(sides: [&Units<'_>; 2], sums: &PairedSums, replicates: &[Vec<u32>]) -> Vec<Difference> {
     let [a, b] = sides;
     let mut resampled = vec![Vec::with_capacity(replicates.len()); a.nodes.len()];
     let (mut sums_a, mut sums_b) = (Vec::new(), Vec::new());
@@ -200,8 +204,7 @@ pub(crate) fn differences(
         Difference {
             means,
             difference,
-            ci95_monte_carlo: difference
-                .and_then(|difference| monte_carlo_interval(sides, unit, sums, batches, difference)),
+            ci95_monte_carlo: difference.and_then(|difference| monte_carlo_interval(sides, unit, sums, difference)),
             ci95_prompts: stats::central_95(resampled),
         }
     };
@@ -209,22 +212,17 @@ pub(crate) fn differences(
 }
 
 /// The interval of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which
-/// the unit takes part in fewer rounds, or of the batches where these are fewer; where rounds are independent and the
-/// unit has the same ones on both sides, it is that of a paired t test.
-fn monte_carlo_interval(
-    sides: [&Units<'_>; 2],
-    unit: usize,
-    sums: &PairedSums,
-    batches: u64,
-    difference: f64,
-) -> Option<Interval> {
+/// the unit takes part in fewer batches; where these are single rounds, and the unit has the same ones on both sides, it
+/// is that of a paired t test.
+fn monte_carlo_interval(sides: [&Units<'_>; 2], unit: usize, sums: &PairedSums, difference: f64) -> Option<Interval> {
     let ratio = |side: &Units<'_>| {
         let values = side.totals[unit].values;
         // The slopes of one role have one sign, which a square does not show.
         Some(Ratio { scale: side.tally.scale(), mean: values.mean()?, payments: values.count as f64 })
     };
     let squares = sums.squared_influence(unit, [ratio(sides[0])?, ratio(sides[1])?]);
-    let count = sides[0].independent(unit).min(sides[1].independent(unit)).min(batches);
+    let [count_a, count_b] = sums.took_part(unit);
+    let count = count_a.min(count_b);
     // The error of the difference is the root of `squares * count / (count - 1)`.
     (count > 1).then(|| {
         let error = (squares * count as f64 / (count - 1) as f64).sqrt();

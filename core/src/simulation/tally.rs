@@ -45,25 +45,16 @@ pub(crate) struct Tally {
     cells: Vec<Cell>,
     /// By node: its sums over all tasks, in networks too large for cells of their own.
     nodes: Option<Vec<Cell>>,
-    /// By node, where it is paid several times a round.
-    node_rounds: Option<Vec<RoundMoments>>,
-    /// By cohort, where several of its nodes are paid in a round.
-    cohort_rounds: Option<Vec<RoundMoments>>,
-    /// In place of rounds, where these depend on each other.
+    /// Where single payments are not independent.
     batches: Option<Batches>,
 }
 
-/// Payments of one round go together, and rounds are independent: moments, over rounds, of the number `n` and the sum `v` of
-/// the payments that a node or cohort has in a round.
+/// Moments, over batches of rounds, of the number `n` and the sum `v` of the payments that a node or cohort has in a batch.
 #[derive(Clone, Copy, Debug, Default)]
-struct RoundMoments {
-    /// The last round with a payment, counted from 1, and what was paid in it so far.
-    last: u64,
-    last_n: f64,
-    last_v: f64,
-    /// Rounds with a payment.
-    rounds: u64,
-    /// Sums over rounds of `n`, `v` and their products.
+struct BatchMoments {
+    /// Batches with a payment.
+    batches: u64,
+    /// Sums over batches of `n`, `v` and their products.
     n: f64,
     v: f64,
     nn: f64,
@@ -71,40 +62,21 @@ struct RoundMoments {
     vv: f64,
 }
 
-/// Under a rule that remembers, rounds are not independent; long batches of them nearly are (batch means: Schmeiser 1982).
+/// Payments of one round go together, and under a rule that remembers rounds do; batches of rounds hardly depend on each other
+/// (batch means: Schmeiser 1982).
 #[derive(Clone, Debug)]
 struct Batches {
     /// By node: number and sum of its payments before the batch at hand.
     before: Vec<(f64, f64)>,
-    nodes: Vec<RoundMoments>,
-    cohorts: Vec<RoundMoments>,
+    nodes: Vec<BatchMoments>,
+    cohorts: Vec<BatchMoments>,
 }
 
-impl RoundMoments {
-    /// Adds a payment in `round`.
-    #[inline]
-    fn add(&mut self, round: u64, value: f64) {
-        if self.last != round + 1 {
-            self.last = round + 1;
-            self.last_n = 0.0;
-            self.last_v = 0.0;
-            self.rounds += 1;
-        }
-        // Products of the round's sums grow by what this payment adds to them.
-        let (n, v) = (self.last_n, self.last_v);
-        self.n += 1.0;
-        self.v += value;
-        self.nn += 2.0 * n + 1.0;
-        self.nv += v + (n + 1.0) * value;
-        self.vv += (2.0 * v + value) * value;
-        self.last_n = n + 1.0;
-        self.last_v = v + value;
-    }
-
-    /// Adds a round, or a batch, of `n` payments that sum up to `v`.
-    fn add_all(&mut self, n: f64, v: f64) {
+impl BatchMoments {
+    /// Adds a batch of `n` payments that sum up to `v`.
+    fn add(&mut self, n: f64, v: f64) {
         if n > 0.0 {
-            self.rounds += 1;
+            self.batches += 1;
             self.n += n;
             self.v += v;
             self.nn += n * n;
@@ -113,13 +85,13 @@ impl RoundMoments {
         }
     }
 
-    /// Standard error of the mean value `v / n`, a ratio of sums over rounds (delta method), and its degrees of freedom;
-    /// none with fewer than two rounds.
+    /// Standard error of the mean value `v / n`, a ratio of sums over batches (delta method), and its degrees of freedom;
+    /// none with fewer than two batches.
     fn standard_error(&self) -> Option<(f64, u64)> {
-        (self.rounds > 1).then(|| {
-            let (mean, rounds) = (self.v / self.n, self.rounds as f64);
+        (self.batches > 1).then(|| {
+            let (mean, batches) = (self.v / self.n, self.batches as f64);
             let squares = (self.vv - 2.0 * mean * self.nv + mean * mean * self.nn).max(0.0);
-            ((squares * rounds / (rounds - 1.0)).sqrt() / self.n, self.rounds - 1)
+            ((squares * batches / (batches - 1.0)).sqrt() / self.n, self.batches - 1)
         })
     }
 }
@@ -128,8 +100,8 @@ impl Batches {
     fn new(cohorts: &Cohorts) -> Self {
         Self {
             before: vec![(0.0, 0.0); cohorts.of.len()],
-            nodes: vec![RoundMoments::default(); cohorts.of.len()],
-            cohorts: vec![RoundMoments::default(); cohorts.len()],
+            nodes: vec![BatchMoments::default(); cohorts.of.len()],
+            cohorts: vec![BatchMoments::default(); cohorts.len()],
         }
     }
 
@@ -140,28 +112,21 @@ impl Batches {
             let now = (total.values.count as f64, total.values.sum);
             let (n, v) = (now.0 - before.0, now.1 - before.1);
             *before = now;
-            self.nodes[node].add_all(n, v);
+            self.nodes[node].add(n, v);
             let cohort = &mut of_cohorts[cohorts.of[node] as usize];
             cohort.0 += n;
             cohort.1 += v;
         }
         for (moments, (n, v)) in self.cohorts.iter_mut().zip(of_cohorts) {
-            moments.add_all(n, v);
+            moments.add(n, v);
         }
     }
 }
 
 impl Tally {
-    /// For nodes of `role` with these costs, each round being paid for so many answers. Rewards are
-    /// `alpha * c / 10 - beta * cost` and `alpha * (1 - |s - c| / 10) - beta * cost`.
-    pub(crate) fn new(
-        role: Role,
-        costs: &[f64],
-        cohorts: Cohorts,
-        tasks: usize,
-        scenario: &Scenario,
-        answers: usize,
-    ) -> Self {
+    /// For nodes of `role` with these costs. Rewards are `alpha * c / 10 - beta * cost` and
+    /// `alpha * (1 - |s - c| / 10) - beta * cost`.
+    pub(crate) fn new(role: Role, costs: &[f64], cohorts: Cohorts, tasks: usize, scenario: &Scenario) -> Self {
         let weights = &scenario.reward;
         let (quality, alpha, beta) = match role {
             Role::Inference => (INFERENCE_QUALITY, weights.alpha_inference, weights.beta_inference),
@@ -170,39 +135,34 @@ impl Tally {
         let nodes = costs.len();
         let own_cells = cohorts.are_single() || tasks * nodes <= CELLS;
         let width = if own_cells { nodes } else { cohorts.len() };
-        let node_several = role == Role::Evaluator && answers > 1;
-        let cohort_several = !cohorts.are_single() && (role == Role::Evaluator || answers > 1);
-        let moments = |are_kept: bool, count| are_kept.then(|| vec![RoundMoments::default(); count]);
         Self {
             quality,
             slope: alpha * quality.1,
             intercepts: cohorts.first.iter().map(|&first| alpha * quality.0 - beta * costs[first as usize]).collect(),
             cells: vec![Cell::default(); tasks * width],
             nodes: (!own_cells).then(|| vec![Cell::default(); nodes]),
-            node_rounds: moments(node_several, nodes),
-            cohort_rounds: moments(cohort_several, cohorts.len()),
             batches: None,
             cohorts,
         }
     }
 
-    /// The same for rounds that depend on each other: they are taken in batches, which [`Tally::close_batch`] ends.
+    /// The same where single payments are not independent: [`Tally::close_batch`] ends each batch of rounds.
     pub(crate) fn in_batches(self) -> Self {
         let batches = Some(Batches::new(&self.cohorts));
-        Self { batches, node_rounds: None, cohort_rounds: None, ..self }
+        Self { batches, ..self }
     }
 
     /// Ends a batch of rounds.
     pub(crate) fn close_batch(&mut self) {
-        let totals = self.totals();
-        if let Some(batches) = &mut self.batches {
-            batches.close(&totals, &self.cohorts);
+        if self.batches.is_some() {
+            let totals = self.totals();
+            self.batches.iter_mut().for_each(|batches| batches.close(&totals, &self.cohorts));
         }
     }
 
-    /// Whether each node is a cohort of its own, and payments of a round need not be told from others.
+    /// Whether each node is a cohort of its own.
     pub(crate) fn is_plain(&self) -> bool {
-        self.cohorts.are_single() && self.node_rounds.is_none()
+        self.cohorts.are_single()
     }
 
     /// The tally opened for payments.
@@ -214,8 +174,6 @@ impl Tally {
             slope: self.slope,
             cohorts: &self.cohorts.of,
             nodes: self.nodes.as_deref_mut(),
-            node_rounds: self.node_rounds.as_deref_mut(),
-            cohort_rounds: self.cohort_rounds.as_deref_mut(),
         }
     }
 
@@ -280,22 +238,15 @@ impl Tally {
     /// What figures are taken of: every node.
     pub(crate) fn by_node(&self) -> Units<'_> {
         let totals = self.totals();
-        let rounds = match &self.batches {
-            Some(batches) => Some(self.closed(batches, &totals).nodes),
-            None => self.node_rounds.clone(),
-        };
+        let batches = self.batches.as_ref().map(|batches| self.closed(batches, &totals).nodes);
         let each: Vec<usize> = (0..self.nodes()).collect();
-        Units { tally: self, columns: self.nodes.is_none().then(|| each.clone()), nodes: each, totals, rounds }
+        Units { tally: self, columns: self.nodes.is_none().then(|| each.clone()), nodes: each, totals, batches }
     }
 
     /// What figures are taken of: every cohort.
     pub(crate) fn by_cohort(&self) -> Units<'_> {
         let by_node = self.totals();
-        let rounds = match &self.batches {
-            Some(batches) => Some(self.closed(batches, &by_node).cohorts),
-            // A cohort of one is its node.
-            None => self.cohort_rounds.as_ref().or(self.node_rounds.as_ref()).cloned(),
-        };
+        let batches = self.batches.as_ref().map(|batches| self.closed(batches, &by_node).cohorts);
         let mut totals = vec![Cell::default(); self.cohorts.len()];
         for (total, &cohort) in by_node.iter().zip(&self.cohorts.of) {
             totals[cohort as usize].merge(total);
@@ -305,7 +256,7 @@ impl Tally {
         } else {
             self.cohorts.of.iter().map(|&cohort| cohort as usize).collect()
         };
-        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals, rounds }
+        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals, batches }
     }
 
     /// The batches with the one at hand.
@@ -326,7 +277,7 @@ pub(crate) struct Units<'a> {
     /// By column of the tally's cells: the unit that it counts for; none where units share their columns.
     columns: Option<Vec<usize>>,
     /// By unit, where single payments are not independent.
-    rounds: Option<Vec<RoundMoments>>,
+    batches: Option<Vec<BatchMoments>>,
 }
 
 /// What the payments of one unit come to, in units of reward.
@@ -344,11 +295,6 @@ pub(crate) struct Figures {
 }
 
 impl Units<'_> {
-    /// Independent observations of a unit.
-    pub(crate) fn independent(&self, unit: usize) -> u64 {
-        self.rounds.as_ref().map_or(self.totals[unit].values.count, |rounds| rounds[unit].rounds)
-    }
-
     /// The mean reward of a unit.
     pub(crate) fn mean(&self, unit: usize) -> Option<f64> {
         self.totals[unit].values.mean().map(|mean| self.tally.reward(self.nodes[unit], mean))
@@ -372,8 +318,8 @@ impl Units<'_> {
             let Cell { values, negative } = self.totals[unit];
             let count = values.count;
             let reward_mean = self.mean(unit);
-            let standard_error = match &self.rounds {
-                Some(rounds) => rounds[unit].standard_error(),
+            let standard_error = match &self.batches {
+                Some(batches) => batches[unit].standard_error(),
                 None => values.sd().map(|sd| (sd / (count as f64).sqrt(), count - 1)),
             };
             Figures {
@@ -434,8 +380,6 @@ pub(crate) struct Desk<'a> {
     slope: f64,
     cohorts: &'a [u32],
     nodes: Option<&'a mut [Cell]>,
-    node_rounds: Option<&'a mut [RoundMoments]>,
-    cohort_rounds: Option<&'a mut [RoundMoments]>,
 }
 
 impl Desk<'_> {
@@ -444,24 +388,16 @@ impl Desk<'_> {
         self.intercepts[self.cohorts[node] as usize] + self.slope * value
     }
 
-    /// Pays `node` for `value` on `task` in `round`. `PLAIN` says that the tally is known to be plain.
+    /// Pays `node` for `value` on `task`. `PLAIN` says that the tally is known to be plain.
     #[inline(always)]
-    pub(crate) fn pay<const PLAIN: bool>(&mut self, round: u64, task: usize, node: usize, value: f64) {
+    pub(crate) fn pay<const PLAIN: bool>(&mut self, task: usize, node: usize, value: f64) {
         let cohort = if PLAIN { node } else { self.cohorts[node] as usize };
         let negative = u64::from(self.intercepts[cohort] + self.slope * value < 0.0);
         let mut column = node;
-        if !PLAIN {
-            if let Some(nodes) = &mut self.nodes {
-                nodes[node].values.add(value);
-                nodes[node].negative += negative;
-                column = cohort;
-            }
-            if let Some(rounds) = &mut self.node_rounds {
-                rounds[node].add(round, value);
-            }
-            if let Some(rounds) = &mut self.cohort_rounds {
-                rounds[cohort].add(round, value);
-            }
+        if let Some(nodes) = self.nodes.as_deref_mut().filter(|_| !PLAIN) {
+            nodes[node].values.add(value);
+            nodes[node].negative += negative;
+            column = cohort;
         }
         let cell = &mut self.cells[task * self.width + column];
         cell.values.add(value);
