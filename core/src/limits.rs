@@ -73,6 +73,8 @@ pub const FACTORS: usize = 40;
 pub const RUNS: usize = 20_000;
 /// Rounds of each run of a search before its best is run in full.
 pub const SCREENING_ROUNDS: Bounds = bounds("screening_rounds", 1.0, 1e6);
+/// Rounds of each run of a paper's study: enough for every evaluator of a pool of 30 to take part.
+pub const STUDY_ROUNDS: Bounds = bounds("rounds", 100.0, 1e6);
 /// Runs on fresh seeds of what a search found.
 pub const REPLICATES: Bounds = bounds("replicates", 2.0, 100.0);
 

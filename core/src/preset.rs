@@ -36,11 +36,14 @@ impl Made {
     }
 }
 
+/// The follow-up paper's rules and attacks on the fitted network.
+pub const ROBUST: &str = "paper-2601.21189";
+
 /// The preset that everything starts from.
 pub const DEFAULT: &str = "default";
 
 /// Every preset.
-pub const PRESETS: [Preset; 4] = [
+pub const PRESETS: [Preset; 5] = [
     Preset {
         name: DEFAULT,
         title: "default",
@@ -52,6 +55,13 @@ pub const PRESETS: [Preset; 4] = [
         title: "arXiv 2512.16317, fitted",
         about: "The paper’s five models and three evaluators as synthetic profiles, fitted to the figures published about it: no \
                 text of this dataset is a model’s. What the paper leaves open is as in “default”.",
+        dataset: Some(Made::Fitted),
+    },
+    Preset {
+        name: ROBUST,
+        title: "arXiv 2601.21189, on the fitted network",
+        about: "The follow-up’s trust-weighted mean on ten instances of each fitted evaluator, three in ten of which boost scores \
+                half of the time. Every strength is assumed: the paper’s are not known.",
         dataset: Some(Made::Fitted),
     },
     Preset {
@@ -86,6 +96,7 @@ pub(crate) fn patch(name: &str) -> Option<Value> {
     };
     match name {
         DEFAULT | paper::DATASET_ID => Some(json!({})),
+        ROBUST => Some(paper::robust::preset_patch()),
         "drift-under-clip" => Some(drift("trust_weighted")),
         "drift-under-ema" => Some(drift("ema_trust")),
         _ => None,

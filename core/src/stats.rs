@@ -93,11 +93,16 @@ pub fn interval_around(estimate: f64, standard_error: f64, degrees: u64) -> Inte
 
 /// The 2.5% and 97.5% quantiles of `values` (linear interpolation between order statistics), which are sorted in place.
 pub fn central_95(values: &mut [f64]) -> Option<Interval> {
+    quantiles(values, [0.025, 0.975])
+}
+
+/// Two quantiles of `values` (linear interpolation between order statistics), which are sorted in place.
+pub(crate) fn quantiles(values: &mut [f64], shares: [f64; 2]) -> Option<Interval> {
     if values.is_empty() {
         return None;
     }
     values.sort_unstable_by(f64::total_cmp);
-    Some([quantile(values, 0.025), quantile(values, 0.975)])
+    Some(shares.map(|share| quantile(values, share)))
 }
 
 /// The quantile `p`, in `[0, 1]`, of values in ascending order, at least one (linear interpolation between order

@@ -69,8 +69,28 @@ fn the_paper_is_reproduced() {
     assert_eq!(run["dataset"]["id"], "paper-2512.16317");
     assert!((mean(&run, "inference_nodes", "llama-3.2-3b") - 0.62).abs() < 0.02);
     assert!((mean(&run, "inference_nodes", "phi-3-mini") - 0.13).abs() < 0.02);
+    let robust = reproduction["robust"].as_array().expect("a list");
+    assert_eq!(
+        robust.iter().map(|study| &study["dataset"]["id"]).collect::<Vec<_>>(),
+        ["paper-2512.16317", "poq-lab-1"]
+    );
+    for study in robust {
+        let findings = study["findings"].as_array().expect("a list");
+        assert_eq!(findings.len(), 5);
+        assert!(
+            findings.iter().all(|finding| finding["verdict"].is_string() && finding["parts"][0]["what"].is_string())
+        );
+        assert!(study["cells"].as_array().is_some_and(|cells| cells.len() > 200));
+    }
+    // What the clip rule is known for shows on the fitted network.
+    assert_eq!(robust[0]["findings"][4]["verdict"], "holds");
+    let preset = poq(&["simulate", "--preset", "paper-2601.21189", "--rounds", "300", "--json"], "").json();
+    assert_eq!(
+        (preset["attackers"].as_array().map(Vec::len), &preset["dataset"]["id"]),
+        (Some(9), &Value::from("paper-2512.16317"))
+    );
     let text = poq(&["reproduce"], "");
-    for words in ["published", "does not apply to this dataset", "assumed", "arXiv 2512.16317"] {
+    for words in ["published", "does not apply to this dataset", "assumed", "arXiv 2512.16317", "arXiv 2601.21189"] {
         assert!(text.succeeds().out.contains(words), "no {words}");
     }
 }

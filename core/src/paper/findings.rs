@@ -55,11 +55,11 @@ pub enum Verdict {
     NotApplicable,
 }
 
-const PROMPTS: &str = "the choice of prompts";
+pub(super) const PROMPTS: &str = "the choice of prompts";
 const DRAWS: &str = "the luck of the draws, at the widest";
 
 impl Part {
-    fn measured(what: String, value: f64, ci95: Option<Interval>, interval_of: &str, above: f64) -> Self {
+    pub(super) fn measured(what: String, value: f64, ci95: Option<Interval>, interval_of: &str, above: f64) -> Self {
         let verdict = match ci95 {
             Some([low, _]) if low > above => Verdict::Holds,
             Some([_, high]) if high <= above => Verdict::Fails,
@@ -68,7 +68,7 @@ impl Part {
         Self { what, value: Some(value), ci95, interval_of: interval_of.to_owned(), above, verdict }
     }
 
-    fn not_applicable(why: impl Into<String>, interval_of: &str, above: f64) -> Self {
+    pub(super) fn not_applicable(why: impl Into<String>, interval_of: &str, above: f64) -> Self {
         Self {
             what: why.into(),
             value: None,
@@ -108,7 +108,7 @@ fn finding(claim: u32, statement: &str, (parts, tensions): Found) -> Finding {
     Finding { claim, statement, source, verdict: verdict(&parts), parts, tensions }
 }
 
-fn verdict(parts: &[Part]) -> Verdict {
+pub(super) fn verdict(parts: &[Part]) -> Verdict {
     let any = |verdict| parts.iter().any(|part| part.verdict == verdict);
     [Verdict::Fails, Verdict::Open, Verdict::Holds]
         .into_iter()
@@ -116,7 +116,7 @@ fn verdict(parts: &[Part]) -> Verdict {
         .unwrap_or(Verdict::NotApplicable)
 }
 
-type Found = (Vec<Part>, Vec<String>);
+pub(super) type Found = (Vec<Part>, Vec<String>);
 
 /// Claim 1: the correlation with truth of the best bi encoder, less that of the best cross encoder, over all recorded
 /// answers.
@@ -144,7 +144,7 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
 }
 
 /// By task: sums over its answers of 1, score, truth, and their squares and product.
-fn pair_sums(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Vec<[f64; 6]> {
+pub(super) fn pair_sums(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Vec<[f64; 6]> {
     let entry = &dataset.manifest.evaluators[evaluator];
     let normalization = scenario.score_normalization.get(&entry.id).copied().unwrap_or(entry.normalization);
     let range = dataset.raw_range(evaluator);
@@ -164,7 +164,7 @@ fn add<const N: usize>(sums: [f64; N], more: [f64; N], weight: f64) -> [f64; N] 
 }
 
 /// Pearson's correlation where each task counts `weights` times.
-fn resampled_pearson(by_task: &[[f64; 6]], weights: &[u32]) -> Option<f64> {
+pub(super) fn resampled_pearson(by_task: &[[f64; 6]], weights: &[u32]) -> Option<f64> {
     let total =
         by_task.iter().zip(weights).fold([0.0; 6], |total, (&sums, &weight)| add(total, sums, f64::from(weight)));
     let [n, x, y, xx, yy, xy] = total;

@@ -13,11 +13,11 @@ pub struct Unsaid {
     pub assumed: &'static str,
 }
 
-const fn unsaid_in(field: &'static str, what: &'static str, assumed: &'static str) -> Unsaid {
+pub(super) const fn unsaid_in(field: &'static str, what: &'static str, assumed: &'static str) -> Unsaid {
     Unsaid { what, field: Some(field), assumed }
 }
 
-const fn unsaid_elsewhere(what: &'static str, assumed: &'static str) -> Unsaid {
+pub(super) const fn unsaid_elsewhere(what: &'static str, assumed: &'static str) -> Unsaid {
     Unsaid { what, field: None, assumed }
 }
 

@@ -13,6 +13,7 @@ mod routing;
 mod sample;
 mod stakes;
 mod tally;
+mod twins;
 
 use crate::attack::Role;
 use crate::consensus::Rule;
@@ -32,6 +33,7 @@ use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};
 pub(crate) use stakes::Stakes;
 pub(crate) use tally::{Figures, Series, Tally};
+pub(crate) use twins::{TwinAnswer, Twins};
 
 /// Runs `scenario` from `seed` for `rounds` rounds: one whole result.
 ///

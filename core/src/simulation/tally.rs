@@ -428,6 +428,11 @@ impl Series {
         Self { step, next: step, rounds: Vec::new(), means: Vec::new(), weights: Vec::new() }
     }
 
+    /// Without a point.
+    pub(crate) fn none() -> Self {
+        Self { step: u64::MAX, next: u64::MAX, rounds: Vec::new(), means: Vec::new(), weights: Vec::new() }
+    }
+
     /// Rounds done at the next point.
     pub(crate) fn next(&self) -> u64 {
         self.next

@@ -1,18 +1,21 @@
 //! `poq reproduce`: what was published beside what is measured.
 
 use clap::Args;
+use poq_core::paper::robust::{self, Cell, Study};
 use poq_core::paper::{self, Figure, Finding, Number, Unsaid, Verdict};
 use poq_core::report::DatasetName;
 use poq_core::{Dataset, Scenario, simulate};
 use serde::Serialize;
 
+use super::parallel::run_all;
 use super::table::{interval, number, table};
 use crate::dataset;
 use crate::fault::Outcome;
+use crate::interrupt;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Rounds to run
+    /// Rounds to run of the network of arXiv 2512.16317
     #[arg(long, default_value_t = Scenario::default().rounds)]
     rounds: u64,
     /// Seed of all random draws
@@ -31,6 +34,8 @@ struct Reproduction {
     claims: Vec<Claims>,
     profiles: Vec<Number>,
     unsaid: &'static [Unsaid],
+    robust: Vec<Robust>,
+    robust_unsaid: &'static [Unsaid],
 }
 
 /// The paper's claims, tested on one dataset.
@@ -40,13 +45,34 @@ struct Claims {
     findings: Vec<Finding>,
 }
 
+/// The findings of arXiv 2601.21189, tested on one dataset.
+#[derive(Serialize)]
+struct Robust {
+    #[serde(flatten)]
+    claims: Claims,
+    /// By rule, K, attack and share.
+    cells: Vec<Cell>,
+}
+
+fn name(dataset: &Dataset) -> DatasetName {
+    DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() }
+}
+
+fn robust(dataset: &Dataset, seed: u64) -> Outcome<Robust> {
+    let study = Study::new(dataset, seed, robust::ROUNDS)?;
+    let measured = run_all("arXiv 2601.21189", study.runs(), |run| study.run(dataset, run))?;
+    let findings = study.findings(dataset, &measured).into();
+    Ok(Robust { claims: Claims { dataset: name(dataset), findings }, cells: study.cells(&measured) })
+}
+
 pub fn run(arguments: &Arguments) -> Outcome {
+    interrupt::watch()?;
     let scenario = Scenario::preset(paper::DATASET_ID)?;
     let simulated = |dataset: &Dataset| simulate(dataset, &scenario, arguments.seed, arguments.rounds);
     let (fitted, shipped) = (paper::dataset(), dataset::shipped()?);
     let report = simulated(&fitted)?;
     let claims = |dataset: &Dataset, report| Claims {
-        dataset: DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() },
+        dataset: name(dataset),
         findings: paper::findings(dataset, report).into(),
     };
     let reproduction = Reproduction {
@@ -55,16 +81,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
         claims: vec![claims(&fitted, &report), claims(&shipped, &simulated(&shipped)?)],
         profiles: paper::numbers(),
         unsaid: paper::unsaid(),
+        robust: vec![robust(&fitted, arguments.seed)?, robust(&shipped, arguments.seed)?],
+        robust_unsaid: robust::unsaid(),
     };
     if arguments.json { super::print_json(&reproduction) } else { super::print(&summary(&reproduction)) }
 }
 
 fn words(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Open => "open",
-        Verdict::Fails => "does not hold",
-        Verdict::NotApplicable => "does not apply to this dataset",
+        Verdict::Holds => "It holds.",
+        Verdict::Open => "That is open.",
+        Verdict::Fails => "It does not hold.",
+        Verdict::NotApplicable => "It does not apply to this dataset.",
     }
 }
 
@@ -84,30 +112,43 @@ fn summary(reproduction: &Reproduction) -> String {
         table(["figure", "", "published", "measured", "difference"], 2, reproduction.figures.iter().map(figure))
             .to_string(),
     ];
-    for Claims { dataset, findings } in &reproduction.claims {
-        lines.extend([String::new(), format!("claims on the dataset {}:", dataset.id)]);
-        for finding in findings {
-            lines.push(format!("({}) {}: {}", finding.claim, finding.statement, words(finding.verdict)));
-            for part in &finding.parts {
-                lines.push(format!("    {}: {}, 95% {}", part.what, number(part.value), interval(part.ci95)));
-            }
-            lines.extend(finding.tensions.iter().map(|tension| format!("    but: {tension}")));
-        }
-    }
+    lines.extend(reproduction.claims.iter().flat_map(claims_lines));
     let number_row = |number: &Number| {
         let origin = format!("{:?}", number.origin).to_lowercase();
         vec![number.of.clone(), number.name.clone(), origin, format!("{:.4} {}", number.value, number.unit)]
+    };
+    let left_open = |unsaid: &[Unsaid]| {
+        let row = |unsaid: &Unsaid| {
+            vec![unsaid.what.to_owned(), unsaid.field.unwrap_or("not a field").to_owned(), unsaid.assumed.to_owned()]
+        };
+        table(["left open", "field", "assumed"], 3, unsaid.iter().map(row)).to_string()
     };
     lines.extend([
         String::new(),
         table(["profile of", "number", "origin", "value"], 3, reproduction.profiles.iter().map(number_row)).to_string(),
         String::new(),
         "what the paper leaves unsaid, and what is assumed:".to_owned(),
+        left_open(reproduction.unsaid),
+        format!("digest    {}", reproduction.digest),
+        String::new(),
+        "arXiv 2601.21189: its rules against its attacks over malicious share and K, averaged over all of them"
+            .to_owned(),
     ]);
-    let unsaid = |unsaid: &Unsaid| {
-        vec![unsaid.what.to_owned(), unsaid.field.unwrap_or("not a field").to_owned(), unsaid.assumed.to_owned()]
-    };
-    lines.push(table(["left open", "field", "assumed"], 3, reproduction.unsaid.iter().map(unsaid)).to_string());
-    lines.push(format!("digest    {}", reproduction.digest));
+    lines.extend(reproduction.robust.iter().flat_map(|robust| claims_lines(&robust.claims)));
+    lines.extend([String::new(), "what that paper leaves unsaid, and what is assumed:".to_owned()]);
+    lines.push(left_open(reproduction.robust_unsaid));
     lines.join("\n")
+}
+
+fn claims_lines(Claims { dataset, findings }: &Claims) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("claims on the dataset {}:", dataset.id)];
+    for finding in findings {
+        lines.push(format!("({}) {} {}", finding.claim, finding.statement, words(finding.verdict)));
+        for part in &finding.parts {
+            let verdict = words(part.verdict);
+            lines.push(format!("    {}: {}, 95% {}: {verdict}", part.what, number(part.value), interval(part.ci95)));
+        }
+        lines.extend(finding.tensions.iter().map(|tension| format!("    but: {tension}")));
+    }
+    lines
 }
