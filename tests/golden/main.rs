@@ -1,4 +1,4 @@
-//! Golden digests: each scenario of `scenarios.json` on the shipped dataset gives the digest in `digests.json`, here and
+//! Golden digests: each scenario of `scenarios.json`, on the shipped dataset or that of its preset, gives the digest in `digests.json`, here and
 //! in the browser tests. `POQ_BLESS=1 cargo test -p poq-core --test golden` writes them anew after a change that is
 //! meant to alter results, with which `poq_core::ENGINE_VERSION` goes up.
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use poq_core::dataset::DatasetFiles;
-use poq_core::{Dataset, Report, Scenario, simulate};
+use poq_core::{Dataset, Report, Scenario, preset, simulate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,13 +41,14 @@ fn shipped_dataset() -> Dataset {
 
 /// The digest of every scenario, as this build computes it.
 fn computed() -> Vec<Golden> {
-    let dataset = shipped_dataset();
+    let shipped = shipped_dataset();
     let named: Vec<Named> =
         serde_json::from_slice(&read(&root().join("tests/golden/scenarios.json"))).expect("scenarios.json");
     assert!(named.len() >= 24, "{} scenarios", named.len());
     let golden = named.into_iter().map(|Named { name, scenario: patch }| {
         let scenario = Scenario::from_patch(&patch).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let report = simulate(&dataset, &scenario, scenario.seed, scenario.rounds)
+        let made = preset::dataset_of(&scenario.preset).map(preset::Made::make);
+        let report = simulate(made.as_ref().unwrap_or(&shipped), &scenario, scenario.seed, scenario.rounds)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         Golden { name, scenario: patch, digest: report.digest }
     });
