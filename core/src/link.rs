@@ -31,6 +31,8 @@ pub enum Place {
     /// The result.
     #[default]
     Results,
+    /// The papers' figures and claims.
+    Reproduce,
 }
 
 /// What is on view.

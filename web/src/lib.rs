@@ -1,9 +1,11 @@
 //! The page: PoQ Lab in a browser.
 //!
-//! Two wasm binaries stand on this crate. `page` is the interface ([`app`]): it shows and never simulates, so that it
-//! never blocks. `sim-worker` is a Web Worker ([`worker`]): it holds the dataset and runs the simulation in slices. They
-//! talk in the messages of [`protocol`]. All meaning is in `poq_core`; what is here is words ([`headline`], [`mod@format`],
-//! [`glossary`]), forms ([`fields`], [`groups`], [`attacks`]), drawings ([`plot`]) and files to take away ([`export`]).
+//! One program runs in two places, so that what they share is loaded once. On the page's main thread it is the interface
+//! ([`app`]): it shows and never simulates, so that it never blocks. In Web Workers ([`worker`]) it holds the datasets and
+//! runs the simulation in slices, and reproduces the papers when that is asked for. They talk in the messages of
+//! [`protocol`] and [`study`].
+//!
+//! All meaning is in `poq_core`; what is here is words ([`headline`], [`mod@format`], [`glossary`]), forms ([`fields`], [`groups`], [`attacks`]), drawings ([`plot`]) and files to take away ([`export`]).
 //!
 //! This crate does no inference and knows no neural network.
 
@@ -17,6 +19,7 @@ pub mod groups;
 pub mod headline;
 pub mod plot;
 pub mod protocol;
+pub mod study;
 pub mod worker;
 
 #[cfg(test)]

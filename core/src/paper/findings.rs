@@ -3,9 +3,27 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, NodeEntry};
-use crate::report::{NodeReport, replicate_weights};
+use crate::report::{DatasetName, NodeReport, replicate_weights};
 use crate::stats::{self, Interval};
 use crate::{Report, Scenario};
+
+/// A paper's claims, tested on one dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// What becomes of each claim.
+    pub findings: Vec<Finding>,
+}
+
+impl Claims {
+    /// `findings` on `dataset`.
+    #[must_use]
+    pub fn new(dataset: &Dataset, findings: impl Into<Vec<Finding>>) -> Self {
+        let dataset = DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() };
+        Self { dataset, findings: findings.into() }
+    }
+}
 
 /// What a report says of one of the paper's claims.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +71,19 @@ pub enum Verdict {
     Fails,
     /// The dataset or the network has not what the claim is about.
     NotApplicable,
+}
+
+impl Verdict {
+    /// In a sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Holds => "It holds.",
+            Self::Open => "That is open.",
+            Self::Fails => "It does not hold.",
+            Self::NotApplicable => "It does not apply to this dataset.",
+        }
+    }
 }
 
 pub(super) const PROMPTS: &str = "the choice of prompts";

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Figure, figures};
-pub use findings::{Finding, Part, Verdict, findings};
+pub use findings::{Claims, Finding, Part, Verdict, findings};
 pub use profile::{Number, numbers};
 pub use unsaid::{Unsaid, unsaid};
 

@@ -104,3 +104,10 @@ pub fn go_to(id: &str) {
 pub fn fresh_seed() -> u64 {
     u64::from(getrandom::u32().unwrap_or_default())
 }
+
+/// The address of a Web Worker's script, as `index.html` has it.
+#[must_use]
+pub fn worker_address() -> String {
+    let address = js_sys::Reflect::get(&js_sys::global(), &"poqWorkerAddress".into());
+    address.ok().and_then(|address| address.as_string()).unwrap_or_default()
+}

@@ -93,6 +93,7 @@ pub fn Header(props: &HeaderProps) -> Html {
                 <nav aria-label="Places">
                     { tab(Place::Network, "Network") }
                     { tab(Place::Results, "Results") }
+                    { tab(Place::Reproduce, "Reproduce") }
                 </nav>
                 <div class="manners">
                     <Theme />

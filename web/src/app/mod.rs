@@ -10,6 +10,7 @@ pub mod header;
 pub mod network;
 pub mod number;
 pub mod opened;
+pub mod reproduce;
 pub mod results;
 pub mod share;
 pub mod state;
@@ -26,6 +27,7 @@ use self::controls::Controls;
 use self::engine::Engine;
 use self::header::Header;
 use self::network::Network;
+use self::reproduce::{Reproduce, use_reproduction};
 use self::results::Results;
 use self::share::{Console, Share};
 use self::state::{Action, DatasetState, State};
@@ -79,6 +81,7 @@ pub fn App() -> Html {
         let dispatch = state.dispatcher();
         Callback::from(move |()| dispatch.dispatch(Action::Again))
     };
+    let reproduction = use_reproduction(state.place == Place::Reproduce);
     let panel_open = use_state(|| false);
     let toggle_panel = {
         let panel_open = panel_open.clone();
@@ -97,7 +100,7 @@ pub fn App() -> Html {
                 { "Skip to the result" }
             </a>
             <Header scenario={state.scenario.clone()} place={state.place} fault={fault_at("seed")}
-                on_change={on_change.clone()} {on_go} {on_share} />
+                on_change={on_change.clone()} on_go={on_go.clone()} {on_share} />
             <main id="main">
                 if let Some(shared) = &*shared {
                     { shared.view() }
@@ -114,7 +117,11 @@ pub fn App() -> Html {
                     </section>
                 </div>
                 <div class="place-view">
-                    { place_view(&state, summary, &on_change, &on_open) }
+                    if state.place == Place::Reproduce {
+                        <Reproduce {reproduction} on_change={on_change.clone()} on_go={on_go.clone()} />
+                    } else {
+                        { place_view(&state, summary, &on_change, &on_open) }
+                    }
                 </div>
             </main>
         </>
@@ -132,6 +139,7 @@ fn place_view(
         Place::Network => html! {
             <Network scenario={state.scenario.clone()} {summary} fault={state.fault.clone()} on_change={on_change.clone()} />
         },
+        Place::Reproduce => return None,
         Place::Results => {
             let report = Rc::clone(state.report.as_ref()?);
             let number = state.round.min(report.rounds.saturating_sub(1));

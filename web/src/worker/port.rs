@@ -1,19 +1,14 @@
-//! The host in a Web Worker: its event loop, its clock, and the fetching of the dataset.
+//! The host in a Web Worker: its event loop and its clock.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use poq_core::Dataset;
-use poq_core::dataset::DatasetFiles;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, MessagePort, Response};
+use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, MessagePort};
 
+use super::fetching;
 use super::host::Host;
 use crate::protocol::{Failure, FromWorker, Part, decode, encode};
-
-/// Where the dataset lies, seen from the worker's script.
-const FOLDER: &str = "./dataset/";
 
 struct Port {
     scope: DedicatedWorkerGlobalScope,
@@ -26,9 +21,8 @@ struct Port {
 /// Takes over the worker: from now on it answers messages.
 ///
 /// # Errors
-/// If this is not a dedicated Web Worker.
-pub fn listen() -> Result<(), JsValue> {
-    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into()?;
+/// If the browser gives the worker no message channel.
+pub fn listen(scope: DedicatedWorkerGlobalScope) -> Result<(), JsValue> {
     let channel = MessageChannel::new()?;
     let port = Rc::new(Port { scope, host: RefCell::default(), turn: channel.port2(), turn_is_due: Cell::new(false) });
     let own = Rc::clone(&port);
@@ -41,7 +35,7 @@ pub fn listen() -> Result<(), JsValue> {
     on_message.forget();
     port.send(&FromWorker::Ready);
     wasm_bindgen_futures::spawn_local(async move {
-        let dataset = port.load().await;
+        let dataset = fetching::dataset(&port.scope).await;
         port.host.borrow_mut().loaded(dataset, port.now_ms(), &mut |message| port.send(&message));
         port.take_turn();
     });
@@ -86,32 +80,6 @@ impl Port {
             }
         }
     }
-
-    async fn load(&self) -> Result<Dataset, String> {
-        // All four are under way, with a listener for their failure each, before the first is waited for.
-        let requests = DatasetFiles::NAMES
-            .map(|name| (name, JsFuture::from(self.scope.fetch_with_str(&format!("{FOLDER}{name}")))));
-        let mut bytes: [Vec<u8>; 4] = Default::default();
-        for (bytes, (name, request)) in bytes.iter_mut().zip(requests) {
-            *bytes = body(request).await.map_err(|error| format!("{name} could not be fetched: {error}"))?;
-        }
-        let [manifest, tasks, outputs, scores] = bytes;
-        Dataset::from_files(DatasetFiles { manifest: &manifest, tasks: &tasks, outputs: &outputs, scores: &scores })
-            .map_err(|error| error.to_string())
-    }
-}
-
-/// The bytes of a response.
-async fn body(request: JsFuture) -> Result<Vec<u8>, String> {
-    let words = |error: JsValue| {
-        error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
-    };
-    let response: Response = request.await.and_then(JsCast::dyn_into).map_err(words)?;
-    if !response.ok() {
-        return Err(format!("the server answered {} {}", response.status(), response.status_text()).trim().to_owned());
-    }
-    let buffer = JsFuture::from(response.array_buffer().map_err(words)?).await.map_err(words)?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
 /// Makes a fault that has no other way out visible: it becomes an `error` event of the worker, which the page shows.

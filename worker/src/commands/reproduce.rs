@@ -2,8 +2,7 @@
 
 use clap::Args;
 use poq_core::paper::robust::{self, Cell, Study};
-use poq_core::paper::{self, Figure, Finding, Number, Unsaid, Verdict};
-use poq_core::report::DatasetName;
+use poq_core::paper::{self, Claims, Figure, Number, Unsaid};
 use poq_core::{Dataset, Scenario, simulate};
 use serde::Serialize;
 
@@ -38,13 +37,6 @@ struct Reproduction {
     robust_unsaid: &'static [Unsaid],
 }
 
-/// The paper's claims, tested on one dataset.
-#[derive(Serialize)]
-struct Claims {
-    dataset: DatasetName,
-    findings: Vec<Finding>,
-}
-
 /// The findings of arXiv 2601.21189, tested on one dataset.
 #[derive(Serialize)]
 struct Robust {
@@ -54,15 +46,11 @@ struct Robust {
     cells: Vec<Cell>,
 }
 
-fn name(dataset: &Dataset) -> DatasetName {
-    DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() }
-}
-
 fn robust(dataset: &Dataset, seed: u64) -> Outcome<Robust> {
     let study = Study::new(dataset, seed, robust::ROUNDS)?;
     let measured = run_all("arXiv 2601.21189", study.runs(), |run| study.run(dataset, run))?;
-    let findings = study.findings(dataset, &measured).into();
-    Ok(Robust { claims: Claims { dataset: name(dataset), findings }, cells: study.cells(&measured) })
+    let findings = study.findings(dataset, &measured);
+    Ok(Robust { claims: Claims::new(dataset, findings), cells: study.cells(&measured) })
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
@@ -71,10 +59,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let simulated = |dataset: &Dataset| simulate(dataset, &scenario, arguments.seed, arguments.rounds);
     let (fitted, shipped) = (paper::dataset(), dataset::shipped()?);
     let report = simulated(&fitted)?;
-    let claims = |dataset: &Dataset, report| Claims {
-        dataset: name(dataset),
-        findings: paper::findings(dataset, report).into(),
-    };
+    let claims = |dataset: &Dataset, report| Claims::new(dataset, paper::findings(dataset, report));
     let reproduction = Reproduction {
         digest: report.digest.clone(),
         figures: paper::figures(&report),
@@ -85,15 +70,6 @@ pub fn run(arguments: &Arguments) -> Outcome {
         robust_unsaid: robust::unsaid(),
     };
     if arguments.json { super::print_json(&reproduction) } else { super::print(&summary(&reproduction)) }
-}
-
-fn words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "It holds.",
-        Verdict::Open => "That is open.",
-        Verdict::Fails => "It does not hold.",
-        Verdict::NotApplicable => "It does not apply to this dataset.",
-    }
 }
 
 fn summary(reproduction: &Reproduction) -> String {
@@ -143,9 +119,9 @@ fn summary(reproduction: &Reproduction) -> String {
 fn claims_lines(Claims { dataset, findings }: &Claims) -> Vec<String> {
     let mut lines = vec![String::new(), format!("claims on the dataset {}:", dataset.id)];
     for finding in findings {
-        lines.push(format!("({}) {} {}", finding.claim, finding.statement, words(finding.verdict)));
+        lines.push(format!("({}) {} {}", finding.claim, finding.statement, finding.verdict.words()));
         for part in &finding.parts {
-            let verdict = words(part.verdict);
+            let verdict = part.verdict.words();
             lines.push(format!("    {}: {}, 95% {}: {verdict}", part.what, number(part.value), interval(part.ci95)));
         }
         lines.extend(finding.tensions.iter().map(|tension| format!("    but: {tension}")));

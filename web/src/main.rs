@@ -1,7 +1,15 @@
-//! Entry point of the page.
+//! Entry point of the page and of its Web Workers.
+
+use poq_web::app::App;
+use poq_web::worker;
+use wasm_bindgen::JsCast as _;
+use web_sys::DedicatedWorkerGlobalScope;
 
 fn main() {
-    yew::Renderer::<poq_web::app::App>::with_root(root()).render();
+    match js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() {
+        Ok(scope) => worker::listen(scope),
+        Err(_) => drop(yew::Renderer::<App>::with_root(root()).render()),
+    }
 }
 
 /// The element that the page takes over from what stands there while it loads.

@@ -1,0 +1,37 @@
+//! Fetching the dataset that lies beside the page.
+
+use poq_core::Dataset;
+use poq_core::dataset::DatasetFiles;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{DedicatedWorkerGlobalScope, Response};
+
+/// Where the dataset lies, seen from the worker's script.
+const FOLDER: &str = "./dataset/";
+
+/// The dataset, or why there is none.
+pub async fn dataset(scope: &DedicatedWorkerGlobalScope) -> Result<Dataset, String> {
+    // All four are under way, with a listener for their failure each, before the first is waited for.
+    let requests =
+        DatasetFiles::NAMES.map(|name| (name, JsFuture::from(scope.fetch_with_str(&format!("{FOLDER}{name}")))));
+    let mut bytes: [Vec<u8>; 4] = Default::default();
+    for (bytes, (name, request)) in bytes.iter_mut().zip(requests) {
+        *bytes = body(request).await.map_err(|error| format!("{name} could not be fetched: {error}"))?;
+    }
+    let [manifest, tasks, outputs, scores] = bytes;
+    Dataset::from_files(DatasetFiles { manifest: &manifest, tasks: &tasks, outputs: &outputs, scores: &scores })
+        .map_err(|error| error.to_string())
+}
+
+/// The bytes of a response.
+async fn body(request: JsFuture) -> Result<Vec<u8>, String> {
+    let words = |error: JsValue| {
+        error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
+    };
+    let response: Response = request.await.and_then(JsCast::dyn_into).map_err(words)?;
+    if !response.ok() {
+        return Err(format!("the server answered {} {}", response.status(), response.status_text()).trim().to_owned());
+    }
+    let buffer = JsFuture::from(response.array_buffer().map_err(words)?).await.map_err(words)?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
