@@ -5,7 +5,7 @@ mod common;
 
 use common::Files;
 use poq_core::attack::{Attackers, Kind, Role};
-use poq_core::preset::PRESETS;
+use poq_core::preset::{Made, PRESETS};
 use poq_core::scenario::ScenarioError;
 use poq_core::search::{Aim, Finding, Search, Settings, Stage, Verdict, largest};
 use poq_core::{Dataset, Report, Scenario, simulate, stats};
@@ -253,11 +253,13 @@ fn every_scenario_of_a_search_is_valid() {
     let valid = |search: &Search| (0..search.runs()).for_each(|run| search.scenario(run).check().expect("valid"));
     for preset in PRESETS {
         let base = scenario(json!({"preset": preset.name}));
-        let search = Search::attacks(base.clone(), &dataset, 1, SETTINGS).expect("a search");
-        // The base, 22 attacks on scores, and cabals of 5 strengths for each of 4 nodes.
-        assert_eq!(search.runs(), 43);
+        let made = preset.dataset.map(Made::make);
+        let dataset = made.as_ref().unwrap_or(&dataset);
+        let search = Search::attacks(base.clone(), dataset, 1, SETTINGS).expect("a search");
+        // The base, 22 attacks on scores, and cabals of 5 strengths for each node.
+        assert_eq!(search.runs(), 23 + 5 * dataset.inference_nodes());
         valid(&search);
-        valid(&Search::deviations(base, &dataset, SETTINGS).expect("a search"));
+        valid(&Search::deviations(base, dataset, SETTINGS).expect("a search"));
     }
     let groups =
         json!([{"model": "e0", "count": 40}, {"model": "e1", "count": 30}, {"model": "e1", "count": 1, "stake": 2}]);
