@@ -31,6 +31,8 @@ pub enum Place {
     /// The result.
     #[default]
     Results,
+    /// Many scenarios side by side.
+    Explore,
     /// The papers' figures and claims.
     Reproduce,
 }

@@ -87,7 +87,8 @@ fn row(role: &str, node: &NodeReport) -> [String; 20] {
     ]
 }
 
-fn quoted(text: &str) -> String {
+/// A field of a CSV.
+pub(crate) fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
@@ -101,7 +102,19 @@ pub fn json(report: &Report) -> String {
 /// The command that makes the same run in a terminal, quoted for a POSIX shell.
 #[must_use]
 pub fn command(scenario: &Scenario) -> String {
-    let mut out = "poq simulate".to_owned();
+    format!("poq simulate{} --json", flags(scenario))
+}
+
+/// The command that runs the scenario over a grid; `axes` as `poq sweep --vary` takes them.
+#[must_use]
+pub fn sweep_command(scenario: &Scenario, axes: &[String]) -> String {
+    let vary: String = axes.iter().map(|axis| format!(" --vary {}", shell(axis))).collect();
+    format!("poq sweep{}{vary}", flags(scenario))
+}
+
+/// What makes a command run this scenario.
+fn flags(scenario: &Scenario) -> String {
+    let mut out = String::new();
     let mut patch = scenario.patch();
     if let Some(fields) = patch.as_object_mut() {
         for apart in ["preset", "seed", "rounds"] {
@@ -114,7 +127,7 @@ pub fn command(scenario: &Scenario) -> String {
     for (path, value) in leaves(&patch) {
         out.push_str(&format!(" --set {}", shell(&format!("{path}={value}"))));
     }
-    out.push_str(&format!(" --seed {} --rounds {} --json", scenario.seed, scenario.rounds));
+    out.push_str(&format!(" --seed {} --rounds {}", scenario.seed, scenario.rounds));
     out
 }
 
@@ -188,6 +201,16 @@ mod tests {
         assert!(text.starts_with("poq simulate --set inference_draw=all --set 'network.inference=[{"), "{text}");
         assert!(text.contains("it'\\''s") && text.contains("--set reward.alpha_inference=0.7"), "{text}");
         assert!(text.contains("--set score_normalization.rouge-l=min_max --seed 42 --rounds 9 --json"), "{text}");
+    }
+
+    #[test]
+    fn a_sweep_is_the_same_scenario_with_its_axes() {
+        let scenario = Scenario::from_json(r#"{"rounds": 9, "inference_draw": "all"}"#).expect("valid");
+        let axes = ["seed=1:3:3".to_owned(), "attacks=[[], 1]".to_owned()];
+        assert_eq!(
+            sweep_command(&scenario, &axes),
+            "poq sweep --set inference_draw=all --seed 42 --rounds 9 --vary seed=1:3:3 --vary 'attacks=[[], 1]'"
+        );
     }
 
     #[test]

@@ -48,7 +48,7 @@ const WEIGHT: NumberField = NumberField {
 };
 
 /// The weights of an inference node's reward.
-pub const INFERENCE_WEIGHTS: [NumberField; 2] = [
+pub static INFERENCE_WEIGHTS: [NumberField; 2] = [
     NumberField {
         path: "reward.alpha_inference",
         label: "α quality",
@@ -64,7 +64,7 @@ pub const INFERENCE_WEIGHTS: [NumberField; 2] = [
 ];
 
 /// The weights of an evaluator's reward.
-pub const EVALUATOR_WEIGHTS: [NumberField; 2] = [
+pub static EVALUATOR_WEIGHTS: [NumberField; 2] = [
     NumberField {
         path: "reward.alpha_evaluator",
         label: "α closeness",
@@ -139,7 +139,7 @@ const W_MAX: NumberField = trust_weight("consensus.w_max", "largest weight", "A 
 const W_INITIAL: NumberField =
     trust_weight("consensus.w_initial", "first weight", "Every evaluator’s weight before the first round.");
 
-const TRIMMED_MEAN: [NumberField; 1] = [NumberField {
+static TRIMMED_MEAN: [NumberField; 1] = [NumberField {
     path: "consensus.trim_share",
     label: "trimmed at each end",
     unit: "of K",
@@ -149,7 +149,7 @@ const TRIMMED_MEAN: [NumberField; 1] = [NumberField {
     ..PARAMETER
 }];
 
-const TRUST_WEIGHTED: [NumberField; 4] = [
+static TRUST_WEIGHTED: [NumberField; 4] = [
     NumberField {
         path: "consensus.lambda",
         label: "λ, speed",
@@ -163,7 +163,7 @@ const TRUST_WEIGHTED: [NumberField; 4] = [
     W_INITIAL,
 ];
 
-const EMA_TRUST: [NumberField; 4] = [
+static EMA_TRUST: [NumberField; 4] = [
     NumberField {
         path: "consensus.retention",
         label: "retention",
@@ -176,7 +176,7 @@ const EMA_TRUST: [NumberField; 4] = [
     W_INITIAL,
 ];
 
-const YUMA: [NumberField; 1] = [NumberField {
+static YUMA: [NumberField; 1] = [NumberField {
     path: "consensus.kappa",
     label: "κ, support",
     unit: "of stake",
@@ -207,8 +207,15 @@ pub const CONSENSUS_RULES: [Choice; 6] = [
     ("yuma", "Yuma-style clipping by stake"),
 ];
 
+/// Every number that has a control of its own.
+pub fn all() -> impl Iterator<Item = &'static NumberField> {
+    static OTHERS: [NumberField; 3] = [EVALUATORS_PER_ROUND, ROUNDS, SEED];
+    let rules = TRIMMED_MEAN.iter().chain(&TRUST_WEIGHTED).chain(&EMA_TRUST).chain(&YUMA);
+    INFERENCE_WEIGHTS.iter().chain(&EVALUATOR_WEIGHTS).chain(&OTHERS).chain(&MONEY).chain(rules)
+}
+
 /// What rewards are worth.
-pub const MONEY: [NumberField; 2] = [
+pub static MONEY: [NumberField; 2] = [
     NumberField {
         path: "money.price_per_round",
         label: "price of a reward of 1",

@@ -17,6 +17,7 @@ pub mod format;
 pub mod glossary;
 pub mod groups;
 pub mod headline;
+pub mod map;
 pub mod plot;
 pub mod protocol;
 pub mod study;

@@ -1,12 +1,15 @@
 //! The messages between the page and its simulation worker: one enum each way.
 
+use poq_core::attack::Role;
 use poq_core::dataset::{Dataset, JUDGE};
-use poq_core::report::{DatasetName, NodeReport};
+use poq_core::report::{AttackerReport, Brief, DatasetName, NodeReport};
 use poq_core::round::OpenedRound;
+use poq_core::scenario::ScenarioError;
 use poq_core::score::ScoreNormalization;
 use poq_core::{Report, Scenario};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// From the page to the worker, which reads the dataset beside it without being asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +40,32 @@ pub enum ToWorker {
         /// The scenario: fields that differ from its preset.
         scenario_json: String,
     },
+    /// Get ready for the items of some work. It replaces the work before it, whose items are dropped.
+    Prepare {
+        /// Names the work in answers.
+        job: u32,
+        /// What the items are.
+        work: Box<Work>,
+    },
+    /// Run these items of the work, after those asked for before.
+    Items {
+        /// The work.
+        job: u32,
+        /// Numbers of the items.
+        items: Vec<u32>,
+    },
+    /// Drop the work.
+    Stop,
+}
+
+/// Many runs of which a digest each is wanted. Its items are, in this order: the cells of the grid of the first scenario
+/// over the axes, where there are axes; then each scenario as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// The scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// Axes as path and values; the last moves fastest.
+    pub axes: Vec<(String, Vec<Value>)>,
 }
 
 /// From the worker to the page.
@@ -75,8 +104,87 @@ pub enum FromWorker {
         /// The digest, or what is wrong with the scenario.
         outcome: Result<String, String>,
     },
+    /// Items of some work that are done since the last such message.
+    Items {
+        /// The work.
+        job: u32,
+        /// The nodes of these items' networks.
+        roster: Roster,
+        /// The items.
+        items: Vec<Item>,
+    },
     /// Something could not be done.
     Failed(Failure),
+}
+
+/// The nodes of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// Id and recorded node of each inference node, in the network's order.
+    pub inference: Vec<(String, String)>,
+    /// The same for evaluators.
+    pub evaluators: Vec<(String, String)>,
+}
+
+/// What is kept of one item: a few figures of its [`Brief`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its number in the work.
+    pub item: u32,
+    /// Path and words of what its scenario cannot be; the figures are then empty.
+    pub fault: Option<(String, String)>,
+    /// Mean reward of each node of the roster, inference first.
+    pub means: Vec<Option<f64>>,
+    /// Share of each one's rewards that are below 0.
+    pub negative: Vec<Option<f64>>,
+    /// Attackers by their place in the roster, evaluators after inference nodes, with what the attack gains each.
+    pub gains: Vec<(u32, Option<f64>)>,
+    /// Pearson correlation of consensus with truth.
+    pub pearson: Option<f64>,
+    /// Kendall's tau-b of mean reward with truth per millisecond.
+    pub kendall: Option<f64>,
+}
+
+impl Roster {
+    /// The nodes of a result.
+    #[must_use]
+    pub fn of(brief: &Brief) -> Self {
+        let names = |nodes: &[NodeReport]| nodes.iter().map(|node| (node.id.clone(), node.model.clone())).collect();
+        Self { inference: names(&brief.inference_nodes), evaluators: names(&brief.evaluator_nodes) }
+    }
+}
+
+impl Item {
+    /// What is kept of a result.
+    #[must_use]
+    pub fn of(item: u32, brief: &Brief) -> Self {
+        let nodes = || brief.inference_nodes.iter().chain(&brief.evaluator_nodes);
+        let place = |attacker: &AttackerReport| {
+            let is_it = |node: &NodeReport| node.id == attacker.id;
+            let found = match attacker.role {
+                Role::Inference => brief.inference_nodes.iter().position(is_it),
+                Role::Evaluator => {
+                    brief.evaluator_nodes.iter().position(is_it).map(|at| at + brief.inference_nodes.len())
+                }
+            };
+            found.map(|at| (at as u32, attacker.gain_mean))
+        };
+        Self {
+            item,
+            fault: None,
+            means: nodes().map(|node| node.reward_mean).collect(),
+            negative: nodes().map(|node| node.negative_share).collect(),
+            gains: brief.attackers.iter().filter_map(place).collect(),
+            pearson: brief.pearson_consensus_truth,
+            kendall: brief.kendall_reward_efficiency,
+        }
+    }
+
+    /// An item whose scenario cannot be run.
+    #[must_use]
+    pub fn refused(item: u32, error: ScenarioError) -> Self {
+        Self { item, fault: Some((error.path, error.message)), ..Self::default() }
+    }
 }
 
 /// What could not be done, and why.

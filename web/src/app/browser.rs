@@ -111,3 +111,25 @@ pub fn worker_address() -> String {
     let address = js_sys::Reflect::get(&js_sys::global(), &"poqWorkerAddress".into());
     address.ok().and_then(|address| address.as_string()).unwrap_or_default()
 }
+
+/// How many threads the device runs at once; one where the browser does not say.
+#[must_use]
+pub fn processors() -> usize {
+    let told = window().map_or(1.0, |window| window.navigator().hardware_concurrency());
+    if told >= 1.0 { told as usize } else { 1 }
+}
+
+/// Milliseconds since the page was opened.
+#[must_use]
+pub fn now_ms() -> f64 {
+    window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
+}
+
+/// Calls `action` after `ms` milliseconds, once.
+pub fn after(ms: i32, action: &Closure<dyn FnMut()>) {
+    if let Some(window) = window() {
+        let callback = action.as_ref().unchecked_ref();
+        // It fails only where there is no window any more.
+        window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms).unwrap_or_default();
+    }
+}

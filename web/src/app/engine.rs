@@ -1,4 +1,4 @@
-//! The page's end of the simulation worker.
+//! The page's end of a simulation worker.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,8 +12,11 @@ use crate::protocol::{Failure, FromWorker, Part, ToWorker, decode, encode};
 const WORKER: &str = "poqWorker";
 const HEARD: &str = "heard";
 const FAULT: &str = "fault";
+/// The script that starts one more.
+const SCRIPT: &str = "./sim-worker_loader.js";
 
-/// The running worker.
+/// A running worker.
+#[derive(Clone)]
 pub struct Engine {
     inner: Rc<Inner>,
 }
@@ -30,16 +33,47 @@ impl Engine {
     /// Takes over the worker that `index.html` started; it answers through `on_event`, failures included.
     #[must_use]
     pub fn start(on_event: impl Fn(FromWorker) + 'static) -> Self {
+        Self::with(on_event, take_over)
+    }
+
+    /// Starts one more worker, which reads the dataset itself.
+    #[must_use]
+    pub fn spawn(on_event: impl Fn(FromWorker) + 'static) -> Self {
+        Self::with(on_event, |inner| {
+            let options = web_sys::WorkerOptions::new();
+            options.set_type(web_sys::WorkerType::Module);
+            listen(inner, Worker::new_with_options(SCRIPT, &options)?);
+            Ok(())
+        })
+    }
+
+    fn with(
+        on_event: impl Fn(FromWorker) + 'static,
+        begin: impl FnOnce(&Rc<Inner>) -> Result<(), JsValue>,
+    ) -> Self {
         let inner = Rc::new(Inner {
             worker: RefCell::default(),
             is_ready: Cell::new(false),
             waiting: RefCell::default(),
             on_event: Box::new(on_event),
         });
-        if let Err(error) = take_over(&inner) {
+        if let Err(error) = begin(&inner) {
             inner.fail(&format!("this browser did not start it ({error:?})"));
         }
         Self { inner }
+    }
+
+    /// Whether the browser started it, and nobody ended it.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.inner.worker.borrow().is_some()
+    }
+
+    /// Ends the worker at once.
+    pub fn terminate(&self) {
+        if let Some(worker) = self.inner.worker.borrow_mut().take() {
+            worker.terminate();
+        }
     }
 
     /// Sends a request.
@@ -54,6 +88,17 @@ impl Engine {
 
 fn take_over(inner: &Rc<Inner>) -> Result<(), JsValue> {
     let worker: Worker = js_sys::Reflect::get(&js_sys::global(), &WORKER.into())?.dyn_into()?;
+    listen(inner, worker.clone());
+    for message in js_sys::Reflect::get(&worker, &HEARD.into())?.dyn_into::<js_sys::Array>()? {
+        inner.receive(message);
+    }
+    if let Some(fault) = js_sys::Reflect::get(&worker, &FAULT.into())?.as_string() {
+        inner.fail(&fault);
+    }
+    Ok(())
+}
+
+fn listen(inner: &Rc<Inner>, worker: Worker) {
     let own = Rc::clone(inner);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| own.receive(event.data()));
     worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -66,14 +111,7 @@ fn take_over(inner: &Rc<Inner>) -> Result<(), JsValue> {
     });
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
     on_error.forget();
-    *inner.worker.borrow_mut() = Some(worker.clone());
-    for message in js_sys::Reflect::get(&worker, &HEARD.into())?.dyn_into::<js_sys::Array>()? {
-        inner.receive(message);
-    }
-    if let Some(fault) = js_sys::Reflect::get(&worker, &FAULT.into())?.as_string() {
-        inner.fail(&fault);
-    }
-    Ok(())
+    *inner.worker.borrow_mut() = Some(worker);
 }
 
 impl Inner {

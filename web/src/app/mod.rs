@@ -10,6 +10,7 @@ pub mod header;
 pub mod network;
 pub mod number;
 pub mod opened;
+pub mod pool;
 pub mod reproduce;
 pub mod results;
 pub mod share;
@@ -139,7 +140,7 @@ fn place_view(
         Place::Network => html! {
             <Network scenario={state.scenario.clone()} {summary} fault={state.fault.clone()} on_change={on_change.clone()} />
         },
-        Place::Reproduce => return None,
+        Place::Explore | Place::Reproduce => return None,
         Place::Results => {
             let report = Rc::clone(state.report.as_ref()?);
             let number = state.round.min(report.rounds.saturating_sub(1));

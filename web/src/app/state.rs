@@ -222,7 +222,11 @@ impl State {
                 self.opened = Some(Rc::new(*round));
             }
             FromWorker::Failed(failure) => self.failed(failure),
-            FromWorker::Ready | FromWorker::Digest { .. } | FromWorker::Progress { .. } | FromWorker::Done { .. } => {}
+            FromWorker::Ready
+            | FromWorker::Digest { .. }
+            | FromWorker::Progress { .. }
+            | FromWorker::Done { .. }
+            | FromWorker::Items { .. } => {}
         }
     }
 

@@ -5,10 +5,11 @@ use poq_core::scenario::ScenarioError;
 use poq_core::{Dataset, Scenario, Simulation};
 
 use super::datasets::Datasets;
+use super::items::Items;
 use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker};
 
 /// Length of a slice of work.
-const SLICE_MS: f64 = 20.0;
+pub(super) const SLICE_MS: f64 = 20.0;
 /// Progress is told no more often than this.
 const PROGRESS_MS: f64 = 100.0;
 /// A result so far is sent no more often than this ...
@@ -32,6 +33,8 @@ pub struct Host {
     /// The simulation behind the last opened round: the next round is one step on.
     opened: Option<Box<Simulation>>,
     opened_scenario: Option<Scenario>,
+    /// The work whose items this worker runs besides.
+    items: Option<Items>,
 }
 
 #[derive(Debug)]
@@ -72,6 +75,12 @@ impl Host {
             ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
             ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
             ToWorker::Cancel { id } => self.preset_of(*id),
+            ToWorker::Prepare { work, .. } => {
+                work.scenarios.first().map(|scenario| scenario.preset.clone()).unwrap_or_default()
+            }
+            ToWorker::Items { .. } | ToWorker::Stop => {
+                self.items.as_ref().map(|items| items.preset().to_owned()).unwrap_or_default()
+            }
         };
         if !self.datasets.prepare(&preset) {
             self.waiting.push(message);
@@ -141,6 +150,13 @@ impl Host {
                     Err(error) => send(FromWorker::Digest { token, outcome: Err(error.to_string()) }),
                 }
             }
+            ToWorker::Prepare { job, work } => self.items = Some(Items::new(job, *work)),
+            ToWorker::Items { job, items } => {
+                if let Some(work) = self.items.as_mut().filter(|work| work.job() == job) {
+                    work.add(&items);
+                }
+            }
+            ToWorker::Stop => self.items = None,
         }
     }
 
@@ -153,11 +169,16 @@ impl Host {
     /// Whether there is work for [`Host::work`].
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty()
+        !self.jobs.is_empty() || self.items.as_ref().is_some_and(Items::is_busy)
     }
 
-    /// Works for a slice of about 20 ms by `clock_ms`, on each job in turn.
+    /// Works for a slice of about 20 ms by `clock_ms` on each job in turn, and for one on the items of a work.
     pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
+        if let Some(items) = &mut self.items {
+            if let Ok(dataset) = self.datasets.get(items.preset()) {
+                items.work(dataset, clock_ms, send);
+            }
+        }
         if self.jobs.is_empty() {
             return;
         }
@@ -225,20 +246,25 @@ impl Job {
             let left = self.until - self.simulation.rounds_done();
             self.simulation.run(self.batch.min(left));
             let before_ms = std::mem::replace(&mut now_ms, clock_ms());
-            // The clock of a page may be as coarse as a millisecond.
-            if now_ms - before_ms < 2.0 {
-                self.batch = (self.batch * 2).min(1 << 20);
-            } else if now_ms - before_ms > 5.0 {
-                self.batch = (self.batch / 2).max(1);
-            }
+            self.batch = paced(self.batch, now_ms - before_ms);
         }
         self.elapsed_ms += now_ms - start_ms;
         self.simulation.rounds_done() >= self.until
     }
 }
 
+/// How many rounds to run before the next look at the clock, after `batch` of them took so long. The clock of a page may
+/// be as coarse as a millisecond.
+pub(super) fn paced(batch: u64, took_ms: f64) -> u64 {
+    match took_ms {
+        took_ms if took_ms < 2.0 => (batch * 2).min(1 << 20),
+        took_ms if took_ms > 5.0 => (batch / 2).max(1),
+        _ => batch,
+    }
+}
+
 /// Refuses a network that is too large for a page before anything is laid out for it.
-fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioError> {
+pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioError> {
     let size = |groups: &[poq_core::scenario::Group], recorded: usize| {
         let instances = crate::groups::instances(groups, recorded);
         usize::try_from(instances).unwrap_or(usize::MAX)

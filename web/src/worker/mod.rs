@@ -6,6 +6,7 @@
 pub mod datasets;
 mod fetching;
 pub mod host;
+mod items;
 mod port;
 pub mod study;
 

@@ -1,0 +1,315 @@
+//! What is filled in to make a map, and what is wrong with it.
+
+use poq_core::Scenario;
+use poq_core::reward::Money;
+use poq_core::scenario::ScenarioError;
+use poq_core::sweep::Axis;
+use serde_json::Value;
+
+use super::{MAX_SIDE, Map};
+use crate::fields;
+use crate::format;
+use crate::protocol::Summary;
+
+/// Cells times nodes at most: memory.
+const MAX_FIGURES: u64 = 400_000;
+
+/// One axis as it is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisForm {
+    /// Path of the field.
+    pub path: String,
+    /// First number.
+    pub from: String,
+    /// Last number.
+    pub to: String,
+    /// How many numbers.
+    pub steps: String,
+    /// The values of a field that takes words, a comma between two.
+    pub words: String,
+}
+
+/// All that is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The first axis (across) and the second (up).
+    pub axes: [AxisForm; 2],
+    /// Rounds of each cell; empty for the scenario's own.
+    pub rounds: String,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let axis = |path: &str| AxisForm {
+            path: path.to_owned(),
+            from: "0".to_owned(),
+            to: "2".to_owned(),
+            steps: "32".to_owned(),
+            words: String::new(),
+        };
+        Self { axes: [axis("reward.alpha_inference"), axis("reward.beta_inference")], rounds: String::new() }
+    }
+}
+
+/// Where in the form something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At an axis.
+    Axis(usize),
+    /// At the rounds.
+    Rounds,
+    /// In no single place.
+    Whole,
+}
+
+impl AxisForm {
+    /// The axis as `poq sweep --vary` takes it.
+    #[must_use]
+    pub fn text(&self, scenario: &Scenario) -> String {
+        let path = self.path.trim();
+        if takes_words(scenario, path) {
+            format!("{path}={}", self.words.trim())
+        } else {
+            format!("{path}={}:{}:{}", self.from.trim(), self.to.trim(), self.steps.trim())
+        }
+    }
+
+    /// The same axis for another field, with values that suit it.
+    #[must_use]
+    pub fn for_path(&self, scenario: &Scenario, path: &str) -> Self {
+        let mut form = Self { path: path.to_owned(), ..self.clone() };
+        let own = fields::get(scenario, path);
+        if takes_words(scenario, path) {
+            form.words = words_of(path).map_or_else(|| own.as_str().map_or_else(|| own.to_string(), str::to_owned), str::to_owned);
+        } else if let Some(field) = fields::all().find(|field| field.path == path) {
+            let own = own.as_f64().unwrap_or(field.bounds.min);
+            let to = field.slider_max.unwrap_or((2.0 * own).max(field.bounds.min + field.step)).min(field.bounds.max);
+            form.from = format::input(field.bounds.min);
+            form.to = format::input(to);
+            if field.whole {
+                let steps = (to - field.bounds.min + 1.0).min(MAX_SIDE as f64);
+                form.to = format::input(field.bounds.min + steps - 1.0);
+                form.steps = format::input(steps);
+            }
+        }
+        form
+    }
+
+    fn axis(&self, scenario: &Scenario) -> Result<Axis, String> {
+        if self.path.contains('=') {
+            return Err(format!("`{}` is no path of a field", self.path));
+        }
+        let axis: Axis = self.text(scenario).parse().map_err(|error: ScenarioError| error.message)?;
+        if axis.values.len() > MAX_SIDE {
+            return Err(format!("{} values; allowed: 1 to {MAX_SIDE}", format::count(axis.values.len() as u64)));
+        }
+        Ok(axis)
+    }
+}
+
+/// Whether a field takes words (or lists) and not a number.
+#[must_use]
+pub fn takes_words(scenario: &Scenario, path: &str) -> bool {
+    let own = fields::get(scenario, path.trim());
+    !own.is_number() && !own.is_null()
+}
+
+/// The words of a field with few of them.
+fn words_of(path: &str) -> Option<&'static str> {
+    match path {
+        "consensus.rule" => Some("mean,median,trimmed_mean,trust_weighted,ema_trust,yuma"),
+        "inference_draw" => Some("uniform,all,softmax"),
+        "cost_normalization" => Some("min_max,ratio_to_max,log_min_max"),
+        "task_kinds" => Some(r#"[["qa"],["summarization"],["qa","summarization"]]"#),
+        _ => None,
+    }
+}
+
+/// Every path that can be set in this scenario.
+#[must_use]
+pub fn paths(scenario: &Scenario) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut whole = scenario.clone();
+    // Money comes with its defaults when it comes.
+    whole.money.get_or_insert(Money::default());
+    leaves(&serde_json::to_value(&whole).unwrap_or_default(), "", &mut paths);
+    paths.retain(|path| path != "preset");
+    paths
+}
+
+fn leaves(value: &Value, path: &str, out: &mut Vec<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                leaves(value, &below(key), out);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, value) in items.iter().enumerate() {
+                leaves(value, &below(&index.to_string()), out);
+            }
+        }
+        _ => out.push(path.to_owned()),
+    }
+}
+
+/// The map that the form asks for.
+///
+/// # Errors
+/// Says where in the form something is wrong, and what.
+pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (Place, String)> {
+    let mut base = scenario.clone();
+    if !form.rounds.trim().is_empty() {
+        base = base.with("rounds", form.rounds.trim()).map_err(|error| (Place::Rounds, error.message))?;
+    }
+    let axis = |index: usize| form.axes[index].axis(&base).map_err(|words| (Place::Axis(index), words));
+    let (x, y) = (axis(0)?, axis(1)?);
+    let cells = (x.values.len() * y.values.len()) as u64;
+    let map = Map::new(base, x, y).map_err(|error| (Place::Axis(1), error.message))?;
+    check_values(&map)?;
+    let nodes = crate::groups::instances(&scenario.network.inference, summary.inference.len())
+        + crate::groups::instances(&scenario.network.evaluators, summary.evaluators.len());
+    if cells * nodes > MAX_FIGURES {
+        let allowed = MAX_FIGURES / nodes.max(1);
+        return Err((
+            Place::Whole,
+            format!(
+                "{} cells of {} nodes are more than a page keeps; allowed: up to {} cells of such a network, `poq sweep` runs more",
+                format::count(cells),
+                format::count(nodes),
+                format::count(allowed)
+            ),
+        ));
+    }
+    Ok(map)
+}
+
+/// Refuses a value that its field takes in no cell at the ends of the other axis. Of numbers, the first two and the last
+/// are looked at; what else cannot be is said by the cells.
+fn check_values(map: &Map) -> Result<(), (Place, String)> {
+    let size = map.size();
+    let sizes = [size.0, size.1];
+    for (index, axis) in map.axes().into_iter().enumerate() {
+        let other_last = sizes[1 - index] - 1;
+        let looked_at = |at: &usize| !axis.values[*at].is_number() || *at < 2 || at + 1 == axis.values.len();
+        for at in (0..axis.values.len()).filter(looked_at) {
+            let run = |other: usize| map.scenario(if index == 0 { (at, other) } else { (other, at) });
+            let refused = run(0).err().and_then(|error| run(other_last).err().map(|_| error));
+            if let Some(error) = refused {
+                let words = if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
+                return Err((Place::Axis(index), words));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn ask(change: impl FnOnce(&mut Form)) -> Result<Map, (Place, String)> {
+        let mut form = Form::default();
+        change(&mut form);
+        map(&form, &Scenario::default(), &Summary::of(&fixture::dataset()))
+    }
+
+    #[test]
+    fn the_form_asks_for_the_weights_of_inference() {
+        let map = ask(|_| {}).expect("a map");
+        assert_eq!((map.size(), map.base()), ((32, 32), &Scenario::default()));
+        assert_eq!(map.axes()[1].path, "reward.beta_inference");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_where_it_stands() {
+        type Change = fn(&mut Form);
+        let wrong: [(Change, Place, &str); 10] = [
+            (|form| form.axes[0].from = "x".to_owned(), Place::Axis(0), "`x` is not a number"),
+            (|form| form.axes[1].steps = "0".to_owned(), Place::Axis(1), "`0` steps"),
+            (|form| form.axes[1].steps = "65".to_owned(), Place::Axis(1), "65 values; allowed: 1 to 64"),
+            (|form| form.axes[1].to = "2000".to_owned(), Place::Axis(1), "2000 is out of range; allowed: 0 to 1000"),
+            (|form| form.axes[0].path = "reward.gamma".to_owned(), Place::Axis(0), "unknown field `gamma`"),
+            (|form| form.axes[0].path = "a=b".to_owned(), Place::Axis(0), "no path"),
+            (|form| form.axes[0].path = "reward.beta_inference".to_owned(), Place::Axis(1), "varied twice"),
+            (|form| form.axes[0].path = "evaluators_per_round".to_owned(), Place::Axis(0), "0.06"),
+            (
+                |form| {
+                    form.axes[0].path = "consensus.rule".to_owned();
+                    form.axes[0].words = "mean,magic".to_owned();
+                },
+                Place::Axis(0),
+                "magic",
+            ),
+            (|form| form.rounds = "0".to_owned(), Place::Rounds, "0 is out of range"),
+        ];
+        for (change, place, words) in wrong {
+            let (at, said) = ask(change).expect_err("must be refused");
+            assert!(at == place && said.contains(words), "{at:?} {said}");
+        }
+    }
+
+    #[test]
+    fn values_that_the_other_axis_makes_possible_are_let_in() {
+        let map = ask(|form| {
+            form.axes[0].path = "consensus.rule".to_owned();
+            form.axes[0].words = "mean,yuma".to_owned();
+            form.axes[1] = AxisForm { path: "evaluators_per_round".to_owned(), from: "1".to_owned(), to: "3".to_owned(), steps: "3".to_owned(), words: String::new() };
+            form.rounds = "100".to_owned();
+        });
+        let map = map.expect("a map");
+        assert_eq!((map.size(), map.base().rounds), ((2, 3), 100));
+    }
+
+    #[test]
+    fn a_large_network_has_a_coarse_map() {
+        let scenario = Scenario::from_json(r#"{"network": {"inference": [{"model": "quick", "count": 2000}]}}"#).expect("valid");
+        let refused = map(&Form::default(), &scenario, &Summary::of(&fixture::dataset()));
+        assert!(matches!(&refused, Err((Place::Whole, words)) if words.contains("allowed: up to 199 cells")), "{refused:?}");
+    }
+
+    #[test]
+    fn every_path_can_be_set() {
+        let scenario = Scenario::from_json(
+            r#"{"consensus": {"rule": "yuma"}, "attacks": [{"nodes": {"share": 0.2}, "kind": "boost", "by": 3}],
+                "network": {"evaluators": [{"model": "near", "count": 3}]}}"#,
+        )
+        .expect("valid");
+        let paths = paths(&scenario);
+        for path in [
+            "reward.alpha_inference",
+            "evaluators_per_round",
+            "consensus.rule",
+            "consensus.kappa",
+            "attacks.0.by",
+            "attacks.0.nodes.share",
+            "network.evaluators.0.count",
+            "money.price_per_round",
+            "task_kinds",
+        ] {
+            assert!(paths.iter().any(|known| known == path), "{path} of {paths:?}");
+        }
+        for path in &paths {
+            let own = fields::preset_value(&scenario, path);
+            let own = if own.is_null() { fields::get(&scenario, path) } else { own };
+            assert!(own.is_null() || scenario.with(path, &own.to_string()).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_field_has_values_that_suit_it() {
+        let scenario = Scenario::default();
+        let form = &Form::default().axes[0];
+        let text = |path: &str| form.for_path(&scenario, path).text(&scenario);
+        assert_eq!(text("evaluators_per_round"), "evaluators_per_round=1:6:6");
+        assert_eq!(text("reward.alpha_evaluator"), "reward.alpha_evaluator=0:2:32");
+        assert!(text("consensus.rule").starts_with("consensus.rule=mean,median,"));
+        assert_eq!(text("inference_draw"), "inference_draw=uniform,all,softmax");
+        for path in ["consensus.rule", "inference_draw", "cost_normalization", "task_kinds"] {
+            let axis = form.for_path(&scenario, path).axis(&scenario).expect("an axis");
+            assert!(axis.values.iter().all(|value| scenario.with(path, &value.to_string()).is_ok()), "{path}");
+        }
+    }
+}
