@@ -42,10 +42,10 @@ async function findFile(root, target) {
   if (path !== root && !path.startsWith(root + sep)) return null;
   try {
     const found = await stat(path);
-    if (found.isFile()) return { path, size: found.size };
+    if (found.isFile()) return { path, size: found.size, mtimeMs: found.mtimeMs };
     const index = resolve(path, "index.html");
     const indexFound = await stat(index);
-    return indexFound.isFile() ? { path: index, size: indexFound.size } : null;
+    return indexFound.isFile() ? { path: index, size: indexFound.size, mtimeMs: indexFound.mtimeMs } : null;
   } catch {
     return null;
   }
@@ -61,9 +61,17 @@ async function answer(root, request, response) {
     response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
     return;
   }
+  // The page's workers ask for what the page has: it is sent once. A name with a hash is another one when its content is.
+  const caching = {
+    "Cache-Control": /-[0-9a-f]{16}[._]/.test(file.path) ? "max-age=31536000, immutable" : "no-cache",
+    ETag: `"${file.size}-${file.mtimeMs}"`,
+  };
+  if (request.headers["if-none-match"] === caching.ETag) {
+    response.writeHead(304, caching).end();
+    return;
+  }
   response.writeHead(200, {
-    // A rebuilt page must never run with the old one's worker, whose file name carries no hash.
-    "Cache-Control": "no-store",
+    ...caching,
     "Content-Length": file.size,
     "Content-Type": MEDIA_TYPES.get(extname(file.path).toLowerCase()) ?? "application/octet-stream",
     "X-Content-Type-Options": "nosniff",

@@ -1,5 +1,4 @@
-// A Web Worker of the page runs the page's own program, which finds out by itself where it runs; the worker's address names
-// the program after its `#`, since that name goes with the program's content.
-const program = new URL(self.location.hash.slice(1), self.location.href).href;
-const { default: start } = await import(program);
-await start({ module_or_path: program.replace(/\.js$/, "_bg.wasm") });
+// Starts the program of the page, whose file the address names after its "#", as a worker.
+const program = `./${self.location.hash.slice(1).split("/").pop()}`;
+const { default: init } = await import(program);
+await init({ module_or_path: program.replace(/\.js$/, "_bg.wasm") });

@@ -61,3 +61,22 @@ export function numbers(text) {
 export function close(got, want, tolerance, what) {
   assert.ok(Math.abs(got - want) <= tolerance, `${what}: ${got} is not ${want}`);
 }
+
+/**
+ * The longest task of the page's main thread while `act` runs, in ms of that thread's CPU time: unlike the time that
+ * passes, it does not grow when the machine has other work.
+ */
+export async function longestTask(page, act) {
+  const browser = page.context().browser();
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  await act();
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  const main = new Set(
+    traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(threadOf),
+  );
+  const tasks = traceEvents.filter((event) => event.tdur !== undefined && main.has(threadOf(event)));
+  assert.ok(tasks.length > 0, "no task was seen");
+  return Math.max(...tasks.map(({ tdur }) => tdur / 1000));
+}
+
+const threadOf = ({ pid, tid }) => `${pid}.${tid}`;

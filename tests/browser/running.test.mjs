@@ -4,28 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, numbers, open, settled } from "./lab.mjs";
+import { changed, longestTask, numbers, open, settled } from "./lab.mjs";
 
 const LIMIT_MS = 50;
-
-/**
- * The longest task of the page's main thread while `act` runs, in ms of that thread's CPU time: unlike the time that
- * passes, it does not grow when the machine has other work.
- */
-async function longestTask(page, act) {
-  const browser = page.context().browser();
-  await browser.startTracing(page, { categories: ["toplevel"] });
-  await act();
-  const { traceEvents } = JSON.parse(await browser.stopTracing());
-  const main = new Set(
-    traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(threadOf),
-  );
-  const tasks = traceEvents.filter((event) => event.tdur !== undefined && main.has(threadOf(event)));
-  assert.ok(tasks.length > 0, "no task was seen");
-  return Math.max(...tasks.map(({ tdur }) => tdur / 1000));
-}
-
-const threadOf = ({ pid, tid }) => `${pid}.${tid}`;
 
 test("no task of 50 ms while two million rounds run and while controls change", async (test) => {
   await withPage(async ({ page, url }) => {

@@ -1,13 +1,13 @@
 //! Entry point of the page and of its Web Workers.
 
 use poq_web::app::App;
-use poq_web::worker;
+use poq_web::worker::port;
 use wasm_bindgen::JsCast as _;
 use web_sys::DedicatedWorkerGlobalScope;
 
 fn main() {
     match js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() {
-        Ok(scope) => worker::listen(scope),
+        Ok(scope) => port::listen(scope).unwrap_or_else(|error| wasm_bindgen::throw_val(error)),
         Err(_) => drop(yew::Renderer::<App>::with_root(root()).render()),
     }
 }

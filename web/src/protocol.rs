@@ -62,10 +62,19 @@ pub enum ToWorker {
 /// over the axes, where there are axes; then each scenario as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Work {
-    /// The scenarios.
-    pub scenarios: Vec<Scenario>,
+    /// The scenarios: fields that differ from their presets.
+    pub scenarios: Vec<Value>,
     /// Axes as path and values; the last moves fastest.
     pub axes: Vec<(String, Vec<Value>)>,
+}
+
+impl Work {
+    /// The preset of its scenarios, which says what dataset they run on.
+    #[must_use]
+    pub fn preset(&self) -> &str {
+        let named = self.scenarios.first().and_then(|scenario| scenario.get("preset"));
+        named.and_then(Value::as_str).unwrap_or(poq_core::preset::DEFAULT)
+    }
 }
 
 /// From the worker to the page.

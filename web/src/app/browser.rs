@@ -41,12 +41,39 @@ pub async fn copy(text: &str) -> bool {
 
 /// Hands a file to the user.
 pub fn download(name: &str, mime: &str, text: &str) {
+    hand_over(name, mime, &js_sys::Array::of1(&JsValue::from_str(text)));
+}
+
+/// Hands a file to the user that is made in parts; the page goes on between two of them.
+pub fn download_parts(name: &'static str, mime: &'static str, parts: impl Iterator<Item = String> + 'static) {
+    wasm_bindgen_futures::spawn_local(async move {
+        let whole = js_sys::Array::new();
+        for part in parts {
+            whole.push(&JsValue::from_str(&part));
+            breath().await;
+        }
+        hand_over(name, mime, &whole);
+    });
+}
+
+/// Lets the page's other work go first.
+async fn breath() {
+    let pause = js_sys::Promise::new(&mut |resolve, _| {
+        if let Some(window) = window() {
+            // It fails only where there is no window any more.
+            window.set_timeout_with_callback(&resolve).unwrap_or_default();
+        }
+    });
+    // A promise that only waits is never refused.
+    wasm_bindgen_futures::JsFuture::from(pause).await.unwrap_or_default();
+}
+
+fn hand_over(name: &str, mime: &str, parts: &js_sys::Array) {
     let attempt = || -> Result<(), JsValue> {
         let document = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
         let options = web_sys::BlobPropertyBag::new();
         options.set_type(mime);
-        let parts = js_sys::Array::of1(&JsValue::from_str(text));
-        let blob = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options)?;
+        let blob = web_sys::Blob::new_with_str_sequence_and_options(parts, &options)?;
         let url = web_sys::Url::create_object_url_with_blob(&blob)?;
         let anchor: web_sys::HtmlAnchorElement = document.create_element("a")?.unchecked_into();
         anchor.set_href(&url);
@@ -108,7 +135,7 @@ pub fn fresh_seed() -> u64 {
 /// The address of a Web Worker's script, as `index.html` has it.
 #[must_use]
 pub fn worker_address() -> String {
-    let address = js_sys::Reflect::get(&js_sys::global(), &"poqWorkerAddress".into());
+    let address = js_sys::Reflect::get(&js_sys::global(), &"poqWorkerScript".into());
     address.ok().and_then(|address| address.as_string()).unwrap_or_default()
 }
 

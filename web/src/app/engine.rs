@@ -6,14 +6,13 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{Event, MessageEvent, Worker};
 
+use super::browser;
 use crate::protocol::{Failure, FromWorker, Part, ToWorker, decode, encode};
 
 /// What `index.html` calls the worker that it starts, what the worker has said since, and its failure.
 const WORKER: &str = "poqWorker";
 const HEARD: &str = "heard";
 const FAULT: &str = "fault";
-/// The script that starts one more.
-const SCRIPT: &str = "./sim-worker_loader.js";
 
 /// A running worker.
 #[derive(Clone)]
@@ -42,15 +41,12 @@ impl Engine {
         Self::with(on_event, |inner| {
             let options = web_sys::WorkerOptions::new();
             options.set_type(web_sys::WorkerType::Module);
-            listen(inner, Worker::new_with_options(SCRIPT, &options)?);
+            listen(inner, Worker::new_with_options(&browser::worker_address(), &options)?);
             Ok(())
         })
     }
 
-    fn with(
-        on_event: impl Fn(FromWorker) + 'static,
-        begin: impl FnOnce(&Rc<Inner>) -> Result<(), JsValue>,
-    ) -> Self {
+    fn with(on_event: impl Fn(FromWorker) + 'static, begin: impl FnOnce(&Rc<Inner>) -> Result<(), JsValue>) -> Self {
         let inner = Rc::new(Inner {
             worker: RefCell::default(),
             is_ready: Cell::new(false),

@@ -93,6 +93,7 @@ pub fn Header(props: &HeaderProps) -> Html {
                 <nav aria-label="Places">
                     { tab(Place::Network, "Network") }
                     { tab(Place::Results, "Results") }
+                    { tab(Place::Explore, "Explore") }
                     { tab(Place::Reproduce, "Reproduce") }
                 </nav>
                 <div class="manners">
@@ -150,6 +151,7 @@ fn Help() -> Html {
             <h3>{ "Keys" }</h3>
             <ul>
                 <li>{ "Tab goes from control to control; each plot is one stop, in which the arrow keys go from point to point." }</li>
+                <li>{ "In the map of Explore the arrow keys go from cell to cell, and Enter opens the cell as the scenario." }</li>
                 <li>{ "Enter on a square of “Can the consensus be trusted” opens a round; ← and → then step through the rounds." }</li>
             </ul>
             <h3>{ "Sharing" }</h3>

@@ -6,6 +6,7 @@ pub mod consensus;
 pub mod controls;
 pub mod engine;
 pub mod explain;
+pub mod explore;
 pub mod header;
 pub mod network;
 pub mod number;
@@ -26,8 +27,10 @@ use yew::prelude::*;
 
 use self::controls::Controls;
 use self::engine::Engine;
+use self::explore::{Explore, PoolHandle};
 use self::header::Header;
 use self::network::Network;
+use self::pool::Pool;
 use self::reproduce::{Reproduce, use_reproduction};
 use self::results::Results;
 use self::share::{Console, Share};
@@ -83,6 +86,17 @@ pub fn App() -> Html {
         Callback::from(move |()| dispatch.dispatch(Action::Again))
     };
     let reproduction = use_reproduction(state.place == Place::Reproduce);
+    let explore = use_reducer(explore::state::Explore::default);
+    let pool = PoolHandle(use_memo((), |()| Pool::default()));
+    let on_cell = {
+        let dispatch = state.dispatcher();
+        Callback::from(move |scenario| {
+            dispatch.dispatch(Action::Change(Ok(scenario)));
+            dispatch.dispatch(Action::Go(Place::Results));
+        })
+    };
+    let back_to_map = on_go.reform(|_: MouseEvent| Place::Explore);
+    let way_back = explore::way_back(&explore, &state.scenario, back_to_map, &on_change.reform(Ok));
     let panel_open = use_state(|| false);
     let toggle_panel = {
         let panel_open = panel_open.clone();
@@ -108,6 +122,7 @@ pub fn App() -> Html {
                 }
                 <div id="result" tabindex="-1">
                     <Status state={whole} {on_cancel} {on_again} />
+                    { way_back }
                 </div>
                 <div class={classes!("controls", panel_open.then_some("open"))}>
                     <button type="button" class="panel-toggle" aria-expanded={panel_open.to_string()} aria-controls="controls"
@@ -120,6 +135,10 @@ pub fn App() -> Html {
                 <div class="place-view">
                     if state.place == Place::Reproduce {
                         <Reproduce {reproduction} on_change={on_change.clone()} on_go={on_go.clone()} />
+                    } else if state.place == Place::Explore {
+                        if let Some(summary) = summary {
+                            <Explore scenario={state.scenario.clone()} {summary} {explore} {pool} on_open={on_cell} />
+                        }
                     } else {
                         { place_view(&state, summary, &on_change, &on_open) }
                     }

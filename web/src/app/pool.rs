@@ -231,9 +231,9 @@ impl Inner {
     fn flush(&self) {
         let due = {
             let mut run = self.run.borrow_mut();
-            run.as_mut().filter(|run| !run.came.is_empty()).map(|run| {
-                (std::mem::take(&mut run.came), Rc::clone(&run.on_news))
-            })
+            run.as_mut()
+                .filter(|run| !run.came.is_empty())
+                .map(|run| (std::mem::take(&mut run.came), Rc::clone(&run.on_news)))
         };
         if let Some((items, on_news)) = due {
             on_news(News::Items(items));

@@ -9,11 +9,12 @@ use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 use yew::prelude::*;
 
-use super::browser;
 use crate::format;
 use crate::protocol::decode;
 use crate::study::{FromStudy, Paper};
-use crate::worker::STUDY;
+
+/// The script of its worker.
+const WORKER: &str = "./study-worker_loader.js";
 
 /// What is reproduced so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,8 +66,7 @@ pub fn use_reproduction(is_wanted: bool) -> Rc<Reproduction> {
 fn start(dispatch: UseReducerDispatcher<Reproduction>) -> Result<(), JsValue> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    options.set_name(STUDY);
-    let worker = Worker::new_with_options(&browser::worker_address(), &options)?;
+    let worker = Worker::new_with_options(WORKER, &options)?;
     let (own, heard) = (worker.clone(), dispatch.clone());
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let message = decode(event.data().as_string()).unwrap_or_else(FromStudy::Failed);

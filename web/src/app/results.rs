@@ -219,6 +219,22 @@ fn settling(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
     }
 }
 
+/// What a button does that copies a text, and says so.
+pub fn copier(said: &UseStateHandle<String>, what: &'static str, text: String) -> impl Fn(MouseEvent) + use<> {
+    let said = said.clone();
+    move |_: MouseEvent| {
+        let (said, text) = (said.clone(), text.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let done = browser::copy(&text).await;
+            said.set(if done {
+                format!("{what} copied.")
+            } else {
+                "This browser does not let the page copy: select the text instead.".to_owned()
+            });
+        });
+    }
+}
+
 /// Files and the command.
 #[derive(Clone, PartialEq, Properties)]
 struct TakeAwayProps {
@@ -230,20 +246,6 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
     let TakeAwayProps { report } = props;
     let said = use_state(String::new);
     let command = export::command(&report.scenario);
-    let copier = |what: &'static str, text: String| {
-        let said = said.clone();
-        move |_: MouseEvent| {
-            let (said, text) = (said.clone(), text.clone());
-            wasm_bindgen_futures::spawn_local(async move {
-                let done = browser::copy(&text).await;
-                said.set(if done {
-                    format!("{what} copied.")
-                } else {
-                    "This browser does not let the page copy: select the text instead.".to_owned()
-                });
-            });
-        }
-    };
     let save = |name: &'static str, mime: &'static str, text: fn(&Report) -> String| {
         let report = Rc::clone(report);
         move |_: MouseEvent| browser::download(name, mime, &text(&report))
@@ -254,7 +256,7 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
             <div class="buttons">
                 <button type="button" onclick={save("poq-nodes.csv", "text/csv", export::csv)}>{ "CSV of the nodes" }</button>
                 <button type="button" onclick={save("poq-report.json", "application/json", export::json)}>{ "JSON of the report" }</button>
-                <button type="button" onclick={copier("Command", command.clone())}>{ "Copy as command" }</button>
+                <button type="button" onclick={copier(&said, "Command", command.clone())}>{ "Copy as command" }</button>
             </div>
             <pre class="scroll" tabindex="0" role="region" aria-label="The same run in a terminal"><code>{ command }</code></pre>
             <p>
@@ -263,7 +265,7 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
                     { report.digest.chars().take(16).collect::<String>() }{ "…" }
                 </code>
                 { " " }
-                <button type="button" class="small" onclick={copier("Digest", report.digest.clone())} aria-label="Copy the whole digest">
+                <button type="button" class="small" onclick={copier(&said, "Digest", report.digest.clone())} aria-label="Copy the whole digest">
                     { "copy" }
                 </button>
                 <span class="quiet">

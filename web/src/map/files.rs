@@ -11,8 +11,15 @@ use crate::export::{quoted, sweep_command};
 const PART: usize = 128;
 
 /// The columns after those of the axes: those of `poq sweep`, as far as a map keeps them.
-const COLUMNS: [&str; 7] =
-    ["role", "id", "reward_mean", "negative_share", "gain_mean", "pearson_consensus_truth", "kendall_reward_efficiency"];
+const COLUMNS: [&str; 7] = [
+    "role",
+    "id",
+    "reward_mean",
+    "negative_share",
+    "gain_mean",
+    "pearson_consensus_truth",
+    "kendall_reward_efficiency",
+];
 
 /// The command that runs the same grid in a terminal.
 #[must_use]
@@ -107,14 +114,13 @@ pub fn json(map: &Map, dataset: &DatasetName) -> impl Iterator<Item = String> + 
 }
 
 fn object(map: &Map, place: Place) -> Value {
-    let set: Object<String, Value> = set(map, place).into_iter().map(|(path, value)| (path.clone(), value.clone())).collect();
+    let set: Object<String, Value> =
+        set(map, place).into_iter().map(|(path, value)| (path.clone(), value.clone())).collect();
     let Some(cell) = map.cell(place) else { return json!({"set": set}) };
     if let Some((path, message)) = &cell.item.fault {
         return json!({"set": set, "fault": {"path": path, "message": message}});
     }
-    let node = |(at, (id, _)): (usize, &(String, String))| {
-        json!({"id": id, "reward_mean": cell.item.means[at], "negative_share": cell.item.negative[at]})
-    };
+    let node = |(at, (id, _)): (usize, &(String, String))| json!({"id": id, "reward_mean": cell.item.means[at], "negative_share": cell.item.negative[at]});
     let first = cell.roster.inference.len();
     let inference: Vec<Value> = cell.roster.inference.iter().enumerate().map(node).collect();
     let evaluators: Vec<Value> =
@@ -156,7 +162,12 @@ mod tests {
 
     #[test]
     fn the_json_says_what_it_is_of() {
-        let map = map(r#"{"rounds": 200, "attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#, "consensus.rule=mean,median", "evaluators_per_round=3:4:2", 99);
+        let map = map(
+            r#"{"rounds": 200, "attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#,
+            "consensus.rule=mean,median",
+            "evaluators_per_round=3:4:2",
+            99,
+        );
         let name = Summary::of(&fixture::dataset()).name;
         let text: String = json(&map, &name).collect();
         let value: Value = serde_json::from_str(&text).expect("JSON");
@@ -173,7 +184,9 @@ mod tests {
 
     #[test]
     fn the_command_makes_the_same_grid() {
-        for (x, y) in [(ALPHA, BETA), ("consensus.rule=mean,median", "seed=3"), ("task_kinds=[[\"qa\"]]", "rounds=5,7,30")] {
+        for (x, y) in
+            [(ALPHA, BETA), ("consensus.rule=mean,median", "seed=3"), ("task_kinds=[[\"qa\"]]", "rounds=5,7,30")]
+        {
             let map = map("{}", x, y, 0);
             let command = command(&map).replace('\'', "");
             let axes: Vec<poq_core::sweep::Axis> =

@@ -80,7 +80,8 @@ impl AxisForm {
         let mut form = Self { path: path.to_owned(), ..self.clone() };
         let own = fields::get(scenario, path);
         if takes_words(scenario, path) {
-            form.words = words_of(path).map_or_else(|| own.as_str().map_or_else(|| own.to_string(), str::to_owned), str::to_owned);
+            form.words = words_of(path)
+                .map_or_else(|| own.as_str().map_or_else(|| own.to_string(), str::to_owned), str::to_owned);
         } else if let Some(field) = fields::all().find(|field| field.path == path) {
             let own = own.as_f64().unwrap_or(field.bounds.min);
             let to = field.slider_max.unwrap_or((2.0 * own).max(field.bounds.min + field.step)).min(field.bounds.max);
@@ -197,7 +198,8 @@ fn check_values(map: &Map) -> Result<(), (Place, String)> {
             let run = |other: usize| map.scenario(if index == 0 { (at, other) } else { (other, at) });
             let refused = run(0).err().and_then(|error| run(other_last).err().map(|_| error));
             if let Some(error) = refused {
-                let words = if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
+                let words =
+                    if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
                 return Err((Place::Axis(index), words));
             }
         }
@@ -234,7 +236,11 @@ mod tests {
             (|form| form.axes[0].path = "reward.gamma".to_owned(), Place::Axis(0), "unknown field `gamma`"),
             (|form| form.axes[0].path = "a=b".to_owned(), Place::Axis(0), "no path"),
             (|form| form.axes[0].path = "reward.beta_inference".to_owned(), Place::Axis(1), "varied twice"),
-            (|form| form.axes[0].path = "evaluators_per_round".to_owned(), Place::Axis(0), "0.06"),
+            (
+                |form| form.axes[0].path = "evaluators_per_round".to_owned(),
+                Place::Axis(0),
+                "0 is out of range; allowed: 1 to",
+            ),
             (
                 |form| {
                     form.axes[0].path = "consensus.rule".to_owned();
@@ -256,7 +262,13 @@ mod tests {
         let map = ask(|form| {
             form.axes[0].path = "consensus.rule".to_owned();
             form.axes[0].words = "mean,yuma".to_owned();
-            form.axes[1] = AxisForm { path: "evaluators_per_round".to_owned(), from: "1".to_owned(), to: "3".to_owned(), steps: "3".to_owned(), words: String::new() };
+            form.axes[1] = AxisForm {
+                path: "evaluators_per_round".to_owned(),
+                from: "1".to_owned(),
+                to: "3".to_owned(),
+                steps: "3".to_owned(),
+                words: String::new(),
+            };
             form.rounds = "100".to_owned();
         });
         let map = map.expect("a map");
@@ -265,9 +277,13 @@ mod tests {
 
     #[test]
     fn a_large_network_has_a_coarse_map() {
-        let scenario = Scenario::from_json(r#"{"network": {"inference": [{"model": "quick", "count": 2000}]}}"#).expect("valid");
+        let scenario =
+            Scenario::from_json(r#"{"network": {"inference": [{"model": "quick", "count": 2000}]}}"#).expect("valid");
         let refused = map(&Form::default(), &scenario, &Summary::of(&fixture::dataset()));
-        assert!(matches!(&refused, Err((Place::Whole, words)) if words.contains("allowed: up to 199 cells")), "{refused:?}");
+        assert!(
+            matches!(&refused, Err((Place::Whole, words)) if words.contains("allowed: up to 199 cells")),
+            "{refused:?}"
+        );
     }
 
     #[test]

@@ -173,7 +173,8 @@ pub fn best_gain(cell: &Cell) -> Option<(usize, f64)> {
 pub fn paint(map: &Map, summary: &Summary, shows: Shows, node: &str) -> Painted {
     let values: Vec<Option<Shown>> =
         map.places().map(|place| map.cell(place).map(|cell| shown(map, cell, shows, node))).collect();
-    let (mut classes, class_of) = if shows == Shows::Winner { by_winner(map, summary, &values) } else { by_number(shows, &values) };
+    let (mut classes, class_of) =
+        if shows == Shows::Winner { by_winner(map, summary, &values) } else { by_number(shows, &values) };
     let nothing = classes.len();
     classes.push(Class { css: "nothing".to_owned(), marker: None, label: "no such value".to_owned(), cells: 0 });
     let mut own: Vec<Option<usize>> = Vec::with_capacity(values.len());
@@ -241,7 +242,8 @@ fn by_number(shows: Shows, values: &[Option<Shown>]) -> (Vec<Class>, ClassOf) {
     let class = |bin: i64| {
         // Steps away from 0, from 1 up.
         let (side, away) = if bin < 0 { ('n', -bin) } else { ('p', bin + 1) };
-        let level = if farthest <= RAMP { away * RAMP / farthest } else { 1 + (away - 1) * (RAMP - 1) / (farthest - 1) };
+        let level =
+            if farthest <= RAMP { away * RAMP / farthest } else { 1 + (away - 1) * (RAMP - 1) / (farthest - 1) };
         let label = if shows.is_count() && step == 1.0 {
             bin.to_string()
         } else if shows.is_count() {
@@ -334,13 +336,11 @@ fn depths(painted: &Painted, (across, up): Place) -> Vec<usize> {
     let at = |x: usize, y: usize| x * up + y;
     let step = |depth: &[usize], x: usize, y: usize, neighbours: [(isize, isize); 4]| {
         let own = painted.at.get(at(x, y)).copied().flatten();
-        let nearest = neighbours.iter().map(|&(dx, dy)| {
-            match (x.checked_add_signed(dx), y.checked_add_signed(dy)) {
-                (Some(nx), Some(ny)) if nx < across && ny < up && painted.at[at(nx, ny)] == painted.at[at(x, y)] => {
-                    depth[at(nx, ny)] + 1
-                }
-                _ => 1,
+        let nearest = neighbours.iter().map(|&(dx, dy)| match (x.checked_add_signed(dx), y.checked_add_signed(dy)) {
+            (Some(nx), Some(ny)) if nx < across && ny < up && painted.at[at(nx, ny)] == painted.at[at(x, y)] => {
+                depth[at(nx, ny)] + 1
             }
+            _ => 1,
         });
         if own.is_none() { 0 } else { nearest.min().unwrap_or(1) }
     };
@@ -377,9 +377,10 @@ fn along(axis: &poq_core::sweep::Axis, scenario: &Scenario) -> Option<f64> {
     if let Some(at) = values.iter().position(|&value| value == own) {
         return Some(at as f64);
     }
-    values.windows(2).position(|pair| (pair[0] - own) * (pair[1] - own) < 0.0).map(|at| {
-        at as f64 + (own - values[at]) / (values[at + 1] - values[at])
-    })
+    values
+        .windows(2)
+        .position(|pair| (pair[0] - own) * (pair[1] - own) < 0.0)
+        .map(|at| at as f64 + (own - values[at]) / (values[at + 1] - values[at]))
 }
 
 /// What a number shown is, in words.
@@ -470,7 +471,8 @@ mod tests {
     #[test]
     fn a_label_stands_where_its_region_is_widest() {
         // Classes 0 and 1 in a map of 5 by 3: a block of 3 by 3, then 2 columns.
-        let painted = Painted { classes: Vec::new(), at: [[0; 9].as_slice(), &[1; 6]].concat().into_iter().map(Some).collect() };
+        let painted =
+            Painted { classes: Vec::new(), at: [[0; 9].as_slice(), &[1; 6]].concat().into_iter().map(Some).collect() };
         let regions = regions(&painted, (5, 3));
         assert_eq!(regions.len(), 2);
         assert_eq!(regions[0], Region { class: 0, place: (1, 1), depth: 2, run: (0, 2) });

@@ -65,7 +65,9 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
         Shows::Winner | Shows::Losers => None,
         Shows::Flips => map.own().and_then(|own| flips(own, cell)).map(|flips| match flips {
             0 => "the ranking is the scenario’s own".to_owned(),
-            flips => format!("{} the other way round", format::counted(flips as u64, "pair of nodes", "pairs of nodes")),
+            flips => {
+                format!("{} the other way round", format::counted(flips as u64, "pair of nodes", "pairs of nodes"))
+            }
         }),
         Shows::Node => Some(match mean_of(cell, node) {
             Some(mean) => format!("{} earns {}", name_of(&cell.roster, node, summary), format::number(mean)),
@@ -73,8 +75,9 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
         }),
         Shows::Pearson => Some(correlation("r", cell.item.pearson)),
         Shows::Kendall => Some(correlation("τ", cell.item.kendall)),
-        Shows::Gain => best_gain(cell)
-            .map(|(at, gain)| format!("{} gains {} by its attack", name(&cell.roster, at, summary), format::number(gain))),
+        Shows::Gain => best_gain(cell).map(|(at, gain)| {
+            format!("{} gains {} by its attack", name(&cell.roster, at, summary), format::number(gain))
+        }),
     };
     if let Some(also) = also {
         words = format!("{words}; {also}");
@@ -139,10 +142,16 @@ pub fn sentence(map: &Map, painted: &Painted, shows: Shows, node: &str, summary:
     let lowest = numbers.iter().min_by(|a, b| a.1.total_cmp(&b.1));
     let highest = numbers.iter().max_by(|a, b| a.1.total_cmp(&b.1));
     let (Some(lowest), Some(highest)) = (lowest, highest) else {
-        return format!("Over {cells} there is no such value{}.", if shows == Shows::Gain { ": nobody attacks" } else { "" });
+        return format!(
+            "Over {cells} there is no such value{}.",
+            if shows == Shows::Gain { ": nobody attacks" } else { "" }
+        );
     };
     let what = match shows {
-        Shows::Node => format!("{}’s mean reward", name_of(&map.own().map(|own| (*own.roster).clone()).unwrap_or_default(), node, summary)),
+        Shows::Node => format!(
+            "{}’s mean reward",
+            name_of(&map.own().map(|own| (*own.roster).clone()).unwrap_or_default(), node, summary)
+        ),
         Shows::Losers => "the number of nodes below 0".to_owned(),
         Shows::Flips => "the number of pairs of nodes the other way round".to_owned(),
         Shows::Gain => "the largest gain of an attacker".to_owned(),
@@ -154,8 +163,13 @@ pub fn sentence(map: &Map, painted: &Painted, shows: Shows, node: &str, summary:
     }
     let zero = match shows {
         Shows::Losers => format!("; nobody is below 0 in {}", share(numbers.iter().filter(|(_, n)| *n == 0.0).count())),
-        Shows::Flips => format!("; the ranking is the scenario’s own in {}", share(numbers.iter().filter(|(_, n)| *n == 0.0).count())),
-        _ if lowest.1 < 0.0 => format!("; it is below 0 in {}", share(numbers.iter().filter(|(_, n)| *n < 0.0).count())),
+        Shows::Flips => format!(
+            "; the ranking is the scenario’s own in {}",
+            share(numbers.iter().filter(|(_, n)| *n == 0.0).count())
+        ),
+        _ if lowest.1 < 0.0 => {
+            format!("; it is below 0 in {}", share(numbers.iter().filter(|(_, n)| *n < 0.0).count()))
+        }
         _ => String::new(),
     };
     format!(
@@ -215,7 +229,10 @@ mod tests {
         let words = cell(&map, (4, 0), Shows::Winner, "", &summary());
         assert_eq!(
             words,
-            format!("α quality 2, β cost 0: Slow node earns most, {}; {below} of 5 nodes below 0.", format::number(slow))
+            format!(
+                "α quality 2, β cost 0: Slow node earns most, {}; {below} of 5 nodes below 0.",
+                format::number(slow)
+            )
         );
         let words = cell(&map, (4, 0), Shows::Node, "slow", &summary());
         assert!(words.ends_with(&format!("; Slow node earns {}.", format::number(slow))), "{words}");
@@ -237,9 +254,8 @@ mod tests {
     #[test]
     fn the_sentence_is_made_from_the_result() {
         let map = map("{}", ALPHA, BETA, 99);
-        let say = |shows: Shows, node: &str| {
-            sentence(&map, &paint(&map, &summary(), shows, node), shows, node, &summary())
-        };
+        let say =
+            |shows: Shows, node: &str| sentence(&map, &paint(&map, &summary(), shows, node), shows, node, &summary());
         let painted = paint(&map, &summary(), Shows::Winner, "");
         let of = |label: &str| painted.classes.iter().find(|class| class.label == label).expect("a class").cells;
         let percent = |cells: usize| format::percent(cells as f64 / 15.0);

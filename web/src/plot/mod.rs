@@ -1,4 +1,4 @@
-//! A small SVG plot module: scales, ticks, labels that keep apart, and the page's five drawings.
+//! A small SVG plot module: scales, ticks, labels that keep apart, and the page's drawings.
 //!
 //! Each drawing is a function of data and width; [`figure`] frames it with its heading, its table and its exports. Colour
 //! comes from classes (`c0` … `c7`, in `static/page/plot.css`), so that both colour schemes and the exported file share
@@ -10,6 +10,7 @@ pub mod density;
 pub mod figure;
 pub mod intervals;
 pub mod labels;
+pub mod map;
 pub mod marks;
 pub mod scale;
 pub mod scatter;

@@ -75,9 +75,7 @@ impl Host {
             ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
             ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
             ToWorker::Cancel { id } => self.preset_of(*id),
-            ToWorker::Prepare { work, .. } => {
-                work.scenarios.first().map(|scenario| scenario.preset.clone()).unwrap_or_default()
-            }
+            ToWorker::Prepare { work, .. } => work.preset().to_owned(),
             ToWorker::Items { .. } | ToWorker::Stop => {
                 self.items.as_ref().map(|items| items.preset().to_owned()).unwrap_or_default()
             }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use poq_core::scenario::ScenarioError;
 use poq_core::sweep::{Axis, Grid};
 use poq_core::{Dataset, Scenario, Simulation};
+use serde_json::Value;
 
 use super::host::{SLICE_MS, check_size, paced};
 use crate::protocol::{FromWorker, Item, Roster, Work};
@@ -16,7 +17,8 @@ const SEND_MS: f64 = 80.0;
 #[derive(Debug)]
 pub struct Items {
     job: u32,
-    scenarios: Vec<Scenario>,
+    preset: String,
+    scenarios: Vec<Value>,
     /// The grid of the first scenario over the axes, or why there is none.
     grid: Option<Result<Grid, ScenarioError>>,
     queue: VecDeque<u32>,
@@ -33,12 +35,14 @@ impl Items {
     /// Ready for the items of `work`.
     #[must_use]
     pub fn new(job: u32, work: Work) -> Self {
+        let preset = work.preset().to_owned();
         let Work { scenarios, axes } = work;
-        let base = scenarios.first().filter(|_| !axes.is_empty()).cloned();
+        let base = scenarios.first().filter(|_| !axes.is_empty()).map(Scenario::from_patch);
         let axes = axes.into_iter().map(|(path, values)| Axis { path, values }).collect();
-        let grid = base.map(|base| Grid::new(base, axes));
+        let grid = base.map(|base| Grid::new(base?, axes));
         Self {
             job,
+            preset,
             scenarios,
             grid,
             queue: VecDeque::new(),
@@ -53,7 +57,7 @@ impl Items {
     /// The preset that its scenarios started from, which says what dataset they run on.
     #[must_use]
     pub fn preset(&self) -> &str {
-        self.scenarios.first().map_or("", |scenario| &scenario.preset)
+        &self.preset
     }
 
     /// Names the work.
@@ -127,7 +131,7 @@ impl Items {
         let item = item as usize;
         let scenario = match &self.grid {
             Some(Ok(grid)) if item < cells => grid.scenario(item)?,
-            _ => self.scenarios.get(item - cells).cloned().ok_or_else(none)?,
+            _ => Scenario::from_patch(self.scenarios.get(item - cells).ok_or_else(none)?)?,
         };
         check_size(dataset, &scenario)?;
         Ok(Box::new(Simulation::new(dataset, &scenario)?))
@@ -177,13 +181,17 @@ mod tests {
             ("reward.alpha_inference".to_owned(), vec![json!(0), json!(1.5)]),
             ("consensus.rule".to_owned(), vec![json!("mean"), json!("median")]),
         ];
-        let mut items = Items::new(3, Work { scenarios: vec![base.clone()], axes });
+        let mut items = Items::new(3, Work { scenarios: vec![base.patch()], axes });
         items.add(&[2, 4]);
         let sent = run(items);
         let got: Vec<&Item> = sent.iter().flat_map(|(_, items)| items).collect();
-        let cell = Scenario { reward: poq_core::reward::RewardWeights { alpha_inference: 1.5, ..base.reward }, ..base.clone() };
+        let cell = Scenario {
+            reward: poq_core::reward::RewardWeights { alpha_inference: 1.5, ..base.reward },
+            ..base.clone()
+        };
         for (item, number, scenario) in [(got[0], 2, &cell), (got[1], 4, &base)] {
-            let report = poq_core::simulate(&fixture::dataset(), scenario, scenario.seed, scenario.rounds).expect("fits");
+            let report =
+                poq_core::simulate(&fixture::dataset(), scenario, scenario.seed, scenario.rounds).expect("fits");
             let nodes = || report.inference_nodes.iter().chain(&report.evaluator_nodes);
             assert_eq!(item.item, number);
             assert_eq!(item.means, nodes().map(|node| node.reward_mean).collect::<Vec<_>>());
@@ -197,7 +205,7 @@ mod tests {
     #[test]
     fn gains_stand_beside_their_nodes() {
         let attacked = scenario(r#"{"attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#);
-        let mut items = Items::new(3, Work { scenarios: vec![attacked.clone()], axes: Vec::new() });
+        let mut items = Items::new(3, Work { scenarios: vec![attacked.patch()], axes: Vec::new() });
         items.add(&[0]);
         let sent = run(items);
         let report = poq_core::simulate(&fixture::dataset(), &attacked, 42, 5000).expect("fits");
@@ -207,11 +215,12 @@ mod tests {
 
     #[test]
     fn items_of_other_networks_come_with_rosters_of_their_own_and_what_cannot_be_says_why() {
-        let scenarios = vec![
+        let scenarios = [
             scenario(r#"{"rounds": 10}"#),
             scenario(r#"{"rounds": 10, "evaluators_per_round": 9}"#),
             scenario(r#"{"rounds": 10, "network": {"inference": [{"model": "quick", "count": 3}]}}"#),
         ];
+        let scenarios = scenarios.iter().map(Scenario::patch).collect();
         let mut items = Items::new(3, Work { scenarios, axes: Vec::new() });
         items.add(&[0, 1, 2, 3]);
         let sent = run(items);
@@ -225,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_long_item_is_run_in_slices() {
-        let mut items = Items::new(3, Work { scenarios: vec![scenario(r#"{"rounds": 1000000000}"#)], axes: Vec::new() });
+        let mut items =
+            Items::new(3, Work { scenarios: vec![scenario(r#"{"rounds": 1000000000}"#).patch()], axes: Vec::new() });
         items.add(&[0]);
         let now_ms = Cell::new(0.0);
         let clock = || {
