@@ -336,6 +336,20 @@ mod tests {
     }
 
     #[test]
+    fn every_place_comes_through() {
+        for place in [Place::Network, Place::Results, Place::Explore] {
+            let view = View { place, round: None };
+            let there = Link { view, ..link(Scenario::default()) };
+            assert_eq!(there.to_string().parse(), Ok(there));
+        }
+        assert!(
+            packed(r#"{"preset":"default","rounds":5,"scenario":{},"seed":1,"view":{"place":"explore"}}"#)
+                .parse::<Link>()
+                .is_ok()
+        );
+    }
+
+    #[test]
     fn links_of_version_1_stay_readable() {
         // Written by the first release: never change these texts.
         const FIRST: &str = include_str!("../../tests/golden/link-v1.txt");

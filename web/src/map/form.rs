@@ -186,7 +186,7 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     Ok(map)
 }
 
-/// Refuses a value that its field takes in no cell at the ends of the other axis. Of numbers, the first two and the last
+/// Refuses a value that its field takes neither by itself nor in a cell at an end of the other axis. Of numbers, the first two and the last
 /// are looked at; what else cannot be is said by the cells.
 fn check_values(map: &Map) -> Result<(), (Place, String)> {
     let size = map.size();
@@ -196,7 +196,8 @@ fn check_values(map: &Map) -> Result<(), (Place, String)> {
         let looked_at = |at: &usize| !axis.values[*at].is_number() || *at < 2 || at + 1 == axis.values.len();
         for at in (0..axis.values.len()).filter(looked_at) {
             let run = |other: usize| map.scenario(if index == 0 { (at, other) } else { (other, at) });
-            let refused = run(0).err().and_then(|error| run(other_last).err().map(|_| error));
+            let alone = map.base().with(&axis.path, &axis.values[at].to_string()).err();
+            let refused = alone.filter(|_| run(0).is_err() && run(other_last).is_err());
             if let Some(error) = refused {
                 let words =
                     if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
@@ -228,12 +229,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_where_it_stands() {
         type Change = fn(&mut Form);
-        let wrong: [(Change, Place, &str); 10] = [
+        let wrong: [(Change, Place, &str); 11] = [
             (|form| form.axes[0].from = "x".to_owned(), Place::Axis(0), "`x` is not a number"),
             (|form| form.axes[1].steps = "0".to_owned(), Place::Axis(1), "`0` steps"),
             (|form| form.axes[1].steps = "65".to_owned(), Place::Axis(1), "65 values; allowed: 1 to 64"),
             (|form| form.axes[1].to = "2000".to_owned(), Place::Axis(1), "2000 is out of range; allowed: 0 to 1000"),
             (|form| form.axes[0].path = "reward.gamma".to_owned(), Place::Axis(0), "unknown field `gamma`"),
+            (|form| form.axes[1].path = "reward.gamma".to_owned(), Place::Axis(1), "unknown field `gamma`"),
             (|form| form.axes[0].path = "a=b".to_owned(), Place::Axis(0), "no path"),
             (|form| form.axes[0].path = "reward.beta_inference".to_owned(), Place::Axis(1), "varied twice"),
             (

@@ -144,15 +144,12 @@ pub fn draw(map: &Map, ground: &Ground, over: &Over, shows: Shows, title: &str, 
     Drawing { height: frame.bottom + 44.0 + legend_height, content, description }
 }
 
-/// The field's name, unit and path.
+/// The field's name and unit, and its path where there is room.
 fn axis_title(path: &str, width: f64) -> String {
     let (name, unit) = words::field(path);
-    let title = match (name == path, unit) {
-        (true, _) => name,
-        (false, "") => format!("{name} ({path})"),
-        (false, unit) => format!("{name}, {unit} ({path})"),
-    };
-    cut(&title, width)
+    let short = if unit.is_empty() { name.clone() } else { format!("{name}, {unit}") };
+    let long = format!("{short} ({path})");
+    if name != path && text_width(&long) <= width { long } else { cut(&short, width) }
 }
 
 fn numbers(values: &[serde_json::Value]) -> Option<Vec<f64>> {
@@ -172,7 +169,7 @@ fn scale(numbers: &[f64], from: f64, to: f64) -> Scale {
 }
 
 fn below(frame: Frame, path: &str, values: &[serde_json::Value], cell: f64) -> Html {
-    let title = axis_title(path, frame.right);
+    let title = axis_title(path, frame.right - frame.left);
     if let Some(numbers) = numbers(values) {
         let scale = scale(&numbers, frame.left + cell / 2.0, frame.right - cell / 2.0);
         return axis::below(

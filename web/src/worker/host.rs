@@ -172,10 +172,10 @@ impl Host {
 
     /// Works for a slice of about 20 ms by `clock_ms` on each job in turn, and for one on the items of a work.
     pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
-        if let Some(items) = &mut self.items {
-            if let Ok(dataset) = self.datasets.get(items.preset()) {
-                items.work(dataset, clock_ms, send);
-            }
+        if let Some(items) = &mut self.items
+            && let Ok(dataset) = self.datasets.get(items.preset())
+        {
+            items.work(dataset, clock_ms, send);
         }
         if self.jobs.is_empty() {
             return;

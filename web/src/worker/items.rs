@@ -85,7 +85,8 @@ impl Items {
             let before_ms = std::mem::replace(&mut now_ms, clock_ms());
             self.batch = paced(self.batch, now_ms - before_ms);
         }
-        if now_ms >= self.due_ms || !(self.running.is_some() || !self.queue.is_empty()) {
+        let is_idle = self.running.is_none() && self.queue.is_empty();
+        if is_idle || now_ms >= self.due_ms {
             self.due_ms = now_ms + SEND_MS;
             self.send(send);
         }
