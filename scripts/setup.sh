@@ -37,6 +37,17 @@ unlock_setup() {
   exec 9>&-
 }
 
+# Two checkouts that test at once would build over each other: the cache keeps one build of each crate. It is held to the
+# end of this shell; stages do not inherit it.
+lock_builds() {
+  have flock || return 0
+  exec 8>"$POQ_CACHE/builds.lock"
+  if ! flock -n 8; then
+    say "waiting for another 'lab test' to finish"
+    flock -w 3600 8 || say "it has not finished in an hour; going on beside it"
+  fi
+}
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"

@@ -35,6 +35,7 @@ stage() {
   set +e
   (
     set -e
+    exec 8>&-
     "$@"
   ) 2>&1 | tee "$STAGE_LOGS/$name.log"
   status=${PIPESTATUS[0]}

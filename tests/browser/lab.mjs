@@ -1,6 +1,7 @@
 // What several tests do with the page.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 /** Opens the page and waits for its first whole result. */
@@ -32,6 +33,13 @@ export async function changed(page, act) {
     before,
   );
   return digest(page);
+}
+
+/** What a `poq` command that the page shows prints, run by a shell with the binary that POQ names. */
+export function poq(command) {
+  assert.ok(process.env.POQ, "POQ names a native `poq` of the same source");
+  assert.match(command, /^poq [a-z]+/);
+  return execFileSync("sh", ["-c", command.replace(/^poq/, '"$POQ"')], { encoding: "utf8", maxBuffer: 1 << 28 });
 }
 
 /** Shares what is on view; gives the link. */

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { close, digest, numbers, open } from "./lab.mjs";
+import { changed, close, digest, numbers, open, poq } from "./lab.mjs";
 
 test("the first result appears by itself and names who earns most", async () => {
   await withPage(async ({ page, url }) => {
@@ -27,6 +27,26 @@ test("the sentence is told to a screen reader when the run has ended", async () 
     const spoken = page.locator('.status [role="status"].visually-hidden');
     await spoken.filter({ hasText: "Over" }).waitFor({ state: "attached" });
     assert.equal(await spoken.textContent(), await page.locator(".headline").textContent());
+  });
+});
+
+test("the command that a result shows prints a report of the same digest in a terminal", async () => {
+  await withPage(async ({ page, url }) => {
+    await open(page, url);
+    const same = async () => {
+      const report = JSON.parse(poq(await page.locator(".take-away pre").last().innerText()));
+      assert.equal(report.digest, await digest(page));
+    };
+    await same();
+    // Attackers drawn by share, a rule with memory, stakes at risk, another draw, money, and words that a shell would split.
+    await changed(page, () => page.getByRole("button", { name: "+ attack" }).click());
+    await changed(page, () => page.locator("#consensus-rule").selectOption("ema_trust"));
+    await changed(page, () => page.locator("#inference_draw").selectOption("softmax"));
+    await changed(page, () => page.getByLabel("stakes at risk").check());
+    await changed(page, () => page.getByLabel("profit in money").check());
+    await same();
+    await changed(page, () => page.locator("#preset").selectOption("paper-2512.16317"));
+    await same();
   });
 });
 

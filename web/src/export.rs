@@ -112,6 +112,13 @@ pub fn sweep_command(scenario: &Scenario, axes: &[String]) -> String {
     format!("poq sweep{}{vary}", flags(scenario))
 }
 
+/// The command of a study of the scenario, with the options given.
+#[must_use]
+pub fn study_command(name: &str, scenario: &Scenario, options: impl IntoIterator<Item = String>) -> String {
+    let options: String = options.into_iter().map(|option| format!(" {}", shell(&option))).collect();
+    format!("poq {name}{}{options}", flags(scenario))
+}
+
 /// What makes a command run this scenario.
 fn flags(scenario: &Scenario) -> String {
     let mut out = String::new();

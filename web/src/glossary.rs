@@ -29,7 +29,7 @@ const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.1631
 const STATISTICS: Source = Source::Known("standard statistics");
 
 /// Every term, in the order of the help.
-pub const TERMS: [Term; 26] = [
+pub const TERMS: [Term; 28] = [
     Term {
         id: "round",
         name: "round",
@@ -234,6 +234,21 @@ pub const TERMS: [Term; 26] = [
                      tilts the lines, and with them who wins.",
         formula: Some("truth = 10 × (reward + β cost) / α"),
         source: Source::Known("the reward’s formula, solved for quality"),
+    },
+    Term {
+        id: "paired",
+        name: "Same random numbers",
+        definition: "Two mechanisms are run on the same draws, so that most of the luck is in both and cancels in their difference.",
+        formula: None,
+        source: Source::Known("common random numbers, Glasserman and Yao 1992"),
+    },
+    Term {
+        id: "elementary_effect",
+        name: "Elementary effect",
+        definition: "The change of a result when one field moves by about half of its range, scaled to the whole of it, the other \
+                     fields being anywhere in theirs. μ* is the mean of its size, σ its spread.",
+        formula: Some("EE = (y(x + Δ) − y(x)) / Δ    μ* = mean |EE|"),
+        source: Source::Known("Morris 1991; Campolongo, Cariboni and Saltelli 2007"),
     },
     Term {
         id: "digest",

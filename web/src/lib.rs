@@ -2,8 +2,8 @@
 //!
 //! One program runs in two places, so that what they share is loaded once. On the page's main thread it is the interface
 //! ([`app`]): it shows and never simulates, so that it never blocks. In Web Workers ([`worker`]) it holds the datasets and
-//! runs the simulation in slices. They talk in the messages of [`protocol`]. A second program reproduces the papers, and is
-//! loaded when that is asked for ([`study`]).
+//! runs the simulation in slices. They talk in the messages of [`protocol`]. A second program answers studies, and is
+//! loaded when the first is asked for ([`study`]).
 //!
 //! All meaning is in `poq_core`; what is here is words ([`headline`], [`mod@format`], [`glossary`]), forms ([`fields`],
 //! [`groups`], [`attacks`]), drawings ([`plot`]), maps ([`map`]) and files to take away ([`export`]).

@@ -15,8 +15,10 @@ pub mod pool;
 pub mod reproduce;
 pub mod results;
 pub mod share;
+pub mod sheet;
 pub mod state;
 pub mod status;
+pub mod study;
 pub mod tables;
 
 use std::rc::Rc;
@@ -95,8 +97,17 @@ pub fn App() -> Html {
             dispatch.dispatch(Action::Go(Place::Results));
         })
     };
-    let back_to_map = on_go.reform(|_: MouseEvent| Place::Explore);
-    let way_back = explore::way_back(&explore, &state.scenario, back_to_map, &on_change.reform(Ok));
+    let back_to_explore = on_go.reform(|_: MouseEvent| Place::Explore);
+    let way_back = explore::way_back(&explore, &state.scenario, back_to_explore, &on_change.reform(Ok));
+    let was_exploring = use_state_eq(|| false);
+    {
+        let was_exploring = was_exploring.clone();
+        use_effect_with(state.place, move |place| {
+            if *place == Place::Explore {
+                was_exploring.set(true);
+            }
+        });
+    }
     let panel_open = use_state(|| false);
     let toggle_panel = {
         let panel_open = panel_open.clone();
@@ -135,12 +146,14 @@ pub fn App() -> Html {
                 <div class="place-view">
                     if state.place == Place::Reproduce {
                         <Reproduce {reproduction} on_change={on_change.clone()} on_go={on_go.clone()} />
-                    } else if state.place == Place::Explore {
-                        if let Some(summary) = summary {
-                            <Explore scenario={state.scenario.clone()} {summary} {explore} {pool} on_open={on_cell} />
-                        }
                     } else {
-                        { place_view(&state, summary, &on_change, &on_open) }
+                        { place_view(&state, summary.clone(), &on_change, &on_open) }
+                    }
+                    // Once it was on view it stays, with what was found there.
+                    if let Some(summary) = summary.filter(|_| *was_exploring) {
+                        <div hidden={state.place != Place::Explore}>
+                            <Explore scenario={state.scenario.clone()} {summary} {explore} {pool} on_open={on_cell} />
+                        </div>
                     }
                 </div>
             </main>

@@ -14,6 +14,7 @@ use crate::format;
 use crate::plot::figure::Figure;
 use crate::plot::{audit, density, intervals, scatter, series};
 use crate::protocol::Summary;
+use crate::study::sheet::Measure;
 
 /// The place.
 #[derive(Clone, PartialEq, Properties)]
@@ -82,7 +83,7 @@ fn earnings(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
                 ("Inference nodes", intervals::rows(&report.inference_nodes, &summary)),
                 ("Evaluators", intervals::rows(&report.evaluator_nodes, &summary)),
             ];
-            intervals::draw(&groups, "mean reward each time a node is paid", width)
+            intervals::draw(&groups, &Measure::paid("mean reward"), "mean reward each time a node is paid", width)
         }
     };
     let caption = html! {
@@ -105,7 +106,7 @@ fn gains(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
         move |width: f64| {
             let nodes = [&report.inference_nodes[..], &report.evaluator_nodes[..]].concat();
             let rows = intervals::gains(&report.attackers, &nodes, &summary);
-            intervals::draw(&[("Attackers", rows)], "gain each time it is paid", width)
+            intervals::draw(&[("Attackers", rows)], &Measure::paid("gain"), "gain each time it is paid", width)
         }
     };
     let caption = html! { "Right of 0 the attack pays. Each is set beside the same draws with its nodes honest and all else as it is." };

@@ -1,4 +1,4 @@
-//! Entry point of the worker that reproduces the papers: a program of its own, loaded when that is first asked for.
+//! Entry point of the worker of studies: a program of its own, loaded when the first is asked for.
 
 use wasm_bindgen::JsCast as _;
 

@@ -22,9 +22,9 @@ pub struct Drawing {
 #[derive(Clone, Debug, PartialEq, Properties)]
 pub struct FigureProps {
     /// Names its file and its elements.
-    pub id: &'static str,
+    pub id: AttrValue,
     /// Its heading.
-    pub heading: &'static str,
+    pub heading: AttrValue,
     /// How to read it.
     pub caption: Html,
     /// Draws it.
@@ -36,12 +36,15 @@ pub struct FigureProps {
     /// Widest that the drawing gets.
     #[prop_or(1200.0)]
     pub max_width: f64,
+    /// Whether the table is open from the start.
+    #[prop_or_default]
+    pub is_open: bool,
 }
 
 /// A drawing with all that belongs to it.
 #[component]
 pub fn Figure(props: &FigureProps) -> Html {
-    let FigureProps { id, heading, caption, draw, table, terms, max_width } = props;
+    let FigureProps { id, heading, caption, draw, table, terms, max_width, is_open } = props;
     let measure = use_node_ref();
     let svg = use_node_ref();
     let width = use_width(&measure).min(*max_width);
@@ -65,9 +68,9 @@ pub fn Figure(props: &FigureProps) -> Html {
     // Nothing can be laid out before the width is known.
     let drawing = (width > 0.0).then(|| draw.emit(width));
     html! {
-        <section class="figure" id={*id} aria-labelledby={format!("{id}-heading")}>
+        <section class="figure" id={id.clone()} aria-labelledby={format!("{id}-heading")}>
             <header>
-                <h2 id={format!("{id}-heading")}>{ *heading }</h2>
+                <h2 id={format!("{id}-heading")}>{ heading.clone() }</h2>
                 <button type="button" class="small" onclick={download} aria-label={format!("Save “{heading}” as SVG")}>
                     { "SVG" }
                 </button>
@@ -79,13 +82,13 @@ pub fn Figure(props: &FigureProps) -> Html {
                     viewBox={format!("0 0 {width} {}", height.ceil())} aria-labelledby={format!("{id}-title")}
                     aria-describedby={format!("{id}-desc")} onkeydown={Callback::from(step_through_points)}
                     onfocusin={Callback::from(remember_point)}>
-                    <title id={format!("{id}-title")}>{ *heading }</title>
+                    <title id={format!("{id}-title")}>{ heading.clone() }</title>
                     <desc id={format!("{id}-desc")}>{ description }</desc>
                     { content }
                 </svg>
             }
             <Terms ids={*terms} />
-            <details class="table">
+            <details class="table" open={*is_open}>
                 <summary>{ "Table" }</summary>
                 <div class="scroll" role="region" tabindex="0" aria-label={format!("Table: {heading}")}>{ table.clone() }</div>
             </details>

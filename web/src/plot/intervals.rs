@@ -2,6 +2,7 @@
 
 use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::stats::Interval;
+use serde::{Deserialize, Serialize};
 use yew::prelude::*;
 
 use super::axis::{self, Frame};
@@ -10,9 +11,10 @@ use super::scale::Scale;
 use super::{cut, px, text_width};
 use crate::format;
 use crate::protocol::Summary;
+use crate::study::sheet::Measure;
 
 /// One node's row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Name for people.
     pub name: String,
@@ -71,7 +73,8 @@ pub fn gains(attackers: &[AttackerReport], nodes: &[NodeReport], summary: &Summa
     rows
 }
 
-fn sort(rows: &mut [Row]) {
+/// The largest first, those without a value last.
+pub fn sort(rows: &mut [Row]) {
     let key = |row: &Row| row.mean.unwrap_or(f64::NEG_INFINITY);
     rows.sort_by(|a, b| key(b).total_cmp(&key(a)));
 }
@@ -84,7 +87,7 @@ const WIDE: f64 = 420.0;
 
 /// The drawing of some named groups of rows.
 #[must_use]
-pub fn draw(groups: &[(&str, Vec<Row>)], axis_words: &'static str, width: f64) -> Drawing {
+pub fn draw<T: AsRef<str>>(groups: &[(T, Vec<Row>)], measure: &Measure, axis_words: &str, width: f64) -> Drawing {
     let is_wide = width >= WIDE;
     let names = groups.iter().flat_map(|(_, rows)| shown(rows)).map(|row| text_width(&row.name));
     let name_width = if is_wide { names.fold(60.0, f64::max).min(0.47 * width) + 12.0 } else { 0.0 };
@@ -106,7 +109,7 @@ pub fn draw(groups: &[(&str, Vec<Row>)], axis_words: &'static str, width: f64) -
             { axis::below(frame, &scale, ((right - left) / 48.0).clamp(2.0, 10.0) as usize, axis_words) }
             <line class="zero" x1={px(zero)} x2={px(zero)} y1={px(frame.top)} y2={px(frame.bottom)} />
             { for groups.iter().zip(tops).map(|((title, rows), top)| {
-                group(title, rows, top, &scale, Layout { row_height, name_width, width, decimals })
+                group(title.as_ref(), rows, top, &scale, measure, Layout { row_height, name_width, width, decimals })
             }) }
         </>
     };
@@ -123,7 +126,7 @@ struct Layout {
 }
 
 /// As many decimals for every value, so that they stand under one another: three digits for the largest.
-fn decimals(groups: &[(&str, Vec<Row>)]) -> i32 {
+fn decimals<T>(groups: &[(T, Vec<Row>)]) -> i32 {
     let largest =
         groups.iter().flat_map(|(_, rows)| rows).filter_map(|row| row.mean).fold(0.0, |a: f64, b| a.max(b.abs()));
     if largest > 0.0 { (2 - largest.log10().floor() as i32).clamp(0, 6) } else { 2 }
@@ -143,7 +146,7 @@ fn hidden(rows: &[Row]) -> usize {
     rows.len().saturating_sub(MAX_ROWS)
 }
 
-fn domain(groups: &[(&str, Vec<Row>)], left: f64, right: f64) -> Scale {
+fn domain<T>(groups: &[(T, Vec<Row>)], left: f64, right: f64) -> Scale {
     let (mut low, mut high) = (0.0_f64, 0.0_f64);
     for row in groups.iter().flat_map(|(_, rows)| rows) {
         let intervals = [row.monte_carlo, row.prompts].into_iter().flatten().flatten();
@@ -157,7 +160,7 @@ fn domain(groups: &[(&str, Vec<Row>)], left: f64, right: f64) -> Scale {
     Scale::linear(if low < 0.0 { low - pad } else { 0.0 }, if high > 0.0 { high + pad } else { 0.0 }, left, right)
 }
 
-fn group(title: &str, rows: &[Row], top: f64, scale: &Scale, layout: Layout) -> Html {
+fn group(title: &str, rows: &[Row], top: f64, scale: &Scale, measure: &Measure, layout: Layout) -> Html {
     let gap = hidden(rows);
     let mut y = top + 28.0;
     let mut drawn = Vec::new();
@@ -170,7 +173,7 @@ fn group(title: &str, rows: &[Row], top: f64, scale: &Scale, layout: Layout) -> 
             });
             y += 18.0;
         }
-        drawn.push(row_of(row, y, scale, layout));
+        drawn.push(row_of(row, y, scale, measure, layout));
         y += layout.row_height;
     }
     html! {
@@ -181,7 +184,7 @@ fn group(title: &str, rows: &[Row], top: f64, scale: &Scale, layout: Layout) -> 
     }
 }
 
-fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
+fn row_of(row: &Row, y: f64, scale: &Scale, measure: &Measure, layout: Layout) -> Html {
     let Layout { row_height: height, name_width, width, decimals } = layout;
     let is_wide = name_width > 0.0;
     let middle = if is_wide { y + height / 2.0 } else { y + height - 12.0 };
@@ -197,7 +200,7 @@ fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
             }
         })
     };
-    let words = words(row);
+    let words = words(row, measure);
     html! {
         <g class="point" data-point="" tabindex="-1" role="img" aria-label={words.clone()}>
             <title>{ words }</title>
@@ -218,7 +221,7 @@ fn row_of(row: &Row, y: f64, scale: &Scale, layout: Layout) -> Html {
     }
 }
 
-fn words(row: &Row) -> String {
+fn words(row: &Row, measure: &Measure) -> String {
     let Row { name, mean, monte_carlo, prompts, rounds, break_even } = row;
     let Some(mean) = mean else {
         return format!("{name}: no rounds yet");
@@ -228,19 +231,26 @@ fn words(row: &Row) -> String {
         Some(break_even) => format!("; above break-even at {}", format::number(*break_even)),
         None => String::new(),
     };
+    let thin = if measure.prompts.is_empty() {
+        String::new()
+    } else {
+        format!("; for {} {}", measure.prompts, format::interval(*prompts, *rounds))
+    };
+    let [one, many] = &measure.counted;
     format!(
-        "{name}: mean reward {} over {}; for the luck of the draws {}; for the choice of prompts {}{money}",
+        "{name}: {} {} over {}; for {} {}{thin}{money}",
+        measure.name,
         format::number(*mean),
-        format::counted(*rounds, "payment", "payments"),
+        format::counted(*rounds, one, many),
+        measure.monte_carlo,
         format::interval(*monte_carlo, *rounds),
-        format::interval(*prompts, *rounds),
     )
 }
 
-fn describe(groups: &[(&str, Vec<Row>)]) -> String {
-    let best = |(title, rows): &(&str, Vec<Row>)| {
-        let first = rows.first()?;
-        Some(format!("{title}: {} of {}, from {} at {}", "the best", rows.len(), first.name, format::mean(first.mean)))
+fn describe<T: AsRef<str>>(groups: &[(T, Vec<Row>)]) -> String {
+    let best = |(title, rows): &(T, Vec<Row>)| {
+        let (title, first) = (title.as_ref(), rows.first()?);
+        Some(format!("{title}: the largest of {}, from {} at {}", rows.len(), first.name, format::mean(first.mean)))
     };
     groups.iter().filter_map(best).collect::<Vec<_>>().join(". ")
 }
@@ -255,7 +265,8 @@ mod tests {
         let report = fixture::report("{}");
         let rows = rows(&report.inference_nodes, &Summary::of(&fixture::dataset()));
         assert!(rows[0].mean > rows[1].mean);
-        assert!(words(&rows[0]).starts_with("Quick node: mean reward 0."), "{}", words(&rows[0]));
+        let words = words(&rows[0], &Measure::paid("mean reward"));
+        assert!(words.starts_with("Quick node: mean reward 0."), "{words}");
     }
 
     #[test]

@@ -1,75 +1,75 @@
-//! The worker of the papers' reproduction: started when it is asked for, it tells what it finds as it goes, and is ended
-//! from outside.
+//! The worker of studies: it is asked one thing at a time, tells what it finds as it goes, and is ended from outside.
 
-use poq_core::paper::robust::{self, Study};
-use poq_core::paper::{self, Claims};
-use poq_core::scenario::ScenarioError;
-use poq_core::{Dataset, Scenario, simulate};
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use wasm_bindgen::prelude::*;
-use web_sys::DedicatedWorkerGlobalScope;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
+use super::datasets::Datasets;
 use super::fetching;
-use crate::protocol::encode;
-use crate::study::{FromStudy, Paper};
+use super::host::check_size;
+use crate::protocol::{decode, encode};
+use crate::study::reproduce::reproduce;
+use crate::study::{FromStudy, Question, ToStudy};
 
-/// Runs between two messages of progress.
-const STEP: usize = 20;
+/// The preset of the dataset that lies beside the page.
+const SHIPPED: &str = poq_core::preset::DEFAULT;
 
 /// Takes over the worker.
 pub fn listen(scope: DedicatedWorkerGlobalScope) {
-    wasm_bindgen_futures::spawn_local(async move {
-        let send = |message: &FromStudy| {
-            let sent = encode(message)
-                .map_err(|error| JsValue::from_str(&error))
-                .and_then(|text| scope.post_message(&text.into()));
-            if let Err(error) = sent {
-                wasm_bindgen::throw_val(error);
-            }
-        };
-        let shipped = fetching::dataset(&scope).await;
-        let outcome = shipped
-            .map_err(|error| format!("the dataset beside the page could not be read: {error}"))
-            .and_then(|shipped| reproduce(&shipped, &send).map_err(|error| error.to_string()));
-        send(&outcome.map_or_else(FromStudy::Failed, |()| FromStudy::Done));
+    let (own, datasets) = (scope.clone(), Rc::new(RefCell::new(Datasets::default())));
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let (scope, datasets) = (own.clone(), Rc::clone(&datasets));
+        wasm_bindgen_futures::spawn_local(async move {
+            let send = |message: &FromStudy| post(&scope, message);
+            let outcome = match decode(event.data().as_string()) {
+                Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, |datasets| {
+                    reproduce(datasets.get(SHIPPED)?, &send).map_err(|error| error.to_string())
+                })
+                .await
+                .map(FromStudy::Done),
+                Ok(ToStudy::Ask(question)) => {
+                    on(&scope, &datasets, &question.scenario.preset, |datasets| answer(datasets, &question, &send))
+                        .await
+                }
+                Err(words) => Err(words),
+            };
+            send(&outcome.unwrap_or_else(FromStudy::Failed));
+        });
     });
+    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // As long as the worker lives.
+    on_message.forget();
+    post(&scope, &FromStudy::Ready);
 }
 
-/// Both papers, on the fitted dataset and on the shipped one.
-///
-/// # Errors
-/// None for datasets with inference nodes and evaluators enough for the studies.
-pub fn reproduce(shipped: &Dataset, send: &impl Fn(&FromStudy)) -> Result<(), ScenarioError> {
-    let scenario = Scenario::preset(paper::DATASET_ID)?;
-    let fitted = paper::dataset();
-    let report = simulate(&fitted, &scenario, scenario.seed, scenario.rounds)?;
-    send(&FromStudy::Figures {
-        digest: report.digest.clone(),
-        figures: paper::figures(&report),
-        profiles: paper::numbers(),
-    });
-    send(&FromStudy::Claims {
-        paper: Paper::CostAware,
-        claims: Claims::new(&fitted, paper::findings(&fitted, &report)),
-    });
-    let report = simulate(shipped, &scenario, scenario.seed, scenario.rounds)?;
-    let claims = Claims::new(shipped, paper::findings(shipped, &report));
-    send(&FromStudy::Claims { paper: Paper::CostAware, claims });
-    let studies = [&fitted, shipped].map(|dataset| Study::new(dataset, scenario.seed, robust::ROUNDS));
-    let [of_fitted, of_shipped] = studies;
-    let studies = [(&fitted, of_fitted?), (shipped, of_shipped?)];
-    let of = studies.iter().map(|(_, study)| study.runs()).sum();
-    let mut done = 0;
-    for (dataset, study) in studies {
-        let mut measured = Vec::with_capacity(study.runs());
-        for run in 0..study.runs() {
-            measured.push(study.run(dataset, run)?);
-            done += 1;
-            if done % STEP == 0 {
-                send(&FromStudy::Progress { done, of });
-            }
-        }
-        let claims = Claims::new(dataset, study.findings(dataset, &measured));
-        send(&FromStudy::Claims { paper: Paper::Robust, claims });
+/// Does `what` once the datasets hold the one that scenarios of `preset` run on.
+async fn on<T>(
+    scope: &DedicatedWorkerGlobalScope,
+    datasets: &RefCell<Datasets>,
+    preset: &str,
+    what: impl FnOnce(&Datasets) -> Result<T, String>,
+) -> Result<T, String> {
+    let is_there = datasets.borrow_mut().prepare(preset);
+    if !is_there {
+        let shipped = fetching::dataset(scope).await;
+        let shipped = shipped.map_err(|error| format!("the dataset beside the page could not be read: {error}"));
+        datasets.borrow_mut().set_given(shipped);
     }
-    Ok(())
+    what(&datasets.borrow())
+}
+
+fn answer(datasets: &Datasets, question: &Question, send: &impl Fn(&FromStudy)) -> Result<FromStudy, String> {
+    let dataset = datasets.get(&question.scenario.preset)?;
+    let sheet = check_size(dataset, &question.scenario).and_then(|()| question.answer(dataset, send));
+    sheet.map(|sheet| FromStudy::Answer(Box::new(sheet))).map_err(|error| error.to_string())
+}
+
+fn post(scope: &DedicatedWorkerGlobalScope, message: &FromStudy) {
+    let sent =
+        encode(message).map_err(|error| JsValue::from_str(&error)).and_then(|text| scope.post_message(&text.into()));
+    if let Err(error) = sent {
+        wasm_bindgen::throw_val(error);
+    }
 }

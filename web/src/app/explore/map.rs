@@ -165,7 +165,7 @@ fn MapFigure(props: &MapFigureProps) -> Html {
         Callback::from(move |place: Place| {
             // A cell that cannot be run says so in its words.
             if let Ok(scenario) = map.scenario(place) {
-                let words = words::place(&map, place);
+                let words = format!("A cell of the map: {}", words::place(&map, place));
                 let opened = Opened { scenario: scenario.clone(), words, former: former.clone() };
                 explore.dispatch(Action::Cursor(place));
                 explore.dispatch(Action::Open(Rc::new(opened)));

@@ -1,8 +1,10 @@
-//! Explore: many scenarios side by side.
+//! Explore: many runs side by side.
 
 pub mod form;
 pub mod map;
+pub mod questions;
 pub mod state;
+pub mod study;
 
 use std::rc::Rc;
 
@@ -10,9 +12,12 @@ use poq_core::Scenario;
 use yew::prelude::*;
 
 use self::map::MapPart;
-use self::state::{Action, Explore as ExploreState};
+use self::questions::Kind;
+use self::state::{Action, Explore as ExploreState, Opened};
+use self::study::StudyPart;
 use super::pool::Pool;
 use crate::protocol::Summary;
+use crate::study::sheet::Opens;
 
 /// The place.
 #[derive(Clone, PartialEq, Properties)]
@@ -25,7 +30,7 @@ pub struct ExploreProps {
     pub explore: UseReducerHandle<ExploreState>,
     /// The workers.
     pub pool: PoolHandle,
-    /// Opens the scenario of a cell.
+    /// Opens the scenario of a cell, or one that a study found.
     pub on_open: Callback<Scenario>,
 }
 
@@ -39,18 +44,59 @@ impl PartialEq for PoolHandle {
     }
 }
 
-/// The place.
+/// The parts after the map: what each is called, and its studies.
+const PARTS: [(&str, &[Kind]); 3] = [
+    ("Two mechanisms", &[Kind::Compare]),
+    ("Attack search", &[Kind::Attacks, Kind::Deviations]),
+    ("Assumptions", &[Kind::Sensitivity]),
+];
+
+/// The place. Every part stays as it was left.
 #[component]
 pub fn Explore(props: &ExploreProps) -> Html {
-    html! { <MapPart ..props.clone() /> }
+    let ExploreProps { scenario, summary, explore, on_open, .. } = props;
+    // The map is part 0.
+    let part = use_state(|| 0);
+    let open = {
+        let (explore, scenario, on_open) = (explore.clone(), scenario.clone(), on_open.clone());
+        Callback::from(move |opens: Opens| {
+            let opened = Opened { scenario: opens.scenario.clone(), words: opens.words, former: scenario.clone() };
+            explore.dispatch(Action::Open(Rc::new(opened)));
+            on_open.emit(opens.scenario);
+        })
+    };
+    let tab = |to: usize, words: &'static str| {
+        let (part, is_current) = (part.clone(), *part == to);
+        html! {
+            <button type="button" class="part" aria-current={is_current.then_some("true")} onclick={move |_: MouseEvent| part.set(to)}>
+                { words }
+            </button>
+        }
+    };
+    html! {
+        <>
+            <nav class="parts" aria-label="Studies">
+                { tab(0, "Map") }
+                { for (1..).zip(PARTS).map(|(to, (words, _))| tab(to, words)) }
+            </nav>
+            <div hidden={*part != 0}><MapPart ..props.clone() /></div>
+            { for (1..).zip(PARTS).map(|(to, (_, kinds))| html! {
+                <div hidden={*part != to}>
+                    { for kinds.iter().map(|&kind| html! {
+                        <StudyPart {kind} scenario={scenario.clone()} summary={Rc::clone(summary)} is_shown={*part == to} on_open={open.clone()} />
+                    }) }
+                </div>
+            }) }
+        </>
+    }
 }
 
-/// Says which cell the present scenario is, with the ways back; nothing once it is another.
+/// Says what the present scenario was opened from, with the ways back; nothing once it is another.
 #[must_use]
 pub fn way_back(
     explore: &UseReducerHandle<ExploreState>,
     scenario: &Scenario,
-    on_map: Callback<MouseEvent>,
+    on_explore: Callback<MouseEvent>,
     on_former: &Callback<Scenario>,
 ) -> Option<Html> {
     let opened = explore.opened().filter(|opened| opened.scenario == *scenario)?;
@@ -63,9 +109,9 @@ pub fn way_back(
     };
     Some(html! {
         <div class="banner way-back" role="status">
-            <p>{ format!("A cell of the map: {}.", opened.words) }</p>
+            <p>{ format!("{}.", opened.words) }</p>
             <div class="buttons">
-                <button type="button" class="small" onclick={on_map}>{ "Back to the map" }</button>
+                <button type="button" class="small" onclick={on_explore}>{ "Back to Explore" }</button>
                 <button type="button" class="small" onclick={former}>{ "Back to the scenario before" }</button>
             </div>
         </div>

@@ -53,7 +53,7 @@ pub enum Phase {
     Failed(String),
 }
 
-/// A cell that was opened as the scenario.
+/// What was opened as the scenario: a cell, or what a study found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
     /// Its scenario.

@@ -1,0 +1,140 @@
+//! Two mechanisms on the same random numbers.
+
+use poq_core::attack::Role;
+use poq_core::compare::{Compared, ComparedNode, Comparison, Verdict};
+use poq_core::scenario::ScenarioError;
+
+use super::sheet::{self, Block, Drawn, Measure, Opens, Sheet, Table};
+use super::{On, ROUNDS_BETWEEN, Tell};
+use crate::format;
+use crate::plot::intervals::{Row, sort};
+
+/// What the scenario with `changes` pays more or less than it pays itself.
+pub(super) fn answer(on: On, changes: &[(String, String)], tell: &impl Tell) -> Result<Sheet, ScenarioError> {
+    let mut other = on.scenario.clone();
+    for (path, value) in changes {
+        other = other.with(path, value)?;
+    }
+    let mut comparison = Comparison::new(on.dataset, on.scenario, &other)?;
+    while comparison.rounds_left() > 0 {
+        tell.progress("rounds", comparison.rounds_done(), on.scenario.rounds);
+        comparison.run(ROUNDS_BETWEEN);
+    }
+    let compared = comparison.finding(on.dataset);
+    let opens = Opens { words: format!("Mechanism B: {}", told(changes)), scenario: other };
+    let nodes = |role: Role| compared.nodes.iter().filter(move |node| node.role == role);
+    let rows = |role: Role| {
+        let mut rows: Vec<Row> = nodes(role).map(|node| row(on, &compared, node)).collect();
+        sort(&mut rows);
+        rows
+    };
+    let drawn = Drawn {
+        heading: "What B pays more or less than A".to_owned(),
+        caption: "Right of 0, B pays the node more. Thick bar: 95% for the luck of the draws. Thin bar: 95% for the choice of \
+                  prompts. Both runs read the same random numbers, so that most of the luck cancels."
+            .to_owned(),
+        axis: "B less A, each time a node is paid".to_owned(),
+        measure: Measure::paid("difference of mean reward"),
+        groups: [("Inference nodes", Role::Inference), ("Evaluators", Role::Evaluator)]
+            .map(|(title, role)| (title.to_owned(), rows(role)))
+            .to_vec(),
+        table: table(on, &compared),
+    };
+    let sentences = compared.nodes.iter().map(|node| {
+        // A hyphen of a name is no minus.
+        let blank = ComparedNode { id: "\0".to_owned(), ..node.clone() };
+        compared.words(&blank).replace('-', "−").replace('\0', &name(on, node))
+    });
+    let mechanisms = [("A", &compared.mechanism_a), ("B", &compared.mechanism_b)].map(|(name, mechanism)| {
+        format!(
+            "Under {name} the consensus follows truth with r = {}, and reward follows truth per millisecond with τ = {}.",
+            format::optional(mechanism.pearson_consensus_truth),
+            format::optional(mechanism.kendall_reward_efficiency)
+        )
+    });
+    Ok(Sheet {
+        json: sheet::json(&compared),
+        blocks: vec![
+            Block::Headline(headline(on, changes, &compared)),
+            Block::Drawing(Box::new(drawn)),
+            Block::Words("Settled or not, node by node:".to_owned()),
+            Block::List(sentences.collect()),
+            Block::List(mechanisms.to_vec()),
+            Block::Words(format!(
+                "{} of each mechanism; {} of them begin at the same random number in both.",
+                format::counted(compared.rounds, "round", "rounds"),
+                format::count(compared.rounds_in_step)
+            )),
+            Block::Open(Box::new(opens)),
+        ],
+    })
+}
+
+fn told(changes: &[(String, String)]) -> String {
+    changes.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn name(on: On, node: &ComparedNode) -> String {
+    on.summary.instance_name(&node.model, &node.id)
+}
+
+fn headline(on: On, changes: &[(String, String)], compared: &Compared) -> String {
+    let count = |verdict: Verdict| compared.nodes.iter().filter(|node| node.verdict == verdict).count();
+    let (equal, settled) = (count(Verdict::Equal), count(Verdict::Settled));
+    let change = told(changes);
+    if equal == compared.nodes.len() {
+        return format!("With {change} every node is paid the same.");
+    }
+    let moved = compared.nodes.iter().filter(|node| node.verdict == Verdict::Settled);
+    let size = |node: &ComparedNode| node.difference.unwrap_or_default().abs();
+    let most = moved.reduce(|best, node| if size(node) > size(best) { node } else { best });
+    let most = most.map_or_else(String::new, |node| {
+        let difference = node.difference.unwrap_or_default();
+        format!(
+            " Most moves {}: {} {} each time.",
+            name(on, node),
+            format::number(difference.abs()),
+            if difference < 0.0 { "less" } else { "more" }
+        )
+    });
+    format!(
+        "With {change}, {} paid differently beyond doubt, {} the same, and {} not settled.{most}",
+        format::counted(settled as u64, "node is", "nodes are"),
+        equal,
+        compared.nodes.len() - equal - settled
+    )
+}
+
+fn row(on: On, compared: &Compared, node: &ComparedNode) -> Row {
+    Row {
+        name: name(on, node),
+        mean: node.difference,
+        monte_carlo: node.ci95_monte_carlo,
+        prompts: node.ci95_prompts,
+        rounds: compared.rounds,
+        break_even: None,
+    }
+}
+
+fn table(on: On, compared: &Compared) -> Table {
+    let interval = |value| format::interval(value, compared.rounds);
+    let mut table = Table::new(
+        "Mean reward under both",
+        &["node", "A", "B", "B less A", "95%, luck of the draws", "95%, choice of prompts"],
+    );
+    table.rows = compared
+        .nodes
+        .iter()
+        .map(|node| {
+            vec![
+                name(on, node),
+                format::mean(node.reward_mean_a),
+                format::mean(node.reward_mean_b),
+                format::mean(node.difference),
+                interval(node.ci95_monte_carlo),
+                interval(node.ci95_prompts),
+            ]
+        })
+        .collect();
+    table
+}

@@ -1,0 +1,102 @@
+//! Which assumption matters.
+
+use poq_core::scenario::ScenarioError;
+use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, TRAJECTORIES, factors};
+use serde_json::json;
+
+use super::sheet::{self, Block, Drawn, Measure, Sheet, Table};
+use super::{On, Tell, run_all};
+use crate::format;
+use crate::map::words;
+use crate::plot::intervals::Row;
+
+/// The assumed fields in the order of what they do to `output`.
+pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
+    let output: Output = output.parse()?;
+    let of_rule = if parameters { OfRule::Parameters } else { OfRule::Rule };
+    let factors = factors(on.scenario, on.dataset, LEVELS, of_rule)?;
+    let plan = Plan::new(on.scenario.clone(), factors, TRAJECTORIES)?;
+    let values = run_all("runs", plan.runs(), on.scenario.rounds, tell, |run| output.of(&plan.run(on.dataset, run)?))?;
+    let effects = plan.effects(&values);
+    let drawn = Drawn {
+        heading: "What each assumption does".to_owned(),
+        caption: "The mean size of the change when the assumption moves through its whole range (μ*, Morris 1991), whatever the \
+                  others are. The bar is its 95% interval for the choice of ways through the space of assumptions."
+            .to_owned(),
+        axis: "mean size of the change, μ*".to_owned(),
+        measure: Measure {
+            name: "μ*".to_owned(),
+            counted: ["change", "changes"].map(str::to_owned),
+            monte_carlo: "the choice of ways".to_owned(),
+            prompts: String::new(),
+        },
+        groups: vec![("Assumptions".to_owned(), effects.iter().map(row).collect())],
+        table: table(&effects),
+    };
+    Ok(Sheet {
+        json: sheet::json(&json!({"output": output.to_string(), "runs": plan.runs(), "effects": &effects})),
+        blocks: vec![
+            Block::Headline(headline(&effects)),
+            Block::Drawing(Box::new(drawn)),
+            Block::Words(format!(
+                "{}. The ranges are assumed too: half to one and a half times a weight’s value, every choice of a rule.",
+                format::counted(plan.runs() as u64, "run", "runs")
+            )),
+        ],
+    })
+}
+
+fn headline(effects: &[Effect]) -> String {
+    let name = |effect: &Effect| words::field(&effect.path).0;
+    let known: Vec<&Effect> = effects.iter().filter(|effect| effect.mu_star.is_some_and(|size| size > 0.0)).collect();
+    let Some((first, rest)) = known.split_first() else {
+        return "No assumption changes it.".to_owned();
+    };
+    let size = first.mu_star.unwrap_or_default();
+    let next = rest.first().map(|second| {
+        let ratio = size / second.mu_star.unwrap_or(f64::INFINITY);
+        format!(" Next comes {}; the first does {} times as much.", name(second), format::significant(ratio, 2))
+    });
+    format!(
+        "{} matters most: it moves the result by {} on average as it goes through its range.{}",
+        name(first),
+        format::number(size),
+        next.unwrap_or_default()
+    )
+}
+
+fn row(effect: &Effect) -> Row {
+    Row {
+        name: words::field(&effect.path).0,
+        mean: effect.mu_star,
+        monte_carlo: effect.ci95,
+        prompts: None,
+        rounds: u64::from(effect.effects),
+        break_even: None,
+    }
+}
+
+fn table(effects: &[Effect]) -> Table {
+    let mut table = Table::new(
+        "Elementary effects",
+        &["assumption", "~field", "μ*", "95%", "μ, with its sign", "σ", "not defined"],
+    );
+    table.rows = effects
+        .iter()
+        .map(|effect| {
+            vec![
+                words::field(&effect.path).0,
+                effect.path.clone(),
+                format::optional(effect.mu_star),
+                effect.ci95.map_or_else(
+                    || "–".to_owned(),
+                    |[low, high]| format!("{} to {}", format::number(low), format::number(high)),
+                ),
+                effect.mu.map_or_else(|| "–".to_owned(), format::number),
+                effect.sigma.map_or_else(|| "–".to_owned(), format::number),
+                format::count(u64::from(effect.undefined)),
+            ]
+        })
+        .collect();
+    table
+}
