@@ -1,11 +1,10 @@
 //! Attacks: what dishonest nodes do. Named by arXiv 2601.21189 (noise injection, boosting, sabotage, intermittent
 //! manipulation) or by common sense; no paper gives their strengths, so that every default here is assumed.
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::fields::{Fields, unknown_word};
+use crate::fields::{self, Fields, unknown_word};
 use crate::limits::{self, Bounds};
 use crate::scenario::ScenarioError;
 
@@ -102,18 +101,16 @@ pub enum Role {
 
 impl<'de> Deserialize<'de> for Attack {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields(Map::deserialize(deserializer)?);
-        let attack = fields.required("nodes").and_then(Attackers::from_value).and_then(|nodes| {
-            let kind = Kind::from_fields(fields)?;
-            Ok(Self { nodes, kind })
-        });
-        attack.map_err(D::Error::custom)
+        fields::read(deserializer, |mut fields| {
+            let nodes = fields.required("nodes").and_then(Attackers::from_value)?;
+            Ok(Self { nodes, kind: Kind::from_fields(fields)? })
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Fields(Map::deserialize(deserializer)?)).map_err(D::Error::custom)
+        fields::read(deserializer, Self::from_fields)
     }
 }
 

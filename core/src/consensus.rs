@@ -4,11 +4,9 @@
 //! compares it with the median, the trimmed mean and an adaptive trust-weighted mean. None of its parameters is known:
 //! every default here is assumed.
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Map;
 
-use crate::fields::{Fields, unknown_word};
+use crate::fields::{self, Fields, unknown_word};
 use crate::limits::{self, Bounds};
 use crate::network::Instance;
 
@@ -65,7 +63,7 @@ impl Default for Consensus {
 
 impl<'de> Deserialize<'de> for Consensus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Fields(Map::deserialize(deserializer)?)).map_err(D::Error::custom)
+        fields::read(deserializer, Self::from_fields)
     }
 }
 

@@ -3,12 +3,40 @@
 //! For the tagged enums of a scenario. Serde derives such reading too, but it weighed 33 kB more, gzipped, in each of the
 //! page's two programs.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
 
 /// The fields of an object.
 #[derive(Debug)]
 pub(crate) struct Fields(pub Map<String, Value>);
+
+/// What `from_fields` makes of an object. Its refusal is raised while the object is at hand, so that its place in a JSON
+/// text is the object's.
+pub(crate) fn read<'de, T, D: Deserializer<'de>>(
+    deserializer: D,
+    from_fields: fn(Fields) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_map(Object(from_fields))
+}
+
+struct Object<T>(fn(Fields) -> Result<T, String>);
+
+impl<'de, T> Visitor<'de> for Object<T> {
+    type Value = T;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        let fields = Map::deserialize(MapAccessDeserializer::new(map))?;
+        (self.0)(Fields(fields)).map_err(A::Error::custom)
+    }
+}
 
 impl Fields {
     /// The field `name`.

@@ -17,6 +17,7 @@ pub mod consensus;
 pub mod cost;
 pub mod dataset;
 mod fields;
+mod json;
 pub mod limits;
 pub mod link;
 pub mod network;

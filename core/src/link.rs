@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::{self, Fault};
 use crate::report::{DatasetName, Report};
 use crate::scenario::{Scenario, ScenarioError};
 
@@ -267,10 +268,8 @@ impl FromStr for Link {
 
 impl Link {
     fn from_payload(json: &[u8]) -> Result<Self, LinkError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let payload: Payload = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| LinkError::Field { path: error.path().to_string(), message: error.inner().to_string() })?;
-        deserializer.end().map_err(|error| LinkError::Damaged(error.to_string()))?;
+        let payload: Payload =
+            json::parse(json).map_err(|Fault { path, message }| LinkError::Field { path, message })?;
         let field = |path: &str, message: &str| LinkError::Field { path: path.to_owned(), message: message.to_owned() };
         let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if payload.digest.as_deref().is_some_and(|digest| !is_hash(digest)) {

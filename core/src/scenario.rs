@@ -12,6 +12,7 @@ use crate::consensus::Consensus;
 use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
 use crate::fields::{Fields, unknown_word};
+use crate::json::{self, Fault};
 use crate::limits;
 use crate::preset;
 use crate::reward::{Money, RewardWeights, Staking};
@@ -215,7 +216,7 @@ impl Scenario {
         };
         let mut value = Self::default().to_value();
         merge(&mut value, &patch);
-        let preset = Self::from_value(value)?;
+        let preset = Self::from_value(&value)?;
         Ok(Self { preset: name.to_owned(), ..preset })
     }
 
@@ -309,16 +310,15 @@ impl Scenario {
     }
 
     fn from_complete(value: Value) -> Result<Self, ScenarioError> {
-        let scenario = Self::from_value(value)?;
+        let scenario = Self::from_value(&value)?;
         scenario.check()?;
         Ok(scenario)
     }
 
-    fn from_value(value: Value) -> Result<Self, ScenarioError> {
-        serde_path_to_error::deserialize(value).map_err(|error| {
+    fn from_value(value: &Value) -> Result<Self, ScenarioError> {
+        json::parse(value.to_string().as_bytes()).map_err(|Fault { path, message }| {
             // One form of path throughout: `attacks.0`, as it is written to set a field.
-            let path = error.path().to_string().replace('[', ".").replace(']', "");
-            ScenarioError::new(path, error.inner().to_string())
+            ScenarioError::new(path.replace('[', ".").replace(']', ""), message)
         })
     }
 

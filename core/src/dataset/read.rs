@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::rows::{Manifest, Output, ScoreRow, Task};
 use super::{Dataset, RecordedScore};
+use crate::json;
 
 /// Version of the format that this code reads.
 const SCHEMA: u32 = 1;
@@ -113,16 +114,10 @@ fn ids<T>(entries: &[T], id: impl Fn(&T) -> &str) -> Index<'_> {
 }
 
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let manifest: Manifest = match serde_path_to_error::deserialize(&mut deserializer) {
+    let manifest: Manifest = match json::parse(bytes) {
         Ok(manifest) => manifest,
-        Err(error) => {
-            return fault(MANIFEST, None, format!("field `{}`: {}", error.path(), error.inner()));
-        }
+        Err(error) => return fault(MANIFEST, None, error.to_string()),
     };
-    if let Err(error) = deserializer.end() {
-        return fault(MANIFEST, None, error.to_string());
-    }
     if manifest.schema != SCHEMA {
         return fault(MANIFEST, None, format!("field `schema`: {}; allowed: {SCHEMA}", manifest.schema));
     }
@@ -161,13 +156,9 @@ fn read_rows<T: DeserializeOwned>(file: &str, bytes: &[u8], manifest: &Manifest)
         if bytes.is_empty() {
             break;
         }
-        let mut deserializer = serde_json::Deserializer::from_slice(line);
-        let row = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| format!("field `{}`: {}", error.path(), error.inner()))
-            .and_then(|row| deserializer.end().map(|()| row).map_err(|error| error.to_string()));
-        match row {
+        match json::parse(line) {
             Ok(row) => rows.push(row),
-            Err(message) => return fault(file, Some(index + 1), message),
+            Err(error) => return fault(file, Some(index + 1), error.to_string()),
         }
     }
     if rows.is_empty() {

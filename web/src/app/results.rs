@@ -178,7 +178,8 @@ fn evaluators(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
         move |width: f64| audit::draw(&report.evaluator_audit, &summary, width)
     };
     let caption = html! {
-        { "How each evaluator’s score goes with truth, over every recorded answer. A square marked “inverted” runs against it." }
+        { "How each evaluator’s score goes with truth, over every recorded answer; the line is 95% for the choice of prompts. A square \
+           marked “inverted” runs against truth; “unclear” could be either." }
     };
     html! {
         <Figure id="audit" heading="Evaluator audit" {caption} {draw} table={tables::audit(report, summary)}

@@ -1,7 +1,8 @@
 //! The figures as real tables.
 
 use poq_core::Report;
-use poq_core::report::NodeReport;
+use poq_core::dataset::TaskKind;
+use poq_core::report::{EvaluatorAudit, KindAudit, NodeReport};
 use poq_core::stats::Interval;
 use yew::prelude::*;
 
@@ -217,46 +218,62 @@ pub fn mechanism(report: &Report) -> Html {
     }
 }
 
-/// How well each evaluator tracks truth.
+/// How well each evaluator tracks truth and judge.
 pub fn audit(report: &Report, summary: &Summary) -> Html {
-    let kinds: Vec<_> = report
-        .evaluator_audit
-        .first()
-        .map(|audit| audit.by_task_kind.iter().map(|kind| kind.task_kind).collect())
-        .unwrap_or_default();
+    let interval = |ci95: Option<Interval>| {
+        ci95.map_or_else(
+            || "–".to_owned(),
+            |[low, high]| format!("{} to {}", format::fixed(low, 2), format::fixed(high, 2)),
+        )
+    };
+    let row = |name: String, tasks: &'static str, audit: &KindAudit| {
+        html! {
+            <tr>
+                <th scope="row">{ name }</th>
+                <td class="text">{ tasks }</td>
+                <td>{ correlation_words(audit.pearson_truth, audit.ci95_truth) }</td>
+                <td>{ interval(audit.ci95_truth) }</td>
+                <td>{ audit.spearman_truth.map_or_else(|| "–".to_owned(), |rho| format::fixed(rho, 2)) }</td>
+                <td>{ audit.pearson_judge.map_or_else(|| "–".to_owned(), |r| format::fixed(r, 2)) }</td>
+                <td>{ interval(audit.ci95_judge) }</td>
+            </tr>
+        }
+    };
+    let rows = |audit: &EvaluatorAudit| {
+        let name = summary.name_of(&audit.id);
+        let whole = KindAudit {
+            task_kind: TaskKind::Qa,
+            outputs: 0,
+            pearson_truth: audit.pearson_truth,
+            ci95_truth: audit.ci95_truth,
+            spearman_truth: audit.spearman_truth,
+            pearson_judge: audit.pearson_judge,
+            ci95_judge: audit.ci95_judge,
+        };
+        let kinds = audit.by_task_kind.iter().filter(|kind| kind.outputs > 0);
+        html! {
+            <>
+                { row(format!("{name} ({} ms)", format::number(audit.latency_ms_mean)), "all tasks", &whole) }
+                { for kinds.map(|kind| row(name.clone(), kind_word(kind.task_kind), kind)) }
+            </>
+        }
+    };
     html! {
         <table>
-            <caption>{ "Correlation r of score with truth over all recorded answers (rank correlation ρ in brackets)" }</caption>
+            <caption>{ "Correlation of score with truth and with the judge over all recorded answers; 95% for the choice of prompts" }</caption>
             <thead>
                 <tr>
-                    <th scope="col">{ "evaluator" }</th>
-                    <th scope="col">{ "all tasks" }</th>
-                    { for kinds.iter().map(|&kind| html! { <th scope="col">{ kind_word(kind) }</th> }) }
-                    <th scope="col">{ "latency, ms" }</th>
+                    <th scope="col">{ "evaluator (mean latency)" }</th>
+                    <th scope="col" class="text">{ "tasks" }</th>
+                    <th scope="col">{ "r with truth" }</th>
+                    <th scope="col">{ "95%" }</th>
+                    <th scope="col">{ "rank correlation ρ" }</th>
+                    <th scope="col">{ "r with the judge" }</th>
+                    <th scope="col">{ "95%" }</th>
                 </tr>
             </thead>
-            <tbody>
-                { for report.evaluator_audit.iter().map(|audit| html! {
-                    <tr>
-                        <th scope="row">{ summary.name_of(&audit.id) }</th>
-                        <td>{ both(audit.pearson_truth, audit.spearman_truth) }</td>
-                        { for audit.by_task_kind.iter().map(|kind| html! {
-                            <td>
-                                { if kind.outputs == 0 { "no such task".to_owned() } else { both(kind.pearson_truth, kind.spearman_truth) } }
-                            </td>
-                        }) }
-                        <td>{ format::number(audit.latency_ms_mean) }</td>
-                    </tr>
-                }) }
-            </tbody>
+            <tbody>{ for report.evaluator_audit.iter().map(rows) }</tbody>
         </table>
-    }
-}
-
-fn both(r: Option<f64>, rho: Option<f64>) -> String {
-    match rho {
-        Some(rho) => format!("{} ({})", correlation_words(r), format::fixed(rho, 2)),
-        None => correlation_words(r),
     }
 }
 

@@ -1,7 +1,8 @@
 //! How well each evaluator tracks truth, for each kind of task; an inversion is marked by its sign and a word.
 
 use poq_core::dataset::TaskKind;
-use poq_core::report::EvaluatorAudit;
+use poq_core::report::{EvaluatorAudit, KindAudit};
+use poq_core::stats::Interval;
 use yew::prelude::*;
 
 use super::axis::{self, Frame};
@@ -26,14 +27,37 @@ pub fn kind_word(kind: TaskKind) -> &'static str {
     }
 }
 
-/// A correlation with its sign in words where it is turned over.
-#[must_use]
-pub fn correlation_words(r: Option<f64>) -> String {
-    match r {
-        None => "does not vary".to_owned(),
-        Some(r) if r <= -0.005 => format!("{} inverted", format::fixed(r, 2)),
-        Some(r) => format::fixed(r, 2),
+/// What a correlation says of an evaluator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    /// It follows, or nothing more can be said than its number.
+    Follows,
+    /// It runs against truth, and other prompts would hardly change that.
+    Inverted,
+    /// Its interval holds 0.
+    Unclear,
+}
+
+fn says(r: Option<f64>, ci95: Option<Interval>) -> Says {
+    match (r, ci95) {
+        (Some(_), Some([low, high])) if low <= 0.0 && high >= 0.0 => Says::Unclear,
+        (Some(r), _) if r <= -0.005 => Says::Inverted,
+        _ => Says::Follows,
     }
+}
+
+/// A correlation, with a word where it is turned over or where its interval holds 0.
+#[must_use]
+pub fn correlation_words(r: Option<f64>, ci95: Option<Interval>) -> String {
+    let Some(number) = r else {
+        return "does not vary".to_owned();
+    };
+    let word = match says(r, ci95) {
+        Says::Follows => "",
+        Says::Inverted => " inverted",
+        Says::Unclear => " unclear",
+    };
+    format!("{}{word}", format::fixed(number, 2))
 }
 
 /// The drawing.
@@ -51,7 +75,7 @@ pub fn draw(audits: &[EvaluatorAudit], summary: &Summary, width: f64) -> Drawing
         });
         y += NAME;
         for kind in audit.by_task_kind.iter().filter(|kind| kind.outputs > 0) {
-            rows.push(row(&summary.name_of(&audit.id), kind.task_kind, kind.pearson_truth, &x, y, width));
+            rows.push(row(&summary.name_of(&audit.id), kind, &x, y, width));
             y += LINE;
         }
         y += 6.0;
@@ -74,23 +98,28 @@ pub fn draw(audits: &[EvaluatorAudit], summary: &Summary, width: f64) -> Drawing
     Drawing { height: y + 40.0, content, description: describe(audits, summary) }
 }
 
-fn row(name: &str, kind: TaskKind, r: Option<f64>, x: &Scale, y: f64, width: f64) -> Html {
+fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
     let middle = y + LINE / 2.0;
-    let words = format!("{name}, {}: {}", kind_word(kind), correlation_words(r));
-    let is_inverted = r.is_some_and(|r| r <= -0.005);
+    let (r, ci95, kind) = (kind.pearson_truth, kind.ci95_truth, kind_word(kind.task_kind));
+    let value = correlation_words(r, ci95);
+    let interval =
+        ci95.map(|[low, high]| format!(", for other prompts {} to {}", format::fixed(low, 2), format::fixed(high, 2)));
+    let words = format!("{name}, {kind}: {value}{}", interval.unwrap_or_default());
+    let is_inverted = says(r, ci95) == Says::Inverted;
     html! {
         <g class="point" data-point="" tabindex="-1" role="img" aria-label={words.clone()}>
             <title>{ words }</title>
             <rect class="hit" x="0" y={px(y)} width={px(width)} height={px(LINE)} />
-            <text class="quiet" x="8" y={px(middle + 4.0)}>{ kind_word(kind) }</text>
+            <text class="quiet" x="8" y={px(middle + 4.0)}>{ kind }</text>
+            if let Some([low, high]) = ci95 {
+                <rect class="prompts" x={px(x.at(low))} y={px(middle - 1.0)} width={px((x.at(high) - x.at(low)).max(1.0))} height="2" />
+            }
             if let Some(r) = r {
-                <line class={classes!("stem", is_inverted.then_some("inverted"))} x1={px(x.at(0.0))} x2={px(x.at(r))}
-                    y1={px(middle)} y2={px(middle)} />
                 { marks::marker(if is_inverted { 1 } else { 0 }, x.at(r), middle, 4.5) }
             }
             <text class={classes!("value", is_inverted.then_some("inverted"))} x={px(width - VALUE_WIDTH + 12.0)}
                 y={px(middle + 4.0)}>
-                { correlation_words(r) }
+                { value }
             </text>
         </g>
     }
@@ -100,7 +129,7 @@ fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
     let inverted: Vec<String> = audits
         .iter()
         .flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)))
-        .filter(|(_, kind)| kind.pearson_truth.is_some_and(|r| r <= -0.005))
+        .filter(|(_, kind)| says(kind.pearson_truth, kind.ci95_truth) == Says::Inverted)
         .map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)))
         .collect();
     if inverted.is_empty() {
@@ -119,8 +148,11 @@ mod tests {
         let report = fixture::report("{}");
         let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
         assert!(words.contains("Odd on questions") && !words.contains("Near"), "{words}");
-        assert_eq!(correlation_words(Some(-0.12)), "−0.12 inverted");
-        assert_eq!(correlation_words(Some(-0.001)), "0.00");
-        assert_eq!(correlation_words(None), "does not vary");
+        assert_eq!(correlation_words(Some(-0.12), Some([-0.2, -0.01])), "−0.12 inverted");
+        assert_eq!(correlation_words(Some(-0.12), None), "−0.12 inverted");
+        assert_eq!(correlation_words(Some(-0.12), Some([-0.3, 0.1])), "−0.12 unclear");
+        assert_eq!(correlation_words(Some(0.12), Some([-0.1, 0.3])), "0.12 unclear");
+        assert_eq!(correlation_words(Some(0.62), Some([0.5, 0.7])), "0.62");
+        assert_eq!(correlation_words(None, None), "does not vary");
     }
 }
