@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, longestTask, numbers, open, settled } from "./lab.mjs";
+import { changed, digest, longestTask, numbers, open, poq, settled } from "./lab.mjs";
 
 const LIMIT_MS = 50;
 
@@ -77,5 +77,31 @@ test("a run is cancelled and keeps what it has", async () => {
     await page.locator("#rounds").fill("500");
     await settled(page);
     assert.match(await page.locator(".headline").innerText(), /^Over 500 rounds/);
+  });
+});
+
+test("a network of 100,000 nodes is edited and run in the page, and told in groups of like nodes", async () => {
+  await withPage(async ({ page, url }) => {
+    await open(page, url);
+    await page.getByRole("button", { name: "Network", exact: true }).click();
+    const counts = page.locator('.groups input[type="number"][max="100000"]');
+    await counts.nth(0).fill("50000");
+    await counts.nth(1).fill("49997");
+    await page.getByRole("button", { name: "Results", exact: true }).click();
+    await page.waitForFunction(() => document.querySelector("#earnings")?.textContent.includes("× 49,997"));
+    await settled(page);
+    const names = await page.locator("#earnings details.table").first().locator("tbody th").allTextContents();
+    assert.equal(names.length, 10);
+    assert.ok(names.some((name) => name.endsWith("× 50,000")), names.join("; "));
+    assert.match(await page.locator(".take-away").last().innerText(), /told as one group/);
+    // The digest is over each of the nodes, as in a terminal.
+    const report = JSON.parse(poq(await page.locator(".take-away pre").last().innerText()));
+    assert.equal(report.inference_nodes.length, 100_000);
+    assert.equal(report.digest, await digest(page));
+    // A study that tells of each node says why it does not.
+    await page.getByRole("button", { name: "Explore", exact: true }).click();
+    await page.getByRole("button", { name: "Two mechanisms", exact: true }).click();
+    await page.locator('#compare-part[data-study="failed"]').waitFor();
+    assert.match(await page.locator("#compare-part .fault").innerText(), /100005 nodes; studies in the page take up to 2000/);
   });
 });

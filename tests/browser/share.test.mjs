@@ -88,8 +88,14 @@ test("links that are none are refused in words, with the default scenario's resu
       "a K beyond the pool": [pack({ ...payload, scenario: { evaluators_per_round: 1000 } }), /1000 evaluators a round; allowed: 1 to/],
       "an unknown node": [pack({ ...payload, scenario: { network: { inference: [{ model: "nobody" }] } } }), /`nobody` is unknown/],
       "too many nodes": [
-        pack({ ...payload, scenario: { network: { inference: [{ model: "nobody", count: 10000 }] } } }),
-        /the page runs up to/,
+        pack({
+          ...payload,
+          scenario: {
+            network: { inference: [{ model: "keyword-span", count: 100000 }], evaluators: [{ model: "chrf", count: 100000 }] },
+            attacks: [0.1, 0.2].map((share) => ({ nodes: { share }, kind: "noise" })),
+          },
+        }),
+        /200000 nodes; the page runs up to 133333/,
       ],
       "a huge unpacked size": [pack({ ...payload, pad: "x".repeat(3_000_000) }), /unpacks to more than/],
     };

@@ -5,10 +5,11 @@ use poq_core::scenario::Scenario;
 use serde_json::Value;
 
 /// The CSV's columns.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "role",
     "id",
     "model",
+    "instances",
     "attack",
     "rounds",
     "reward_mean",
@@ -41,12 +42,12 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn row(role: &str, node: &NodeReport) -> [String; 20] {
+fn row(role: &str, node: &NodeReport) -> [String; 21] {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let NodeReport {
         id,
         model,
-        instances: _,
+        instances,
         attack,
         rounds,
         reward_mean,
@@ -67,6 +68,7 @@ fn row(role: &str, node: &NodeReport) -> [String; 20] {
         role.to_owned(),
         quoted(id),
         quoted(model),
+        instances.to_string(),
         quoted(attack.as_deref().unwrap_or_default()),
         rounds.to_string(),
         number(*reward_mean),

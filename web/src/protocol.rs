@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::format;
+
 /// From the page to the worker, which reads the dataset beside it without being asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
@@ -319,14 +321,15 @@ impl Summary {
     #[must_use]
     pub fn instance_name(&self, model: &str, instance: &str) -> String {
         let number = instance.strip_prefix(model).unwrap_or_default();
-        let space = if number.is_empty() { "" } else { " " };
+        let space = if number.starts_with('#') { " " } else { "" };
         format!("{}{space}{number}", self.name_of(model))
     }
 
-    /// The name for people of a node in a report.
+    /// The name for people of a node in a report, or of a group of them.
     #[must_use]
     pub fn node_name(&self, node: &NodeReport) -> String {
-        self.instance_name(&node.model, &node.id)
+        let name = self.instance_name(&node.model, &node.id);
+        if node.instances > 1 { format!("{name} × {}", format::count(u64::from(node.instances))) } else { name }
     }
 }
 
@@ -354,6 +357,7 @@ mod tests {
         assert_eq!(summary.tasks, [2, 1]);
         assert_eq!(summary.instance_name("quick", "quick"), "Quick node");
         assert_eq!(summary.instance_name("quick", "quick#12"), "Quick node #12");
+        assert_eq!(summary.instance_name("quick", "quick (group 2), boost"), "Quick node (group 2), boost");
         assert_eq!(summary.name_of("nobody"), "nobody");
     }
 }

@@ -274,6 +274,12 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
                     { format!(" over {}, engine version {}", format::counted(report.rounds, "round", "rounds"), report.engine_version) }
                 </span>
             </p>
+            if report.inference_nodes.iter().chain(&report.evaluator_nodes).any(|node| node.instances > 1) {
+                <p class="quiet">
+                    { "In so large a network, nodes that differ in their names alone are told as one group; the digest is over each \
+                       of them, and the command prints each." }
+                </p>
+            }
             <p class="quiet" role="status">{ &*said }</p>
             <super::explain::Terms ids={&["digest"][..]} />
         </section>

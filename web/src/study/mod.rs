@@ -10,7 +10,7 @@ pub mod search;
 pub mod sensitivity;
 pub mod sheet;
 
-use poq_core::scenario::ScenarioError;
+use poq_core::scenario::{Network, ScenarioError};
 use poq_core::{Dataset, Scenario};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub use sheet::Sheet;
 
 use crate::protocol::Summary;
 
+/// Nodes of a network at most: a study tells of each.
+const MAX_NODES: u64 = 2000;
 /// Rounds between two messages of progress, in about.
 const ROUNDS_BETWEEN: u64 = 100_000;
 
@@ -118,6 +120,21 @@ impl Question {
             About::Deviations => search::deviations(on, tell),
             About::Sensitivity { output, parameters } => sensitivity::answer(on, output, *parameters, tell),
         }
+    }
+
+    /// Refuses a network of more nodes than a page tells of one by one.
+    ///
+    /// # Errors
+    /// For more than 2,000 nodes.
+    pub fn check_size(&self, dataset: &Dataset) -> Result<(), ScenarioError> {
+        let Network { inference, evaluators } = &self.scenario.network;
+        let nodes = crate::groups::instances(inference, dataset.inference_nodes())
+            + crate::groups::instances(evaluators, dataset.evaluators());
+        if nodes <= MAX_NODES {
+            return Ok(());
+        }
+        let message = format!("{nodes} nodes; studies in the page take up to {MAX_NODES}, those of `poq` take more");
+        Err(ScenarioError { path: "network".to_owned(), message })
     }
 
     /// The command that answers it in a terminal.

@@ -1,8 +1,9 @@
 //! What the worker does, without a browser: messages in, slices of work, messages out.
 
+use poq_core::attack::Role;
 use poq_core::round::OpenedRound;
-use poq_core::scenario::ScenarioError;
-use poq_core::{Dataset, Scenario, Simulation};
+use poq_core::scenario::{Network, ScenarioError};
+use poq_core::{Dataset, Report, Scenario, Simulation};
 
 use super::datasets::Datasets;
 use super::items::Items;
@@ -16,10 +17,13 @@ const PROGRESS_MS: f64 = 100.0;
 const PARTIAL_MS: f64 = 500.0;
 /// ... and takes no more than one part in so many of the time.
 const PARTIAL_SHARE: f64 = 8.0;
-/// Nodes of a network at most: a result for more takes longer than a page should make its reader wait.
-pub const MAX_NODES: usize = 5_000;
-/// Nodes times tasks at most, over all runs that a scenario takes: memory.
+/// Nodes at most over all runs that a scenario takes: memory, and the time that a result takes. Each attack takes a run of
+/// its own besides, in which its nodes are honest.
+const MAX_NODES: usize = 400_000;
+/// Groups times tasks at most over all these runs, which have sums for each: memory.
 const MAX_CELLS: usize = 4_000_000;
+/// Nodes of a network from which on the page is told of groups of nodes that are alike, and not of each.
+const MANY_NODES: usize = 64;
 
 /// The worker's state.
 #[derive(Debug, Default)]
@@ -112,7 +116,7 @@ impl Host {
                     let job = self.jobs.remove(position);
                     send(FromWorker::Done {
                         id,
-                        report: Box::new(job.simulation.report(dataset)),
+                        report: grouped(job.simulation.report(dataset)),
                         cancelled: true,
                         elapsed_ms: job.elapsed_ms,
                     });
@@ -187,7 +191,7 @@ impl Host {
             if let Goal::Run { id, progress_due_ms, partial_due_ms } = &mut job.goal {
                 let now_ms = clock_ms();
                 if now_ms >= *progress_due_ms {
-                    let report = (now_ms >= *partial_due_ms).then(|| Box::new(job.simulation.report(dataset)));
+                    let report = (now_ms >= *partial_due_ms).then(|| grouped(job.simulation.report(dataset)));
                     if report.is_some() {
                         let took_ms = clock_ms() - now_ms;
                         *partial_due_ms = now_ms + took_ms + PARTIAL_MS.max(PARTIAL_SHARE * took_ms);
@@ -201,7 +205,7 @@ impl Host {
         }
         match job.goal {
             Goal::Run { id, .. } => {
-                let report = Box::new(job.simulation.report(dataset));
+                let report = grouped(job.simulation.report(dataset));
                 send(FromWorker::Done { id, report, cancelled: false, elapsed_ms: job.elapsed_ms });
             }
             Goal::Digest { token } => {
@@ -263,30 +267,44 @@ pub(super) fn paced(batch: u64, took_ms: f64) -> u64 {
 
 /// Refuses a network that is too large for a page before anything is laid out for it.
 pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioError> {
-    let size = |groups: &[poq_core::scenario::Group], recorded: usize| {
-        let instances = crate::groups::instances(groups, recorded);
-        usize::try_from(instances).unwrap_or(usize::MAX)
+    let Network { inference, evaluators } = &scenario.network;
+    let roles = [(inference, dataset.inference_nodes()), (evaluators, dataset.evaluators())];
+    let nodes: u64 = roles.iter().map(|(groups, recorded)| crate::groups::instances(groups, *recorded)).sum();
+    let groups: usize = roles.iter().map(|(groups, recorded)| groups.len().max(*recorded)).sum();
+    let runs = 1 + scenario.attacks.len();
+    let (allowed, most) = (MAX_NODES / runs, MAX_CELLS / runs / dataset.tasks.len().max(1));
+    let refuse = |what: String| {
+        let attacks = if runs > 1 { " with so many attacks" } else { "" };
+        let message = format!("{what} on this dataset{attacks}, `poq simulate` runs larger networks");
+        Err(ScenarioError { path: "network".to_owned(), message })
     };
-    let inference = size(&scenario.network.inference, dataset.inference_nodes());
-    let evaluators = size(&scenario.network.evaluators, dataset.evaluators());
-    let nodes = inference.saturating_add(evaluators);
-    let attacks = scenario.attacks.len();
-    let allowed = nodes_allowed(dataset.tasks.len(), attacks);
-    if nodes > allowed {
-        return Err(ScenarioError {
-            path: "network".to_owned(),
-            message: format!(
-                "{nodes} nodes; the page runs up to {allowed} on this dataset{}, `poq simulate` runs larger networks",
-                if attacks > 0 { " with so many attacks" } else { "" }
-            ),
-        });
+    if nodes > allowed as u64 {
+        return refuse(format!("{nodes} nodes; the page runs up to {allowed}"));
+    }
+    if groups > most {
+        return refuse(format!("{groups} groups of nodes; the page runs up to {most}"));
     }
     Ok(())
 }
 
-/// How many nodes a page simulates. Each attack takes a run of its own besides, in which its nodes are honest.
-fn nodes_allowed(tasks: usize, attacks: usize) -> usize {
-    MAX_NODES.min(MAX_CELLS / tasks.max(1) / (1 + attacks))
+/// The report as the page is told of it: of a large network the groups, as if each were a node. Its digest stays that of
+/// the whole.
+fn grouped(mut report: Report) -> Box<Report> {
+    if report.inference_nodes.len() + report.evaluator_nodes.len() > MANY_NODES {
+        let grouped = std::mem::take(&mut report.attacker_groups);
+        let roles = [
+            (Role::Inference, &mut report.inference_nodes, &mut report.inference_groups),
+            (Role::Evaluator, &mut report.evaluator_nodes, &mut report.evaluator_groups),
+        ];
+        for (role, nodes, groups) in roles {
+            if !groups.is_empty() {
+                *nodes = std::mem::take(groups);
+                report.attackers.retain(|attacker| attacker.role != role);
+                report.attackers.extend(grouped.iter().filter(|group| group.role == role).cloned());
+            }
+        }
+    }
+    Box::new(report)
 }
 
 /// Tells the page of the dataset, if it does not know of it as the last.
@@ -395,9 +413,39 @@ mod tests {
     }
 
     #[test]
-    fn tasks_and_attacks_take_room_from_the_network() {
-        assert_eq!((nodes_allowed(123, 0), nodes_allowed(123, 5)), (MAX_NODES, MAX_NODES));
-        assert_eq!((nodes_allowed(123, 16), nodes_allowed(10_000, 0), nodes_allowed(0, 0)), (1912, 400, MAX_NODES));
+    fn attacks_and_groups_take_room_from_the_network() {
+        let check = |count: u32, attacks: usize, groups: usize| {
+            let group = format!(r#"{{"model": "quick", "count": {count}}}"#);
+            let attack = r#"{"nodes": {"share": 0.1}, "kind": "noise"}"#;
+            let [groups, attacks] = [vec![&group[..]; groups], vec![attack; attacks]].map(|list| list.join(","));
+            let scenario = format!(r#"{{"network": {{"inference": [{groups}]}}, "attacks": [{attacks}]}}"#);
+            check_size(&fixture::dataset(), &Scenario::from_json(&scenario).expect("valid"))
+                .map_err(|error| error.message)
+        };
+        assert_eq!(check(99_997, 3, 1), Ok(()));
+        let refused = check(99_998, 3, 1).expect_err("too many");
+        assert!(refused.starts_with("100001 nodes; the page runs up to 100000"), "{refused}");
+        assert_eq!(check(1, 15, 1000), Ok(()));
+    }
+
+    #[test]
+    fn of_a_large_network_the_page_is_told_groups() {
+        let mut bench = Bench::new(1.0);
+        bench.ask(run(
+            1,
+            r#"{"rounds": 300, "network": {"inference": [{"model": "quick", "count": 100}, {"model": "slow"}]},
+                "attacks": [{"nodes": ["odd"], "kind": "boost"}]}"#,
+        ));
+        let sent = bench.work_to_end();
+        let [FromWorker::Done { report, .. }] = &sent[..] else { panic!("{sent:?}") };
+        let told = |nodes: &[poq_core::report::NodeReport]| {
+            nodes.iter().map(|node| (node.id.clone(), node.instances)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&report.inference_nodes), [("quick".to_owned(), 100), ("slow".to_owned(), 1)]);
+        assert_eq!(report.evaluator_nodes.len(), 3);
+        assert_eq!(report.attackers.iter().map(|attacker| &attacker.id[..]).collect::<Vec<_>>(), ["odd"]);
+        let whole = poq_core::simulate(&fixture::dataset(), &report.scenario, 42, 300).expect("fits");
+        assert_eq!(report.digest, whole.digest);
     }
 
     #[test]
@@ -420,7 +468,11 @@ mod tests {
     fn a_scenario_that_does_not_fit_is_told_with_its_path() {
         let mut bench = Bench::new(1.0);
         bench.ask(run(1, r#"{"evaluators_per_round": 4}"#));
-        bench.ask(run(2, r#"{"network": {"inference": [{"model": "quick", "count": 10000}]}}"#));
+        bench.ask(run(
+            2,
+            r#"{"network": {"inference": [{"model": "quick", "count": 100000}], "evaluators": [{"model": "odd", "count": 100000}]},
+                "attacks": [{"nodes": ["odd"], "kind": "noise"}, {"nodes": {"share": 0.5}, "kind": "noise"}]}"#,
+        ));
         bench.ask(ToWorker::Digest { token: 5, scenario_json: r#"{"rounds": 0}"#.to_owned() });
         let paths: Vec<_> = bench
             .sent
