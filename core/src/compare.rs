@@ -16,7 +16,7 @@ use crate::limits;
 use crate::network::Instance;
 use crate::report::{Brief, replicate_weights};
 use crate::scenario::{Scenario, ScenarioError};
-use crate::simulation::{Difference, Paired, PairedSums, Simulation, Tally, differences};
+use crate::simulation::{Difference, Paired, PairedSums, Simulation, Tally, differences_of_pairs};
 use crate::stats::Interval;
 
 /// More prompts than this are not proposed.
@@ -25,7 +25,7 @@ const MAX_PROMPTS: f64 = 1e6;
 /// 0.975 quantile of the normal distribution by its sum with the 0.8 quantile.
 const SURELY: f64 = 1.959_964 / (1.959_964 + 0.841_621);
 /// Rewards that differ by less than this part of what a reward can be differ by rounding.
-const ROUNDING: f64 = 1e-9;
+pub(crate) const ROUNDING: f64 = 1e-9;
 
 /// Two runs in progress.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Compared {
     pub mechanism_a: Alignment,
     /// How well B does.
     pub mechanism_b: Alignment,
-    /// Inference nodes, then evaluator nodes, in the network's order.
+    /// Inference nodes, then evaluator nodes that both networks have, in the order of A's network.
     pub nodes: Vec<ComparedNode>,
 }
 
@@ -112,23 +112,23 @@ impl Comparison {
     /// share: `seed`, `rounds`, the tasks that `task_kinds` leave, the nodes of `network.inference` and
     /// `network.evaluators` (ids and models, in order; latency factors, noise and stakes may differ).
     pub fn new(dataset: &Dataset, a: &Scenario, b: &Scenario) -> Result<Self, ScenarioError> {
-        for (field, a, b) in [("seed", a.seed, b.seed), ("rounds", a.rounds, b.rounds)] {
-            if a != b {
-                return Err(ScenarioError::new(field, format!("{b} in B; allowed: {a}, as in A")));
-            }
-        }
-        let run = |scenario, mechanism| {
-            Simulation::without_gains(dataset, scenario)
-                .map_err(|error| ScenarioError::new(error.path, format!("{} (mechanism {mechanism})", error.message)))
-        };
-        let runs = [run(a, "A")?, run(b, "B")?];
+        let runs = runs(dataset, a, b)?;
         let [a, b] = runs.each_ref().map(|run| &run.network);
-        if a.tasks != b.tasks {
-            return Err(ScenarioError::new("task_kinds", "B draws other tasks than A; allowed: the kinds of A"));
-        }
-        same_nodes("network.inference", &a.inference, &b.inference)?;
         same_nodes("network.evaluators", &a.evaluators, &b.evaluators)?;
         Ok(Self { paired: Paired::new(runs) })
+    }
+
+    /// The same where the evaluators may differ too: of these, only those that both networks have are compared.
+    ///
+    /// # Errors
+    /// As [`Comparison::new`], but for the nodes of `network.evaluators`.
+    pub fn of_shared(dataset: &Dataset, a: &Scenario, b: &Scenario) -> Result<Self, ScenarioError> {
+        Ok(Self { paired: Paired::new(runs(dataset, a, b)?) })
+    }
+
+    /// Both runs.
+    pub(crate) fn runs(&self) -> &[Simulation; 2] {
+        &self.paired.runs
     }
 
     /// Rounds that both runs have done.
@@ -153,16 +153,20 @@ impl Comparison {
     /// one that the comparison was made with.
     #[must_use]
     pub fn finding(&self, dataset: &Dataset) -> Compared {
-        let Paired { runs: [a, b], inference, evaluators, rounds_in_step, .. } = &self.paired;
+        let Paired { runs: [a, b], inference, evaluators, evaluator_pairs, rounds_in_step, .. } = &self.paired;
         let prompts = a.network.tasks.len();
         let replicates = replicate_weights(a.scenario.seed, prompts);
         let counts = Counts { rounds: self.rounds_done(), prompts: prompts as u64 };
         let [mechanism_a, mechanism_b] = [a, b].map(|run| Alignment::new(&run.brief(dataset)));
         let models = dataset.manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect();
-        let pool = Pool { role: Role::Inference, nodes: &a.network.inference, models, sums: inference };
+        let nodes = &a.network.inference;
+        let pairs: Vec<[usize; 2]> = (0..nodes.len()).map(|node| [node; 2]).collect();
+        let pool = Pool { role: Role::Inference, nodes, pairs: &pairs, models, sums: inference };
         let mut nodes = pool.compared([&a.inference, &b.inference], &replicates, counts);
         let models = dataset.manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect();
-        let pool = Pool { role: Role::Evaluator, nodes: &a.network.evaluators, models, sums: evaluators };
+        let evaluator_nodes = &a.network.evaluators;
+        let pool =
+            Pool { role: Role::Evaluator, nodes: evaluator_nodes, pairs: evaluator_pairs, models, sums: evaluators };
         nodes.extend(pool.compared([&a.evaluators, &b.evaluators], &replicates, counts));
         Compared {
             rounds: counts.rounds,
@@ -182,6 +186,26 @@ impl Alignment {
             kendall_reward_efficiency: brief.kendall_reward_efficiency,
         }
     }
+}
+
+/// Both runs before their first round, where they may be compared but for their evaluators.
+fn runs(dataset: &Dataset, a: &Scenario, b: &Scenario) -> Result<[Simulation; 2], ScenarioError> {
+    for (field, a, b) in [("seed", a.seed, b.seed), ("rounds", a.rounds, b.rounds)] {
+        if a != b {
+            return Err(ScenarioError::new(field, format!("{b} in B; allowed: {a}, as in A")));
+        }
+    }
+    let run = |scenario, mechanism| {
+        Simulation::without_gains(dataset, scenario)
+            .map_err(|error| ScenarioError::new(error.path, format!("{} (mechanism {mechanism})", error.message)))
+    };
+    let runs = [run(a, "A")?, run(b, "B")?];
+    let [a, b] = runs.each_ref().map(|run| &run.network);
+    if a.tasks != b.tasks {
+        return Err(ScenarioError::new("task_kinds", "B draws other tasks than A; allowed: the kinds of A"));
+    }
+    same_nodes("network.inference", &a.inference, &b.inference)?;
+    Ok(runs)
 }
 
 fn same_nodes(path: &str, a: &[Instance], b: &[Instance]) -> Result<(), ScenarioError> {
@@ -204,7 +228,10 @@ struct Counts {
 /// The nodes of one role under both mechanisms.
 struct Pool<'a> {
     role: Role,
+    /// Those under A.
     nodes: &'a [Instance],
+    /// The positions under both of those that are compared.
+    pairs: &'a [[usize; 2]],
     /// By recorded node: its id.
     models: Vec<&'a str>,
     sums: &'a PairedSums,
@@ -213,10 +240,10 @@ struct Pool<'a> {
 impl Pool<'_> {
     fn compared(&self, tallies: [&Tally; 2], replicates: &[Vec<u32>], counts: Counts) -> Vec<ComparedNode> {
         let sides = tallies.map(Tally::by_node);
-        let differences = differences([&sides[0], &sides[1]], self.sums, replicates);
-        let compared = |(node, paid): (usize, Difference)| {
+        let differences = differences_of_pairs([&sides[0], &sides[1]], self.pairs, self.sums, replicates);
+        let compared = |(&[node, node_b], paid): (&[usize; 2], Difference)| {
             let Difference { means, difference, ci95_monte_carlo, ci95_prompts } = paid;
-            let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding(tallies, node));
+            let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding(tallies, [node, node_b]));
             let to_settle = |interval, count, most| match verdict {
                 Verdict::Equal => None,
                 _ => to_settle(difference?, interval?, count, most),
@@ -235,13 +262,17 @@ impl Pool<'_> {
                 verdict,
             }
         };
-        differences.into_iter().enumerate().map(compared).collect()
+        self.pairs.iter().zip(differences).map(compared).collect()
     }
 }
 
-/// How much the rewards of `node` may differ by rounding.
-fn rounding(tallies: [&Tally; 2], node: usize) -> f64 {
-    let [a, b] = tallies.map(|tally| tally.reward(node, 0.0).abs().max(tally.reward(node, 10.0).abs()));
+/// How much the rewards of a node, which has these positions, may differ by rounding.
+fn rounding(tallies: [&Tally; 2], nodes: [usize; 2]) -> f64 {
+    let most = |side: usize| {
+        let reward = |value| tallies[side].reward(nodes[side], value).abs();
+        reward(0.0).max(reward(10.0))
+    };
+    let [a, b] = [most(0), most(1)];
     ROUNDING * a.max(b)
 }
 
@@ -257,7 +288,7 @@ fn verdict(monte_carlo: Option<Interval>, prompts: Option<Interval>, rounding: f
     }
 }
 
-fn includes_zero([low, high]: Interval) -> bool {
+pub(crate) fn includes_zero([low, high]: Interval) -> bool {
     low <= 0.0 && high >= 0.0
 }
 
@@ -324,7 +355,7 @@ impl ComparedNode {
 }
 
 /// Decimals that show two figures of half an interval's width and one of the difference; three of it without a width.
-fn decimals(width: f64, difference: f64) -> usize {
+pub(crate) fn decimals(width: f64, difference: f64) -> usize {
     let first_figure = |number: f64| if number > 0.0 { -libm::floor(libm::log10(number)) } else { f64::NEG_INFINITY };
     let place = if width > 0.0 {
         (1.0 + first_figure(width / 2.0)).max(first_figure(difference))
@@ -335,7 +366,7 @@ fn decimals(width: f64, difference: f64) -> usize {
 }
 
 /// `number` with so many decimals, and no sign where they are all 0.
-fn rounded(number: f64, decimals: usize) -> String {
+pub(crate) fn rounded(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.bytes().all(|byte| matches!(byte, b'0' | b'.')) => digits.to_owned(),

@@ -35,6 +35,7 @@ pub mod simulation;
 pub mod stats;
 pub mod sweep;
 pub mod text;
+pub mod without;
 
 pub use dataset::Dataset;
 pub use report::Report;

@@ -4,6 +4,7 @@ use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval};
 
+use super::products::Products;
 use super::{EvaluatorAudit, KindAudit, first_judge, replicate_weights};
 
 pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAudit> {
@@ -101,39 +102,4 @@ fn correlation(
         total.pearson()
     });
     (pearson, stats::central_95(&mut resampled.collect::<Vec<_>>()))
-}
-
-/// Sums of products of pairs of values.
-#[derive(Clone, Copy, Default)]
-struct Products {
-    n: f64,
-    x: f64,
-    y: f64,
-    xx: f64,
-    yy: f64,
-    xy: f64,
-}
-
-impl Products {
-    fn new(x: &[f64], y: &[f64]) -> Self {
-        let mut products = Self::default();
-        for (&x, &y) in x.iter().zip(y) {
-            products.add(Self { n: 1.0, x, y, xx: x * x, yy: y * y, xy: x * y }, 1.0);
-        }
-        products
-    }
-
-    fn add(&mut self, other: Self, weight: f64) {
-        self.n += weight * other.n;
-        self.x += weight * other.x;
-        self.y += weight * other.y;
-        self.xx += weight * other.xx;
-        self.yy += weight * other.yy;
-        self.xy += weight * other.xy;
-    }
-
-    fn pearson(&self) -> Option<f64> {
-        let Self { n, x, y, xx, yy, xy } = *self;
-        stats::correlation(xy - x * y / n, xx - x * x / n, yy - y * y / n)
-    }
 }

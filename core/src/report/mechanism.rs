@@ -4,6 +4,7 @@ use crate::dataset::Dataset;
 use crate::simulation::Simulation;
 use crate::stats::{self, Moments};
 
+use super::products::Products;
 use super::{MechanismReport, NodeReport, first_judge, sampled_truth};
 
 pub(super) fn report(dataset: &Dataset, run: &Simulation, nodes: &[NodeReport]) -> MechanismReport {
@@ -58,24 +59,7 @@ pub(super) fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> 
         vv += count * value * value;
         cv += value * consensus.sum;
     };
-    let cohorts = run.inference.cohorts();
-    let (cells, nodes) = run.inference.tasks();
-    let cohort_of: Vec<usize> = nodes.iter().map(|&node| cohorts.of[node] as usize).collect();
-    let mut own = vec![Moments::default(); cohorts.len()];
-    for (position, (&task, cells)) in run.network.tasks.iter().zip(cells).enumerate() {
-        own.fill(Moments::default());
-        for (&cohort, cell) in cohort_of.iter().zip(cells) {
-            own[cohort].merge(cell.values);
-        }
-        for (own, &first) in own.iter_mut().zip(&cohorts.first) {
-            let first = first as usize;
-            if let Some((downgraded, to)) = run.dishonest.as_ref().and_then(|all| all.downgraded(position, first)) {
-                add(downgraded.values, value(task, to));
-                own.remove(downgraded.values);
-            }
-            add(*own, value(task, run.network.inference[first].model));
-        }
-    }
+    each_answer(run, |position, model, consensus| add(consensus, value(run.network.tasks[position], model)));
     if n < 2.0 {
         return Fit { pearson: None, line: None };
     }
@@ -89,4 +73,37 @@ pub(super) fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> 
     let line = Some([c / n - slope * v / n, slope]);
     let pearson = if varies(variance_c, cc) { stats::correlation(covariance, variance_c, variance_v) } else { None };
     Fit { pearson, line }
+}
+
+/// By position of a task: consensus beside truth, over all answers of the run.
+pub(super) fn consensus_beside_truth(dataset: &Dataset, run: &Simulation) -> Vec<Products> {
+    let mut by_task = vec![Products::default(); run.network.tasks.len()];
+    each_answer(run, |position, model, consensus| {
+        let truth = dataset.truth(run.network.tasks[position], model);
+        by_task[position].add(Products::beside(consensus, truth), 1.0);
+    });
+    by_task
+}
+
+/// Gives `visit` the moments of the consensus on every recorded answer, cohort by cohort of nodes that gave it: with the
+/// position of the task and the recorded node whose output it is.
+fn each_answer(run: &Simulation, mut visit: impl FnMut(usize, usize, Moments)) {
+    let cohorts = run.inference.cohorts();
+    let (cells, nodes) = run.inference.tasks();
+    let cohort_of: Vec<usize> = nodes.iter().map(|&node| cohorts.of[node] as usize).collect();
+    let mut own = vec![Moments::default(); cohorts.len()];
+    for (position, cells) in cells.enumerate() {
+        own.fill(Moments::default());
+        for (&cohort, cell) in cohort_of.iter().zip(cells) {
+            own[cohort].merge(cell.values);
+        }
+        for (own, &first) in own.iter_mut().zip(&cohorts.first) {
+            let first = first as usize;
+            if let Some((downgraded, to)) = run.dishonest.as_ref().and_then(|all| all.downgraded(position, first)) {
+                visit(position, to, downgraded.values);
+                own.remove(downgraded.values);
+            }
+            visit(position, run.network.inference[first].model, *own);
+        }
+    }
 }

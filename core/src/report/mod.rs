@@ -3,6 +3,7 @@
 mod audit;
 mod mechanism;
 mod nodes;
+mod products;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,11 @@ use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::network::Network;
 use crate::rng::{Purpose, Stream};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::{RoundSample, Sampled, Series, Simulation};
 use crate::stats::Interval;
 use nodes::Roles;
+pub(crate) use products::Products;
 
 /// Bootstrap replicates for the intervals over prompts.
 const REPLICATES: usize = 1000;
@@ -288,6 +290,20 @@ pub(crate) fn replicate_weights(seed: u64, tasks: usize) -> Vec<Vec<u32>> {
             weights
         })
         .collect()
+}
+
+/// How well each recorded evaluator tracks truth, as a report on `scenario` has it.
+///
+/// # Errors
+/// For a scenario that is out of bounds or does not fit the dataset.
+pub fn evaluator_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<EvaluatorAudit>, ScenarioError> {
+    Network::new(dataset, scenario)?;
+    Ok(audit::report(dataset, scenario))
+}
+
+/// By position of a task: consensus beside truth, over all answers of `run`.
+pub(crate) fn consensus_beside_truth(dataset: &Dataset, run: &Simulation) -> Vec<Products> {
+    mechanism::consensus_beside_truth(dataset, run)
 }
 
 fn first_judge(dataset: &Dataset) -> Option<usize> {

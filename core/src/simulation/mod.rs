@@ -27,7 +27,7 @@ pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
 use paired::BATCHES;
-pub(crate) use paired::{Difference, Paired, PairedSums, differences};
+pub(crate) use paired::{Difference, Paired, PairedSums, differences_of_pairs};
 pub use rewards::RewardSamples;
 use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};

@@ -12,6 +12,9 @@
 //! batches of consecutive words, which hardly depend on each other where they are long beside that memory (batch means:
 //! Schmeiser 1982, who advises 10 to 30 batches).
 
+use std::collections::BTreeMap;
+
+use crate::network::Instance;
 use crate::stats::{self, Interval};
 
 use super::tally::Units;
@@ -25,7 +28,12 @@ pub(super) const BATCHES: u64 = 30;
 pub(crate) struct Paired {
     pub runs: [Simulation; 2],
     pub inference: PairedSums,
+    /// By pair of evaluators.
     pub evaluators: PairedSums,
+    /// Evaluators of both runs with one id and one recorded node: their positions, in the order of the first run.
+    pub evaluator_pairs: Vec<[usize; 2]>,
+    /// By run and evaluator: its pair; none where the other run does not have it.
+    pair_of: [Vec<Option<u32>>; 2],
     /// Rounds of one run that have begun at the same word as a round of the other.
     pub rounds_in_step: u64,
     /// Words at which a round began.
@@ -35,15 +43,25 @@ pub(crate) struct Paired {
 }
 
 impl Paired {
-    /// Both runs before their first round; they have the same seed, tasks and nodes.
+    /// Both runs before their first round; they have the same seed, tasks and inference nodes.
     pub(crate) fn new(runs: [Simulation; 2]) -> Self {
         let Simulation { network, scenario, .. } = &runs[0];
         let remembers = runs.iter().any(Simulation::remembers);
+        let evaluators = runs.each_ref().map(|run| run.network.evaluators.as_slice());
+        let evaluator_pairs = pairs_of_nodes(evaluators);
+        let mut pair_of = evaluators.map(|nodes| vec![None; nodes.len()]);
+        for (pair, nodes) in (0..).zip(&evaluator_pairs) {
+            for (pair_of, &node) in pair_of.iter_mut().zip(nodes) {
+                pair_of[node] = Some(pair);
+            }
+        }
         Self {
             words: 0,
             batch: if remembers { scenario.rounds.div_ceil(BATCHES) } else { 1 },
             inference: PairedSums::new(network.inference.len()),
-            evaluators: PairedSums::new(network.evaluators.len()),
+            evaluators: PairedSums::new(evaluator_pairs.len()),
+            evaluator_pairs,
+            pair_of,
             runs,
             rounds_in_step: 0,
         }
@@ -64,7 +82,7 @@ impl Paired {
     fn play_word(&mut self) -> bool {
         let begins = self.runs.each_ref().map(|run| (run.rounds_left() > 0).then(|| run.draws.words()));
         let Some(word) = begins.into_iter().flatten().min() else { return false };
-        let Self { runs, inference, evaluators, rounds_in_step, words, batch } = self;
+        let Self { runs, inference, evaluators, pair_of, rounds_in_step, words, batch, .. } = self;
         for (side, run) in runs.iter_mut().enumerate() {
             if begins[side] != Some(word) {
                 continue;
@@ -72,7 +90,9 @@ impl Paired {
             run.play::<0, false>(run.rounds_done + 1, &mut |answer: &Scored<'_>| {
                 inference.pay(side, answer.node, answer.consensus);
                 for (&evaluator, &value) in answer.drawn.iter().zip(answer.values) {
-                    evaluators.pay(side, evaluator as usize, value);
+                    if let Some(pair) = pair_of[side][evaluator as usize] {
+                        evaluators.pay(side, pair as usize, value);
+                    }
                 }
             });
         }
@@ -84,6 +104,13 @@ impl Paired {
         }
         true
     }
+}
+
+/// The positions of the nodes that both lists have, in the order of the first.
+fn pairs_of_nodes([a, b]: [&[Instance]; 2]) -> Vec<[usize; 2]> {
+    let name = |node: &Instance| (node.model, node.id.clone());
+    let in_b: BTreeMap<_, usize> = b.iter().enumerate().map(|(at, node)| (name(node), at)).collect();
+    a.iter().enumerate().filter_map(|(at, node)| Some([at, *in_b.get(&name(node))?])).collect()
 }
 
 /// Joint second moments, over batches, of what the nodes of one role are paid for in both runs.
@@ -185,26 +212,40 @@ pub(crate) struct Difference {
 
 /// How the rewards of the same units differ between two runs, whose joint moments over batches are `sums`.
 pub(crate) fn differences(sides: [&Units<'_>; 2], sums: &PairedSums, replicates: &[Vec<u32>]) -> Vec<Difference> {
+    let same: Vec<[usize; 2]> = (0..sides[0].nodes.len()).map(|unit| [unit; 2]).collect();
+    differences_of_pairs(sides, &same, sums, replicates)
+}
+
+/// The same for `pairs` of units, each one's position in both runs; `sums` are by pair.
+pub(crate) fn differences_of_pairs(
+    sides: [&Units<'_>; 2],
+    pairs: &[[usize; 2]],
+    sums: &PairedSums,
+    replicates: &[Vec<u32>],
+) -> Vec<Difference> {
     let [a, b] = sides;
-    let mut resampled = vec![Vec::with_capacity(replicates.len()); a.nodes.len()];
+    let mut resampled = vec![Vec::with_capacity(replicates.len()); pairs.len()];
     let (mut sums_a, mut sums_b) = (Vec::new(), Vec::new());
     for weights in replicates {
         if a.resample(weights, &mut sums_a) && b.resample(weights, &mut sums_b) {
-            for (unit, (&(count_a, sum_a), &(count_b, sum_b))) in sums_a.iter().zip(&sums_b).enumerate() {
+            for (resampled, &[unit_a, unit_b]) in resampled.iter_mut().zip(pairs) {
+                let ((count_a, sum_a), (count_b, sum_b)) = (sums_a[unit_a], sums_b[unit_b]);
                 if count_a > 0.0 && count_b > 0.0 {
-                    let reward = |side: &Units<'_>, mean| side.tally.reward(side.nodes[unit], mean);
-                    resampled[unit].push(reward(b, sum_b / count_b) - reward(a, sum_a / count_a));
+                    let reward = |side: &Units<'_>, unit: usize, mean| side.tally.reward(side.nodes[unit], mean);
+                    resampled.push(reward(b, unit_b, sum_b / count_b) - reward(a, unit_a, sum_a / count_a));
                 }
             }
         }
     }
-    let difference = |(unit, resampled): (usize, &mut Vec<f64>)| {
-        let means = sides.map(|side| side.mean(unit));
+    let difference = |(pair, resampled): (usize, &mut Vec<f64>)| {
+        let [unit_a, unit_b] = pairs[pair];
+        let means = [a.mean(unit_a), b.mean(unit_b)];
         let difference = means[0].zip(means[1]).map(|(a, b)| b - a);
         Difference {
             means,
             difference,
-            ci95_monte_carlo: difference.and_then(|difference| monte_carlo_interval(sides, unit, sums, difference)),
+            ci95_monte_carlo: difference
+                .and_then(|difference| monte_carlo_interval(sides, [unit_a, unit_b], sums, pair, difference)),
             ci95_prompts: stats::central_95(resampled),
         }
     };
@@ -214,14 +255,20 @@ pub(crate) fn differences(sides: [&Units<'_>; 2], sums: &PairedSums, replicates:
 /// The interval of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which
 /// the unit takes part in fewer batches; where these are single rounds, and the unit has the same ones on both sides, it
 /// is that of a paired t test.
-fn monte_carlo_interval(sides: [&Units<'_>; 2], unit: usize, sums: &PairedSums, difference: f64) -> Option<Interval> {
-    let ratio = |side: &Units<'_>| {
+fn monte_carlo_interval(
+    sides: [&Units<'_>; 2],
+    units: [usize; 2],
+    sums: &PairedSums,
+    pair: usize,
+    difference: f64,
+) -> Option<Interval> {
+    let ratio = |side: &Units<'_>, unit: usize| {
         let values = side.totals[unit].values;
         // The slopes of one role have one sign, which a square does not show.
         Some(Ratio { scale: side.tally.scale(), mean: values.mean()?, payments: values.count as f64 })
     };
-    let squares = sums.squared_influence(unit, [ratio(sides[0])?, ratio(sides[1])?]);
-    let [count_a, count_b] = sums.took_part(unit);
+    let squares = sums.squared_influence(pair, [ratio(sides[0], units[0])?, ratio(sides[1], units[1])?]);
+    let [count_a, count_b] = sums.took_part(pair);
     let count = count_a.min(count_b);
     // The error of the difference is the root of `squares * count / (count - 1)`.
     (count > 1).then(|| {
