@@ -83,7 +83,7 @@ pub struct Change {
     /// Without less with.
     pub difference: Option<f64>,
     /// 95% interval of the difference for the choice of prompts (percentile bootstrap over tasks, both runs by the same
-    /// weights). None for a single prompt.
+    /// weights). The luck of the draws is in it as far as it differs from task to task. None for a single prompt.
     pub ci95_prompts: Option<Interval>,
 }
 

@@ -1,4 +1,4 @@
-//! `poq compare`, `poq search`, `poq sensitivity` and `poq reproduce`, and networks of many nodes.
+//! `poq compare`, `poq audit`, `poq search`, `poq sensitivity` and `poq reproduce`, and networks of many nodes.
 
 use serde_json::Value;
 
@@ -28,6 +28,32 @@ fn two_mechanisms_are_compared_node_by_node() {
     poq(&["compare"], "").fails(2, &["A and B are the same", "--change"]);
     poq(&["compare", "--change", "seed=3"], "").fails(2, &["`seed`", "3 in B"]);
     poq(&["compare", "--change", "consensus.rule=magic"], "").fails(2, &["consensus", "magic"]);
+}
+
+#[test]
+fn evaluators_are_audited_and_left_out_one_by_one() {
+    let audit = poq(&["audit", "--rounds", "800", "--json"], "").json();
+    let tracks = audit["evaluators"].as_array().expect("a list");
+    let results = audit["without"].as_array().expect("a list");
+    let with = poq(&["simulate", "--rounds", "800", "--json"], "").json();
+    assert_eq!(results.len(), with["evaluator_nodes"].as_array().map_or(0, Vec::len));
+    for of in with["evaluator_audit"].as_array().expect("a list") {
+        let all = tracks.iter().find(|track| track["evaluator"] == of["id"] && track["task_kind"].is_null());
+        assert_eq!(all.expect("a track")["pearson_truth"], of["pearson_truth"]);
+    }
+    let result = &results[0];
+    let left = poq(&["simulate", "-", "--json"], &result["leaving"]["scenario"].to_string()).json();
+    assert_eq!(left["evaluator_nodes"].as_array().map(Vec::len), Some(results.len() - 1));
+    for (side, report) in [("with", &with), ("without", &left)] {
+        assert_eq!(result["outcome"]["pearson_truth"][side], report["mechanism"]["pearson_consensus_truth"]);
+    }
+    let text = poq(&["audit", "--rounds", "300"], "");
+    for words in ["r with judge", "Without ", " in place of ", "95% draws"] {
+        assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
+    }
+    let only = r#"{"rounds": 50, "network": {"evaluators": [{"model": "chrf", "count": 3}]}}"#;
+    assert!(poq(&["audit", "-"], only).succeeds().out.contains("no other evaluator takes part"));
+    poq(&["audit", "--set", "evaluators_per_round=99"], "").fails(2, &["evaluators_per_round", "allowed"]);
 }
 
 #[test]

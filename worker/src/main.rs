@@ -18,7 +18,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use commands::{check, compare, embed, fetch, generate, link, reproduce, score, search, sensitivity, simulate, sweep};
+use commands::{
+    audit, check, compare, embed, fetch, generate, link, reproduce, score, search, sensitivity, simulate, sweep,
+};
 
 /// PoQ Lab's native worker: models, datasets and simulation from a shell.
 #[derive(Parser)]
@@ -32,6 +34,8 @@ enum Cli {
     Check(check::Arguments),
     /// Two mechanisms on the same random numbers, with the paired difference of every node's mean reward
     Compare(compare::Arguments),
+    /// Which evaluators track truth, and what the mechanism does without each
+    Audit(audit::Arguments),
     /// The attack that gains most, or each node's best deviation from honesty
     Search(search::Arguments),
     /// Which assumption matters: elementary effects of the assumed fields on a figure
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Cli::Sweep(arguments) => sweep::run(&arguments),
         Cli::Check(arguments) => check::run(&arguments),
         Cli::Compare(arguments) => compare::run(&arguments),
+        Cli::Audit(arguments) => audit::run(&arguments),
         Cli::Search(arguments) => search::run(&arguments),
         Cli::Sensitivity(arguments) => sensitivity::run(&arguments),
         Cli::Reproduce(arguments) => reproduce::run(&arguments),

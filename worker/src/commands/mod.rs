@@ -1,5 +1,6 @@
 //! The commands, one file each; `precompute` has a folder of its own.
 
+pub mod audit;
 pub mod check;
 pub mod compare;
 pub mod embed;

@@ -1,0 +1,98 @@
+//! `poq audit`: which evaluators track truth, and what the mechanism does without each.
+
+use clap::Args;
+use poq_core::compare::Verdict;
+use poq_core::dataset::TaskKind;
+use poq_core::without::{Audit, Sign, Track, Without, tracks};
+use serde::Serialize;
+
+use super::parallel::run_all;
+use super::simulate::ScenarioSource;
+use super::table::{interval, number, table};
+use crate::fault::Outcome;
+use crate::interrupt;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    source: ScenarioSource,
+    /// Print the audit as JSON, with the scenario without each evaluator
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Audited<'a> {
+    evaluators: &'a [Track],
+    without: Vec<Told<'a>>,
+}
+
+/// A result with its sentence.
+#[derive(Serialize)]
+struct Told<'a> {
+    words: String,
+    #[serde(flatten)]
+    result: &'a Without,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    interrupt::watch()?;
+    let (dataset, scenario) = arguments.source.load()?;
+    let audit = Audit::new(&dataset, &scenario)?;
+    let tracks = tracks(&dataset, &scenario)?;
+    let results = run_all("audit", audit.runs(), |run| audit.run(&dataset, run))?;
+    if arguments.json {
+        let without = results.iter().map(|result| Told { words: result.words(), result }).collect();
+        return super::print_json(&Audited { evaluators: &tracks, without });
+    }
+    super::print(&summary(&tracks, &results))
+}
+
+fn summary(tracks: &[Track], results: &[Without]) -> String {
+    let sign = |sign: Option<Sign>| sign.map_or("not defined", Sign::words).to_owned();
+    let track = |track: &Track| {
+        vec![
+            track.evaluator.clone(),
+            track.task_kind.map_or("all", TaskKind::as_str).to_owned(),
+            sign(track.sign_truth),
+            number(track.pearson_truth),
+            interval(track.ci95_truth),
+            number(track.pearson_judge),
+            interval(track.ci95_judge),
+        ]
+    };
+    let header = ["evaluator", "tasks", "truth", "r with truth", "95% prompts", "r with judge", "95% prompts"];
+    let mut lines = vec![table(header, 3, tracks.iter().map(track)).to_string(), String::new()];
+    for result in results {
+        lines.push(result.words());
+        lines.extend(result.leaving.changes.iter().map(|change| format!("  {change}")));
+    }
+    let rewards = results.iter().filter_map(|result| Some((&result.leaving.evaluator, result.outcome.as_ref()?)));
+    let rows = rewards.flat_map(|(evaluator, outcome)| {
+        outcome.rewards.nodes.iter().map(move |node| {
+            vec![
+                evaluator.clone(),
+                node.id.clone(),
+                verdict(node.verdict).to_owned(),
+                number(node.reward_mean_a),
+                number(node.reward_mean_b),
+                number(node.difference),
+                interval(node.ci95_monte_carlo),
+                interval(node.ci95_prompts),
+            ]
+        })
+    });
+    let header = ["without", "node", "difference is", "with", "without", "difference", "95% draws", "95% prompts"];
+    lines.extend([String::new(), table(header, 3, rows).to_string()]);
+    lines.join("\n")
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Equal => "nil",
+        Verdict::Settled => "settled",
+        Verdict::NotSettledByRounds => "open: rounds",
+        Verdict::NotSettledByPrompts => "open: prompts",
+    }
+}
