@@ -256,6 +256,25 @@ impl Rule {
         }
     }
 
+    /// The consensus of each round, of which `k` evaluators and scores follow each other. `K` is `k`, where the compiler
+    /// is to know it, or 0.
+    #[inline(never)]
+    pub(crate) fn consensus_of_each<const K: usize>(
+        &mut self,
+        k: usize,
+        drawn: &[u32],
+        scores: &[f64],
+        consensus: &mut [f64],
+    ) {
+        let k = if K > 0 { K } else { k };
+        let rounds = consensus.iter_mut().zip(drawn.chunks_exact(k).zip(scores.chunks_exact(k)));
+        if let Self::Mean = self {
+            rounds.for_each(|(consensus, (_, scores))| *consensus = mean(scores));
+        } else {
+            rounds.for_each(|(consensus, (drawn, scores))| *consensus = self.consensus(drawn, scores));
+        }
+    }
+
     /// The weight of an evaluator in the consensus: its trust or stake, or 1 where all count alike.
     pub(crate) fn weight(&self, evaluator: usize) -> f64 {
         match self {

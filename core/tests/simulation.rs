@@ -111,6 +111,31 @@ fn a_split_does_not_matter_when_the_sample_is_thinned() {
     assert_eq!(whole.plots.density_answers, 37_500);
 }
 
+/// Rounds that are played some at a time are those played one by one, in networks with cells for each node and without, with
+/// tables of sets and without, and under rules that remember.
+#[test]
+fn rounds_together_are_rounds_one_by_one() {
+    let dataset = dataset();
+    let groups = |ids: [&str; 2], count: u32| ids.map(|id| json!({"model": id, "count": count})).to_vec();
+    let of = |count: u32| json!({"network": {"inference": groups(["n0", "n3"], count), "evaluators": groups(["e1", "e4"], count)}});
+    let cases = [json!({}), of(3), of(30), of(1500)];
+    for mut case in cases {
+        for (k, rule) in [(1, "median"), (3, "mean"), (3, "trust_weighted"), (4, "ema_trust"), (5, "mean"), (5, "yuma")]
+        {
+            case["evaluators_per_round"] = json!(k);
+            case["consensus"] = json!({"rule": rule});
+            case["rounds"] = json!(1000);
+            let scenario = scenario(case.clone());
+            let mut simulation = Simulation::without_gains(&dataset, &scenario).expect("fits");
+            while simulation.rounds_left() > 0 {
+                simulation.open_next();
+            }
+            let together = simulate(&dataset, &scenario, scenario.seed, scenario.rounds).expect("fits");
+            assert_eq!(simulation.report(&dataset).digest, together.digest, "{case}");
+        }
+    }
+}
+
 #[test]
 fn a_cancelled_run_reports_what_it_has() {
     let dataset = dataset();

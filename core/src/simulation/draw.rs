@@ -1,26 +1,20 @@
 //! Drawing K evaluators from a pool without repetition, each set equally likely.
 
-use crate::rng::Stream;
+use crate::rng::{Stream, Words};
 
 /// Pools with at most so many sets of K have them all in a table, which costs one number in place of K.
 const MAX_SETS: u32 = 4096;
 
 /// Up to so many picks are compared one by one, which in a large pool is quicker than a mark for each evaluator.
-const FEW: u32 = 32;
+const FEW: usize = 32;
 
 /// The way of drawing that fits the pool; which one is a matter of the pool's size and K alone.
 #[derive(Debug)]
 pub(crate) enum EvaluatorDraw {
     /// Every set of K, one after the other.
     Table { sets: Vec<u32>, count: u32, size: usize },
-    /// Floyd's method (Bentley and Floyd 1987): exactly K draws.
-    Floyd {
-        pool: u32,
-        picked: Vec<u32>,
-        /// By evaluator: the draw (from 1) for which it was last picked; empty where K is so small that `picked` tells.
-        last_picked: Vec<u64>,
-        draws: u64,
-    },
+    /// Each set when it is drawn.
+    Floyd { floyd: Floyd, picked: Vec<u32> },
 }
 
 impl EvaluatorDraw {
@@ -29,9 +23,9 @@ impl EvaluatorDraw {
         match number_of_sets(pool, size) {
             Some(count) => Self::Table { sets: all_sets(pool, size), count, size: size as usize },
             None => {
-                let marked = if size <= FEW { 0 } else { pool };
-                let last_picked = vec![0; marked as usize];
-                Self::Floyd { pool, picked: vec![0; size as usize], last_picked, draws: 0 }
+                let marked = if size as usize <= FEW { 0 } else { pool };
+                let floyd = Floyd { pool, last_picked: vec![0; marked as usize], draws: 0 };
+                Self::Floyd { floyd, picked: vec![0; size as usize] }
             }
         }
     }
@@ -44,34 +38,82 @@ impl EvaluatorDraw {
         }
     }
 
+    /// Words that [`EvaluatorDraw::draw`] takes at least.
+    pub(crate) fn words(&self) -> usize {
+        match self {
+            Self::Table { .. } => 0,
+            Self::Floyd { picked, .. } => picked.len(),
+        }
+    }
+
     /// The set of evaluators with number `set`, which is uniform below [`EvaluatorDraw::sets`], or one drawn from `stream`.
     #[inline(always)]
     pub(crate) fn draw(&mut self, set: u32, stream: &mut Stream) -> &[u32] {
         match self {
-            Self::Table { sets, size, .. } => {
-                let start = set as usize * *size;
-                &sets[start..start + *size]
-            }
-            Self::Floyd { pool, picked, last_picked, draws } => {
-                *draws += 1;
-                let first = *pool - picked.len() as u32;
-                for (slot, last) in (0..picked.len()).zip(first..) {
-                    let mut pick = stream.below(last + 1);
-                    let is_picked = if last_picked.is_empty() {
-                        picked[..slot].contains(&pick)
-                    } else {
-                        last_picked[pick as usize] == *draws
-                    };
-                    if is_picked {
-                        pick = last;
-                    }
-                    if let Some(mark) = last_picked.get_mut(pick as usize) {
-                        *mark = *draws;
-                    }
-                    picked[slot] = pick;
-                }
+            Self::Table { sets, size, .. } => set_of(sets, *size, set),
+            Self::Floyd { floyd, picked } => {
+                floyd.draw(picked, stream);
                 picked
             }
+        }
+    }
+
+    /// As [`EvaluatorDraw::draw`], with the set written to `picked`, which has its size. A `K` above 0 is that size.
+    #[inline(always)]
+    pub(crate) fn draw_into<const K: usize>(&mut self, set: u32, words: &mut impl Words, picked: &mut [u32]) {
+        match (self, picked.first_chunk_mut::<K>()) {
+            (Self::Table { sets, size, .. }, _) => picked.copy_from_slice(set_of(sets, *size, set)),
+            (Self::Floyd { floyd, .. }, Some(few)) if K > 0 && K <= FEW => *few = floyd.draw_few(words),
+            (Self::Floyd { floyd, .. }, _) => floyd.draw(picked, words),
+        }
+    }
+}
+
+/// Set `number` of the table.
+fn set_of(sets: &[u32], size: usize, number: u32) -> &[u32] {
+    let start = number as usize * size;
+    &sets[start..start + size]
+}
+
+/// Floyd's method (Bentley and Floyd 1987): exactly K draws.
+#[derive(Debug)]
+pub(crate) struct Floyd {
+    pool: u32,
+    /// By evaluator: the draw (from 1) for which it was last picked; empty where K is so small that comparing tells.
+    last_picked: Vec<u64>,
+    draws: u64,
+}
+
+impl Floyd {
+    /// At most [`FEW`] picks, without a branch and without memory.
+    #[inline(always)]
+    fn draw_few<const K: usize>(&self, words: &mut impl Words) -> [u32; K] {
+        let mut picked = [0; K];
+        for slot in 0..K {
+            let last = self.pool - (K - slot) as u32;
+            let pick = words.number_below(last + 1);
+            let is_picked = picked[..slot].iter().fold(false, |is_picked, &other| is_picked | (other == pick));
+            picked[slot] = if is_picked { last } else { pick };
+        }
+        picked
+    }
+
+    #[inline(always)]
+    fn draw(&mut self, picked: &mut [u32], words: &mut impl Words) {
+        self.draws += 1;
+        let first = self.pool - picked.len() as u32;
+        let is_few = picked.len() <= FEW;
+        for (slot, last) in (0..picked.len()).zip(first..) {
+            let mut pick = words.number_below(last + 1);
+            let is_picked =
+                if is_few { picked[..slot].contains(&pick) } else { self.last_picked[pick as usize] == self.draws };
+            if is_picked {
+                pick = last;
+            }
+            if !is_few {
+                self.last_picked[pick as usize] = self.draws;
+            }
+            picked[slot] = pick;
         }
     }
 }
@@ -120,6 +162,31 @@ mod tests {
         }
         assert_eq!(number_of_sets(100_000, 50_000), None);
         assert_eq!(number_of_sets(4097, 1), None);
+    }
+
+    /// Sets written down are those drawn, from as many words.
+    #[test]
+    fn sets_are_the_same_written_down() {
+        fn check<const K: usize>(pool: u32, size: usize) {
+            let [mut draw, mut same] = [0; 2].map(|_| EvaluatorDraw::new(pool, size as u32));
+            let [mut stream, mut other] = [0; 2].map(|_| Stream::new(5, Purpose::Draws));
+            let mut written = vec![0; size];
+            for _ in 0..300 {
+                let set = stream.below(draw.sets());
+                let before = stream.words();
+                assert_eq!(other.below(draw.sets()), set);
+                same.draw_into::<K>(set, &mut other, &mut written);
+                assert_eq!(draw.draw(set, &mut stream), written, "{size} of {pool}");
+                assert!(stream.words() - before >= draw.words() as u64);
+                assert_eq!(other.words(), stream.words());
+            }
+        }
+        check::<3>(5, 3);
+        check::<3>(40, 3);
+        check::<0>(40, 3);
+        check::<33>(34, 33);
+        check::<33>(90, 33);
+        check::<0>(90, 40);
     }
 
     /// Both ways give distinct members, each evaluator equally often.

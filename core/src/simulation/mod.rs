@@ -4,6 +4,7 @@
 //! scores make the consensus; node and evaluators are rewarded. [`Simulation`] runs rounds in chunks of any size: the
 //! result depends on how many rounds were run, not on how they were split.
 
+mod block;
 mod counterfactual;
 mod dishonest;
 mod draw;
@@ -23,6 +24,7 @@ use crate::report::{Brief, DatasetName, Report};
 use crate::rng::{Purpose, Ranges, Stream};
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
 
+use block::Block;
 pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
@@ -87,6 +89,8 @@ pub struct Simulation {
     values: Vec<f64>,
     /// Those of the evaluators drawn that have stake enough, where stakes are at risk.
     heard: Vec<u32>,
+    /// For rounds that are played some at a time.
+    block: Block,
 }
 
 /// What the score of an evaluator depends on.
@@ -203,6 +207,7 @@ impl Simulation {
             scores: vec![0.0; scenario.evaluators_per_round as usize],
             values: vec![0.0; scenario.evaluators_per_round as usize],
             heard: Vec::new(),
+            block: Block::default(),
             scenario: scenario.clone(),
             network,
         })
@@ -239,14 +244,13 @@ impl Simulation {
                 self.play_beside(stop.min(self.rounds_done + counterfactual::STEP), &mut |_| {});
                 continue;
             }
-            if self.is_simple() && self.scores.len() == 3 {
-                if self.inference.is_plain() && self.evaluators.is_plain() {
-                    self.play::<3, true>(stop, &mut |_| {});
-                } else {
-                    self.play::<3, false>(stop, &mut |_| {});
-                }
-            } else {
-                self.play::<0, false>(stop, &mut |_| {});
+            let is_plain = self.inference.is_plain() && self.evaluators.is_plain();
+            match self.scores.len() {
+                _ if !self.is_simple() => self.play::<0, false>(stop, &mut |_| {}),
+                // In a small network such rounds wait for the weights of the one before: there is time for all else.
+                3 if is_plain && self.rule.weights().is_some() => self.play::<3, true>(stop, &mut |_| {}),
+                3 => self.play_in_blocks::<3>(stop),
+                _ => self.play_in_blocks::<0>(stop),
             }
         }
     }
@@ -334,11 +338,10 @@ impl Simulation {
 
     /// Runs rounds until `stop`, or until the next point of the series.
     ///
-    /// With a `K` above 0, that many evaluators are drawn, one node answers, and nobody is noisy or attacks: the usual run,
-    /// a quarter quicker where the compiler knows that it is one. `PLAIN` says that both tallies are known to be plain.
+    /// With a `K` above 0, that many evaluators are drawn, one node answers, and nobody is noisy or attacks: a quarter
+    /// quicker where the compiler knows that it is so. `PLAIN` says that both tallies are known to be plain.
     fn play<const K: usize, const PLAIN: bool>(&mut self, stop: u64, watch: &mut impl FnMut(&Scored<'_>)) {
-        let end_of_batch = (self.rounds_done / self.batch + 1) * self.batch;
-        let stop = stop.min(self.series.next()).min(end_of_batch);
+        let (stop, end_of_batch) = self.halt(stop);
         // What the loop reads is bound to locals: the compiler need not read it anew after each write to a tally.
         let Self { network, models, scorers, scores, values, heard, draws, noise, sample, ranges, rule, .. } = self;
         let (network, models, scorers, ranges) = (&*network, &**models, &**scorers, *ranges);
@@ -418,6 +421,17 @@ impl Simulation {
             }
         }
         self.rounds_done = self.rounds_done.max(stop);
+        self.rest(end_of_batch);
+    }
+
+    /// Where rounds up to `stop` first have to halt, for the series or at the end of a batch, and that end.
+    fn halt(&self, stop: u64) -> (u64, u64) {
+        let end_of_batch = (self.rounds_done / self.batch + 1) * self.batch;
+        (stop.min(self.series.next()).min(end_of_batch), end_of_batch)
+    }
+
+    /// What is due after the rounds done.
+    fn rest(&mut self, end_of_batch: u64) {
         if self.rounds_done == end_of_batch {
             self.inference.close_batch();
             self.evaluators.close_batch();

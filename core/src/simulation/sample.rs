@@ -34,6 +34,11 @@ impl RoundSample {
         self.is_due(round) && self.makes_room(round, answers)
     }
 
+    /// The first round from `round` on that may be kept.
+    pub(crate) fn next_due(&self, round: u64) -> u64 {
+        round.next_multiple_of(self.stride)
+    }
+
     fn is_due(&self, round: u64) -> bool {
         round & (self.stride - 1) == 0
     }

@@ -6,6 +6,8 @@ use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY};
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval, Moments};
 
+use super::block::Payments;
+
 /// Cells of a role up to which each node has its own, even beside others of its kind: what a processor's cache holds.
 const CELLS: usize = 1 << 15;
 
@@ -174,6 +176,38 @@ impl Tally {
             slope: self.slope,
             cohorts: &self.cohorts.of,
             nodes: self.nodes.as_deref_mut(),
+        }
+    }
+
+    /// Makes `payments`, `per_round` for each round of which `tasks` has the task; `K` of them, where it is above 0.
+    #[inline(never)]
+    pub(super) fn pay_all<const K: usize>(&mut self, per_round: usize, tasks: &[u32], payments: &Payments) {
+        let per_round = if K > 0 { K } else { per_round };
+        let width = self.width();
+        let Self { cells, nodes: sums, intercepts, slope, .. } = self;
+        let Payments { nodes, cohorts, values } = payments;
+        let nodes = nodes.chunks_exact(per_round);
+        let rounds = tasks.iter().zip(nodes).zip(cohorts.chunks_exact(per_round)).zip(values.chunks_exact(per_round));
+        if let Some(sums) = sums {
+            for (((&task, nodes), cohorts), values) in rounds {
+                let cells = &mut cells[task as usize * width..][..width];
+                for ((&node, &cohort), &value) in nodes.iter().zip(cohorts).zip(values) {
+                    let cohort = cohort as usize;
+                    cells[cohort].values.add(value);
+                    let sum = &mut sums[node as usize];
+                    sum.values.add(value);
+                    sum.negative += u64::from(intercepts[cohort] + *slope * value < 0.0);
+                }
+            }
+        } else {
+            for (((&task, nodes), cohorts), values) in rounds {
+                let cells = &mut cells[task as usize * width..][..width];
+                for ((&node, &cohort), &value) in nodes.iter().zip(cohorts).zip(values) {
+                    let cell = &mut cells[node as usize];
+                    cell.values.add(value);
+                    cell.negative += u64::from(intercepts[cohort as usize] + *slope * value < 0.0);
+                }
+            }
         }
     }
 
