@@ -1,5 +1,7 @@
 //! What rounds add up to: per node and task, enough for every figure of the report.
 
+use std::borrow::Cow;
+
 use crate::attack::Role;
 use crate::network::Cohorts;
 use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY};
@@ -76,15 +78,15 @@ struct Batches {
 
 impl BatchMoments {
     /// Adds a batch of `n` payments that sum up to `v`.
+    #[inline]
     fn add(&mut self, n: f64, v: f64) {
-        if n > 0.0 {
-            self.batches += 1;
-            self.n += n;
-            self.v += v;
-            self.nn += n * n;
-            self.nv += n * v;
-            self.vv += v * v;
-        }
+        // Without a payment the sums stay as they are.
+        self.batches += u64::from(n > 0.0);
+        self.n += n;
+        self.v += v;
+        self.nn += n * n;
+        self.nv += n * v;
+        self.vv += v * v;
     }
 
     /// Standard error of the mean value `v / n`, a ratio of sums over batches (delta method), and its degrees of freedom;
@@ -110,12 +112,13 @@ impl Batches {
     /// Ends the batch at hand; `totals` are the sums of each node so far.
     fn close(&mut self, totals: &[Cell], cohorts: &Cohorts) {
         let mut of_cohorts = vec![(0.0, 0.0); cohorts.len()];
-        for (node, (total, before)) in totals.iter().zip(&mut self.before).enumerate() {
+        let nodes = totals.iter().zip(&mut self.before).zip(&mut self.nodes).zip(&cohorts.of);
+        for (((total, before), moments), &cohort) in nodes {
             let now = (total.values.count as f64, total.values.sum);
             let (n, v) = (now.0 - before.0, now.1 - before.1);
             *before = now;
-            self.nodes[node].add(n, v);
-            let cohort = &mut of_cohorts[cohorts.of[node] as usize];
+            moments.add(n, v);
+            let cohort = &mut of_cohorts[cohort as usize];
             cohort.0 += n;
             cohort.1 += v;
         }
@@ -156,9 +159,9 @@ impl Tally {
 
     /// Ends a batch of rounds.
     pub(crate) fn close_batch(&mut self) {
-        if self.batches.is_some() {
-            let totals = self.totals();
-            self.batches.iter_mut().for_each(|batches| batches.close(&totals, &self.cohorts));
+        if let Some(mut batches) = self.batches.take() {
+            batches.close(&self.totals(), &self.cohorts);
+            self.batches = Some(batches);
         }
     }
 
@@ -256,9 +259,9 @@ impl Tally {
     }
 
     /// Each node's sums over all tasks.
-    pub(crate) fn totals(&self) -> Vec<Cell> {
+    pub(crate) fn totals(&self) -> Cow<'_, [Cell]> {
         if let Some(nodes) = &self.nodes {
-            return nodes.clone();
+            return Cow::Borrowed(nodes);
         }
         let mut totals = vec![Cell::default(); self.nodes()];
         for task in self.cells.chunks_exact(self.nodes().max(1)) {
@@ -266,7 +269,7 @@ impl Tally {
                 total.merge(cell);
             }
         }
-        totals
+        Cow::Owned(totals)
     }
 
     /// What figures are taken of: every node.
@@ -290,7 +293,7 @@ impl Tally {
         } else {
             self.cohorts.of.iter().map(|&cohort| cohort as usize).collect()
         };
-        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals, batches }
+        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals: Cow::Owned(totals), batches }
     }
 
     /// The batches with the one at hand.
@@ -307,7 +310,7 @@ pub(crate) struct Units<'a> {
     /// By unit: a node whose rewards it has.
     pub nodes: Vec<usize>,
     /// By unit: sums over all tasks.
-    pub totals: Vec<Cell>,
+    pub totals: Cow<'a, [Cell]>,
     /// By column of the tally's cells: the unit that it counts for; none where units share their columns.
     columns: Option<Vec<usize>>,
     /// By unit, where single payments are not independent.
