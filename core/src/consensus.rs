@@ -162,7 +162,7 @@ pub(crate) enum Rule {
     TrimmedMean { trimmed: usize, sorter: Sorter },
     TrustWeighted { lambda: f64, trust: Trust },
     EmaTrust { retention: f64, trust: Trust },
-    Yuma { kappa: f64, stakes: Vec<f64>, by_score: Vec<(f64, f64)> },
+    Yuma { kappa: f64, stakes: Vec<f64>, sorter: Sorter, by_score: Vec<(f64, f64)> },
 }
 
 /// By evaluator: its weight.
@@ -179,7 +179,7 @@ impl Trust {
     }
 
     /// The mean of `scores` by the weights of `drawn`, then each of these weights as `next` of itself and the deviation.
-    #[inline]
+    #[inline(always)]
     fn consensus(&mut self, drawn: &[u32], scores: &[f64], next: impl Fn(f64, f64) -> f64) -> f64 {
         let (mut sum, mut total) = (0.0, 0.0);
         for (&evaluator, &score) in drawn.iter().zip(scores) {
@@ -216,6 +216,7 @@ impl Rule {
             Consensus::Yuma { kappa } => Self::Yuma {
                 kappa,
                 stakes: evaluators.iter().map(|evaluator| evaluator.stake).collect(),
+                sorter: Sorter::default(),
                 by_score: Vec::with_capacity(k as usize),
             },
         }
@@ -248,10 +249,17 @@ impl Rule {
                 let closeness = 1.0 - 2.0 * deviation;
                 *retention * weight + (1.0 - *retention) * if closeness > 0.0 { closeness } else { 0.0 }
             }),
-            Self::Yuma { kappa, stakes, by_score } => {
+            Self::Yuma { kappa, stakes, sorter, by_score } => {
+                let first = stakes[drawn[0] as usize];
+                if drawn.iter().all(|&drawn| stakes[drawn as usize] == first) {
+                    // Of scores with equal stakes, sorting need not know whose they are.
+                    let stake = if first == 0.0 { 1.0 } else { first };
+                    return clipped_mean(sorter.sort(scores).iter().rev().map(|&score| (score, stake)), *kappa);
+                }
                 by_score.clear();
                 by_score.extend(drawn.iter().zip(scores).map(|(&drawn, &score)| (score, stakes[drawn as usize])));
-                clipped_mean(by_score, *kappa)
+                by_score.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+                clipped_mean(by_score.iter().copied(), *kappa)
             }
         }
     }
@@ -346,24 +354,21 @@ fn sort_eight(mut of: [f64; FEW]) -> [f64; FEW] {
     of
 }
 
-/// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Where no
-/// drawn evaluator has stake, all count alike.
-fn clipped_mean(scores_and_stakes: &mut [(f64, f64)], kappa: f64) -> f64 {
-    scores_and_stakes.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    if scores_and_stakes.iter().all(|&(_, stake)| stake == 0.0) {
-        scores_and_stakes.iter_mut().for_each(|(_, stake)| *stake = 1.0);
-    }
-    let total: f64 = scores_and_stakes.iter().map(|&(_, stake)| stake).sum();
+/// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Scores come
+/// with their stakes, not all 0, the largest first.
+#[inline]
+fn clipped_mean(downwards: impl Iterator<Item = (f64, f64)> + Clone, kappa: f64) -> f64 {
+    let total: f64 = downwards.clone().map(|(_, stake)| stake).sum();
     let mut support = 0.0;
     let mut cut = 0.0;
-    for &(score, stake) in &*scores_and_stakes {
+    for (score, stake) in downwards.clone() {
         support += stake;
         cut = score;
         if support >= kappa * total {
             break;
         }
     }
-    let sum: f64 = scores_and_stakes.iter().map(|&(score, stake)| stake * score.min(cut)).sum();
+    let sum: f64 = downwards.map(|(score, stake)| stake * score.min(cut)).sum();
     sum / total
 }
 
