@@ -24,7 +24,7 @@ async function explore(page, url, name, ...ids) {
 /** The cells of a part's table. */
 const rows = (page, id) =>
   part(page, id)
-    .locator("details.table tbody tr")
+    .locator("details tbody tr")
     .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
 
 async function json(page, id) {
@@ -114,6 +114,24 @@ test("assumptions are ranked as in a terminal, and another output gives another 
   });
 });
 
+test("each evaluator is left out in turn, as in a terminal, and the scenario without it opens", async () => {
+  await withPage(async ({ page, url }) => {
+    await explore(page, url, "Without an evaluator", "without");
+    assert.match(await part(page, "without").locator(".headline").innerText(), /^(The consensus would follow truth better without: |No evaluator)/);
+    assert.deepEqual(await json(page, "without"), await native(page, "without"));
+    const sentences = await part(page, "without").locator("ul.plain li").allInnerTexts();
+    assert.equal(sentences.length, 5);
+    for (const words of sentences) assert.match(words, /^Without .+ the consensus .+: r [\d.]+ in place of [\d.]+/);
+    const table = await rows(page, "without");
+    assert.equal(table.length, 5 + 5 * 9);
+    await part(page, "without").getByRole("button", { name: "Open as the scenario: Without ROUGE-L" }).click();
+    await settled(page);
+    const [r] = numbers((await page.locator(".headline").first().innerText()).split("r = ")[1]);
+    const [, , without] = table.find(([name]) => name === "ROUGE-L");
+    assert.equal(Number(without).toFixed(2), r.toFixed(2));
+  });
+});
+
 test("a study of many rounds says how far it is, can be cancelled, and begins again", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
@@ -137,14 +155,14 @@ test("a study keeps what it found while other places are on view, and is accessi
     await go(page, "Network");
     await go(page, "Explore");
     assert.equal(await part(page, "compare").locator(".headline").innerText(), words);
-    for (const [name, id] of [["Two mechanisms", "compare"], ["Attack search", "deviations"], ["Assumptions", "sensitivity"]]) {
+    for (const [name, id] of [["Two mechanisms", "compare"], ["Attack search", "deviations"], ["Without an evaluator", "without"], ["Assumptions", "sensitivity"]]) {
       await go(page, name);
       await done(page, id);
       const { violations } = await new AxeBuilder({ page }).analyze();
       assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], name);
     }
     await page.setViewportSize({ width: 320, height: 800 });
-    for (const name of ["Two mechanisms", "Attack search", "Assumptions"]) {
+    for (const name of ["Two mechanisms", "Attack search", "Without an evaluator", "Assumptions"]) {
       await go(page, name);
       const [wide, all] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(wide <= all, `${name}: ${wide} of ${all}`);

@@ -94,7 +94,9 @@ fn table(table: &Table, on_open: &Callback<Opens>) -> Html {
                             0 => html! { <th scope="row" class={class(*is_text)}>{ cell }</th> },
                             _ => html! { <td class={class(*is_text)}>{ cell }</td> },
                         }) }
-                        if let Some(opens) = table.opens.get(index) { <td class="text">{ open(opens, on_open) }</td> }
+                        if let Some(opens) = table.opens.get(index) {
+                            <td class="text">{ opens.as_ref().map(|opens| open(opens, on_open)) }</td>
+                        }
                     </tr>
                 }) }
             </tbody>

@@ -3,6 +3,7 @@
 use poq_core::dataset::TaskKind;
 use poq_core::report::{EvaluatorAudit, KindAudit};
 use poq_core::stats::Interval;
+use poq_core::without::Sign;
 use yew::prelude::*;
 
 use super::axis::{self, Frame};
@@ -27,35 +28,16 @@ pub fn kind_word(kind: TaskKind) -> &'static str {
     }
 }
 
-/// What a correlation says of an evaluator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
-    /// It follows, or nothing more can be said than its number.
-    Follows,
-    /// It runs against truth, and other prompts would hardly change that.
-    Inverted,
-    /// Its interval holds 0.
-    Unclear,
-}
-
-fn says(r: Option<f64>, ci95: Option<Interval>) -> Says {
-    match (r, ci95) {
-        (Some(_), Some([low, high])) if low <= 0.0 && high >= 0.0 => Says::Unclear,
-        (Some(r), _) if r <= -0.005 => Says::Inverted,
-        _ => Says::Follows,
-    }
-}
-
 /// A correlation, with a word where it is turned over or where its interval holds 0.
 #[must_use]
 pub fn correlation_words(r: Option<f64>, ci95: Option<Interval>) -> String {
     let Some(number) = r else {
         return "does not vary".to_owned();
     };
-    let word = match says(r, ci95) {
-        Says::Follows => "",
-        Says::Inverted => " inverted",
-        Says::Unclear => " unclear",
+    let word = match Sign::of(r, ci95) {
+        Some(Sign::Inverted) => " inverted",
+        Some(Sign::NotShown) => " unclear",
+        Some(Sign::Follows) | None => "",
     };
     format!("{}{word}", format::fixed(number, 2))
 }
@@ -105,7 +87,7 @@ fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
     let interval =
         ci95.map(|[low, high]| format!(", for other prompts {} to {}", format::fixed(low, 2), format::fixed(high, 2)));
     let words = format!("{name}, {kind}: {value}{}", interval.unwrap_or_default());
-    let is_inverted = says(r, ci95) == Says::Inverted;
+    let is_inverted = Sign::of(r, ci95) == Some(Sign::Inverted);
     html! {
         <g class="point" data-point="" tabindex="-1" role="img" aria-label={words.clone()}>
             <title>{ words }</title>
@@ -129,7 +111,7 @@ fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
     let inverted: Vec<String> = audits
         .iter()
         .flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)))
-        .filter(|(_, kind)| says(kind.pearson_truth, kind.ci95_truth) == Says::Inverted)
+        .filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(Sign::Inverted))
         .map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)))
         .collect();
     if inverted.is_empty() {
@@ -149,7 +131,7 @@ mod tests {
         let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
         assert!(words.contains("Odd on questions") && !words.contains("Near"), "{words}");
         assert_eq!(correlation_words(Some(-0.12), Some([-0.2, -0.01])), "−0.12 inverted");
-        assert_eq!(correlation_words(Some(-0.12), None), "−0.12 inverted");
+        assert_eq!(correlation_words(Some(-0.12), None), "−0.12 unclear");
         assert_eq!(correlation_words(Some(-0.12), Some([-0.3, 0.1])), "−0.12 unclear");
         assert_eq!(correlation_words(Some(0.12), Some([-0.1, 0.3])), "0.12 unclear");
         assert_eq!(correlation_words(Some(0.62), Some([0.5, 0.7])), "0.62");

@@ -231,20 +231,15 @@ fn words(row: &Row, measure: &Measure) -> String {
         Some(break_even) => format!("; above break-even at {}", format::number(*break_even)),
         None => String::new(),
     };
-    let thin = if measure.prompts.is_empty() {
-        String::new()
-    } else {
-        format!("; for {} {}", measure.prompts, format::interval(*prompts, *rounds))
-    };
     let [one, many] = &measure.counted;
-    format!(
-        "{name}: {} {} over {}; for {} {}{thin}{money}",
-        measure.name,
-        format::number(*mean),
-        format::counted(*rounds, one, many),
-        measure.monte_carlo,
-        format::interval(*monte_carlo, *rounds),
-    )
+    let mut words =
+        format!("{name}: {} {} over {}", measure.name, format::number(*mean), format::counted(*rounds, one, many));
+    for (what, interval) in [(&measure.monte_carlo, monte_carlo), (&measure.prompts, prompts)] {
+        if !what.is_empty() {
+            words.push_str(&format!("; for {what} {}", format::interval(*interval, *rounds)));
+        }
+    }
+    words + &money
 }
 
 fn describe<T: AsRef<str>>(groups: &[(T, Vec<Row>)]) -> String {

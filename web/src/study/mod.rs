@@ -4,6 +4,7 @@
 //! An answer is laid out where it is found, as a [`Sheet`] of words, drawings and tables, so that the page need not hold
 //! what each study is made of.
 
+pub mod audit;
 pub mod compare;
 pub mod reproduce;
 pub mod search;
@@ -57,6 +58,8 @@ pub enum About {
     },
     /// Each node's best deviation from honesty.
     Deviations,
+    /// What the mechanism does without each of its evaluators.
+    Audit,
     /// Which assumption matters.
     Sensitivity {
         /// For which number, as `poq sensitivity --output` takes it.
@@ -118,6 +121,7 @@ impl Question {
             About::Compare { changes } => compare::answer(on, changes, tell),
             About::Attacks { budget } => search::attacks(on, *budget, tell),
             About::Deviations => search::deviations(on, tell),
+            About::Audit => audit::answer(on, tell),
             About::Sensitivity { output, parameters } => sensitivity::answer(on, output, *parameters, tell),
         }
     }
@@ -150,6 +154,7 @@ impl Question {
                 return study_command("search", &self.scenario, [format!("--budget={budget}")]);
             }
             About::Deviations => return study_command("search", &self.scenario, ["--deviations".to_owned()]),
+            About::Audit => return study_command("audit", &self.scenario, []),
             About::Sensitivity { output, parameters } => {
                 [Some(format!("--output={output}")), parameters.then(|| "--parameters".to_owned())]
             }
@@ -238,7 +243,7 @@ mod tests {
         assert!(headline(&sheet).starts_with("The best that 1 evaluator found"), "{}", headline(&sheet));
         let table = &drawn(&sheet).table;
         assert!(!table.rows.is_empty() && table.rows.len() == table.opens.len());
-        assert!(table.opens.iter().all(|opens| opens.scenario.attacks.len() == 1));
+        assert!(table.opens.iter().flatten().all(|opens| opens.scenario.attacks.len() == 1));
         let error = answer("{}", About::Attacks { budget: 9 }).expect_err("only three evaluators");
         assert_eq!(error.path, "budget");
     }
@@ -248,6 +253,23 @@ mod tests {
         let sheet = answer(r#"{"rounds": 300}"#, About::Deviations).expect("an answer");
         let words = headline(&sheet);
         assert!(words.contains("equilibrium") && drawn(&sheet).groups.len() == 2, "{words}");
+    }
+
+    #[test]
+    fn each_evaluator_is_left_out_in_turn() {
+        let sheet = answer(r#"{"rounds": 300, "evaluators_per_round": 3}"#, About::Audit).expect("an answer");
+        let drawn = drawn(&sheet);
+        assert_eq!((drawn.groups[0].1.len(), drawn.table.rows.len()), (3, 3));
+        let opens: Vec<_> = drawn.table.opens.iter().flatten().collect();
+        assert!(opens.len() == 3 && opens.iter().all(|opens| opens.scenario.evaluators_per_round == 2));
+        let Block::List(sentences) = &sheet.blocks[2] else { panic!("{:?}", sheet.blocks[2]) };
+        assert!(sentences[0].starts_with("Without Near "), "{sentences:?}");
+        let alone = answer(
+            r#"{"rounds": 50, "evaluators_per_round": 1, "network": {"evaluators": [{"model": "odd"}]}}"#,
+            About::Audit,
+        );
+        let alone = alone.expect("an answer");
+        assert!(headline(&alone).starts_with("No evaluator"), "{}", headline(&alone));
     }
 
     #[test]

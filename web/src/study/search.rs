@@ -155,10 +155,10 @@ fn table(on: On, findings: &[Finding]) -> Table {
             format::interval(gain.map(|gain| gain.ci95_monte_carlo), 0),
             finding.verdict.words().to_owned(),
         ]);
-        table.opens.push(Opens {
+        table.opens.push(Some(Opens {
             words: format!("With an attack: {}", told(on, &finding.attack)),
             scenario: finding.scenario.clone(),
-        });
+        }));
     }
     table
 }

@@ -83,7 +83,7 @@ pub struct Measure {
     pub name: String,
     /// What it is a mean of, one and many: `payment`, `payments`.
     pub counted: [String; 2],
-    /// What the thick interval is for: `the luck of the draws`.
+    /// What the thick interval is for: `the luck of the draws`; empty where there is none.
     pub monte_carlo: String,
     /// What the thin one is for; empty where there is none.
     pub prompts: String,
@@ -98,8 +98,8 @@ pub struct Table {
     pub columns: Vec<(String, bool)>,
     /// Cells of each row.
     pub rows: Vec<Vec<String>>,
-    /// A scenario for each row, or none at all.
-    pub opens: Vec<Opens>,
+    /// For each row its scenario, if it has one; nothing at all in a table without scenarios.
+    pub opens: Vec<Option<Opens>>,
 }
 
 /// A scenario that can be opened.

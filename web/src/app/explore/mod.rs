@@ -45,9 +45,10 @@ impl PartialEq for PoolHandle {
 }
 
 /// The parts after the map: what each is called, and its studies.
-const PARTS: [(&str, &[Kind]); 3] = [
+const PARTS: [(&str, &[Kind]); 4] = [
     ("Two mechanisms", &[Kind::Compare]),
     ("Attack search", &[Kind::Attacks, Kind::Deviations]),
+    ("Without an evaluator", &[Kind::Audit]),
     ("Assumptions", &[Kind::Sensitivity]),
 ];
 

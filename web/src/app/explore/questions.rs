@@ -20,6 +20,8 @@ pub enum Kind {
     Attacks,
     /// Each node's best deviation from honesty.
     Deviations,
+    /// What the mechanism does without each of its evaluators.
+    Audit,
     /// Which assumption matters.
     Sensitivity,
 }
@@ -68,6 +70,7 @@ impl Kind {
             Self::Compare => "compare",
             Self::Attacks => "attacks",
             Self::Deviations => "deviations",
+            Self::Audit => "without",
             Self::Sensitivity => "sensitivity",
         }
     }
@@ -79,6 +82,7 @@ impl Kind {
             Self::Compare => "Two mechanisms on the same random numbers",
             Self::Attacks => "The attack that gains most",
             Self::Deviations => "Each node’s best deviation from honesty",
+            Self::Audit => "The mechanism without each evaluator",
             Self::Sensitivity => "Which assumption matters",
         }
     }
@@ -99,6 +103,10 @@ impl Kind {
                 "Each node on its own, all others as they are. The largest gain bounds from below how far the mechanism is from an \
                  equilibrium."
             }
+            Self::Audit => {
+                "All instances of one evaluator leave, on the same random numbers: does the consensus follow truth better or worse, and \
+                 who earns more or less?"
+            }
             Self::Sensitivity => {
                 "The papers leave many fields open. Each is moved through a range around its value, the others being anywhere in \
                  theirs; the fields are ranked by how much the result moves."
@@ -112,6 +120,7 @@ impl Kind {
         match self {
             Self::Compare => &["paired", "mean_reward", "monte_carlo", "prompt_interval"],
             Self::Attacks | Self::Deviations => &["attack", "gain", "monte_carlo"],
+            Self::Audit => &["paired", "pearson", "prompt_interval", "inversion"],
             Self::Sensitivity => &["elementary_effect"],
         }
     }
@@ -128,6 +137,7 @@ impl Kind {
             Self::Compare => compare(form, scenario, on_edit),
             Self::Attacks => attacks(form, scenario, summary, on_edit),
             Self::Deviations => (Html::default(), Some(About::Deviations)),
+            Self::Audit => (Html::default(), Some(About::Audit)),
             Self::Sensitivity => sensitivity(form, scenario, summary, on_edit),
         }
     }
