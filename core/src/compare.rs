@@ -104,6 +104,19 @@ pub enum Verdict {
     NotSettledByPrompts,
 }
 
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Equal => "the same",
+            Self::Settled => "settled",
+            Self::NotSettledByRounds => "not settled by these rounds",
+            Self::NotSettledByPrompts => "not settled by these prompts",
+        }
+    }
+}
+
 impl Comparison {
     /// The mechanisms of two scenarios on `dataset`, before the first round.
     ///

@@ -1,15 +1,18 @@
 //! JSON that is read with the path of what is wrong in it.
 
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 /// What is wrong with a JSON text.
 #[derive(Debug, thiserror::Error)]
-#[error("field `{path}`: {message}")]
+#[error("field `{path}`: {message}{}", place.map(|[line, column]| format!(" at line {line} column {column}")).unwrap_or_default())]
 pub(crate) struct Fault {
-    /// Path of the value, such as `evaluators[1].id`; empty for the whole.
+    /// Path of the value, such as `evaluators[1].id`; `.` for the whole.
     pub path: String,
     /// What was seen, and what is allowed.
     pub message: String,
+    /// Line and column of a text that is no JSON; where a value is at fault, its path says more.
+    pub place: Option<[usize; 2]>,
 }
 
 /// Reads a JSON text.
@@ -21,25 +24,33 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
         // Lines are counted from 1.
         let before = json.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
         let end = before.map(<[u8]>::len).sum::<usize>() + error.column();
+        let place = [error.line(), error.column()];
+        let is_json = error.classify() == Category::Data;
         let message = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        Fault { path: path_at(json, end), message: message.strip_suffix(&place).unwrap_or(&message).to_owned() }
+        let suffix = format!(" at line {} column {}", place[0], place[1]);
+        Fault {
+            path: path_at(json, end, is_json),
+            message: message.strip_suffix(&suffix).unwrap_or(&message).to_owned(),
+            place: (!is_json).then_some(place),
+        }
     })
 }
 
-/// The path of the value at byte `end` of a JSON text that was read as far as that.
-fn path_at(json: &[u8], end: usize) -> String {
+/// The path of the value at byte `end` of a JSON text that was read as far as that. Where the text is no JSON, or no such
+/// JSON, its last byte is the fault.
+fn path_at(json: &[u8], end: usize, is_json: bool) -> String {
     let mut open: Vec<Place> = Vec::new();
     let mut bytes = json.iter().enumerate().take(end);
     while let Some((at, &byte)) = bytes.next() {
         match byte {
             b'}' | b']' => drop(open.pop()),
-            // The value before it may be the fault, seen only now: the place moves on when the next begins.
-            b',' => open.last_mut().map_or((), Place::end),
-            byte if byte.is_ascii_whitespace() => {}
+            // The value before the last byte may be the fault, seen only now.
+            b',' if at + 1 < end => open.last_mut().map_or((), Place::end),
+            byte if byte.is_ascii_whitespace() || byte == b',' => {}
             byte => {
-                let key = open.last_mut().is_some_and(Place::begin);
+                let key = open.last_mut().is_some_and(|place| std::mem::take(&mut place.is_key_next));
                 match byte {
+                    b'{' | b'[' if at + 1 == end && !is_json => {}
                     b'{' => open.push(Place { is_key_next: true, ..Place::default() }),
                     b'[' => open.push(Place { index: Some(0), ..Place::default() }),
                     b'"' => {
@@ -50,8 +61,9 @@ fn path_at(json: &[u8], end: usize) -> String {
                             ends
                         });
                         if let (true, Some(place)) = (key, open.last_mut()) {
-                            let text = &json[at + 1..last.map_or(end.min(json.len()), |(at, _)| at)];
-                            place.key = String::from_utf8_lossy(text).into_owned();
+                            let text = &json[at..last.map_or(end.min(json.len()), |(at, _)| at + 1)];
+                            place.key = serde_json::from_slice(text)
+                                .unwrap_or_else(|_| String::from_utf8_lossy(text).into_owned());
                         }
                     }
                     _ => {}
@@ -67,7 +79,7 @@ fn path_at(json: &[u8], end: usize) -> String {
             None => path.push_str(&format!(".{}", place.key)),
         }
     }
-    path
+    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 /// A place in an object or a list.
@@ -78,32 +90,23 @@ struct Place {
     /// Of an object.
     key: String,
     is_key_next: bool,
-    /// Whether a comma was read since the last value.
-    is_next: bool,
 }
 
 impl Place {
     /// A comma ends a value.
     fn end(&mut self) {
         self.is_key_next = self.index.is_none();
-        self.is_next = true;
-    }
-
-    /// A key or a value begins; whether it is a key.
-    fn begin(&mut self) -> bool {
-        if let (true, Some(index)) = (std::mem::take(&mut self.is_next), &mut self.index) {
-            *index += 1;
-        }
-        std::mem::take(&mut self.is_key_next)
+        self.index = self.index.map(|index| index + 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::TaskKind;
 
     fn fault<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
-        let Fault { path, message } = parse::<T>(json.as_bytes()).expect_err("of another type");
+        let Fault { path, message, .. } = parse::<T>(json.as_bytes()).expect_err("of another type");
         assert!(!message.contains("column"), "{message}");
         path
     }
@@ -124,24 +127,34 @@ mod tests {
 
     #[test]
     fn a_fault_has_its_place() {
-        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": 300}, "list": []}"#), r#"a \"b.x"#);
-        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": -1 , "y": 2}}"#), r#"a \"b.x"#);
-        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": "}],{["}}"#), r#"a \"b.x"#);
-        assert_eq!(fault::<Outer>(r#"{"y": [1, {"x": [2]}], "a \"b": 7}"#), r#"a \"b"#);
+        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": 300}, "list": []}"#), "a \"b.x");
+        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": -1 , "y": 2}}"#), "a \"b.x");
+        assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": "}],{["}}"#), "a \"b.x");
+        assert_eq!(fault::<Outer>(r#"{"y": [1, {"x": [2]}], "a \"b": 7}"#), "a \"b");
         assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": 1}, "list": [{"x": 1}, {"y": 2}]}"#), "list[1]");
         assert_eq!(fault::<Outer>(r#"{"a \"b": {"x": 1}, "list": [{"x": 1}, 5]}"#), "list[1]");
         assert_eq!(fault::<Vec<u8>>("[1, 2, -3, 4]"), "[2]");
         assert_eq!(fault::<Vec<u8>>("[[1], 2]"), "[0]");
-        assert_eq!(fault::<Outer>("{}"), "");
-        assert_eq!(fault::<Outer>("[]"), "");
+        assert_eq!(fault::<Vec<u8>>("[1, [2], 3]"), "[1]");
+        assert_eq!(fault::<Vec<u8>>("[1, 2, {}]"), "[2]");
+        assert_eq!(fault::<Vec<TaskKind>>("[\"qa\", []]"), "[1]");
+        assert_eq!(fault::<Vec<TaskKind>>("[[\"qa\"]]"), "[0]");
+        assert_eq!(fault::<Outer>("{}"), ".");
+        assert_eq!(fault::<Outer>("[]"), ".");
         assert_eq!(fault::<Outer>("{\n  \"list\": [\n    {\"x\": 1},\n    {\"x\": null}\n  ]\n}"), "list[1].x");
+    }
+
+    #[test]
+    fn a_text_that_is_no_json_keeps_its_line() {
+        let fault = parse::<Vec<u8>>(b"[1,\n2 3]").expect_err("no JSON");
+        assert_eq!(fault.to_string(), "field `[1]`: expected `,` or `]` at line 2 column 3");
     }
 
     #[test]
     fn any_bytes_have_a_place() {
         for text in ["", "]", "}}", "\"", "{\"a\"", "[,,,", "{\"\\", "\u{1}\u{7f}"] {
             for end in 0..text.len() + 2 {
-                path_at(text.as_bytes(), end);
+                path_at(text.as_bytes(), end, end % 2 == 0);
             }
         }
     }

@@ -269,7 +269,7 @@ impl FromStr for Link {
 impl Link {
     fn from_payload(json: &[u8]) -> Result<Self, LinkError> {
         let payload: Payload =
-            json::parse(json).map_err(|Fault { path, message }| LinkError::Field { path, message })?;
+            json::parse(json).map_err(|Fault { path, message, .. }| LinkError::Field { path, message })?;
         let field = |path: &str, message: &str| LinkError::Field { path: path.to_owned(), message: message.to_owned() };
         let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if payload.digest.as_deref().is_some_and(|digest| !is_hash(digest)) {

@@ -316,7 +316,7 @@ impl Scenario {
     }
 
     fn from_value(value: &Value) -> Result<Self, ScenarioError> {
-        json::parse(value.to_string().as_bytes()).map_err(|Fault { path, message }| {
+        json::parse(value.to_string().as_bytes()).map_err(|Fault { path, message, .. }| {
             // One form of path throughout: `attacks.0`, as it is written to set a field.
             ScenarioError::new(path.replace('[', ".").replace(']', ""), message)
         })

@@ -160,7 +160,7 @@ impl Sign {
         match self {
             Self::Follows => "follows",
             Self::Inverted => "inverted",
-            Self::NotShown => "not shown",
+            Self::NotShown => "unclear",
         }
     }
 }
@@ -402,12 +402,13 @@ impl Change {
 }
 
 impl Without {
-    /// One sentence: how the consensus follows truth without the evaluator, and who changes places.
+    /// One sentence: how the consensus follows truth without the evaluator, and who changes places; `name` is what a node of
+    /// that id is called.
     #[must_use]
-    pub fn words(&self) -> String {
-        let id = &self.leaving.evaluator;
+    pub fn words(&self, name: impl Fn(&str) -> String) -> String {
+        let id = name(&self.leaving.evaluator);
         match (&self.outcome, &self.leaving.reason) {
-            (Some(outcome), _) => format!("Without {id} {}; {}.", outcome.truth_words(), outcome.order_words()),
+            (Some(outcome), _) => format!("Without {id} {}; {}.", outcome.truth_words(), outcome.order_words(name)),
             (None, Some(reason)) => format!("Nothing can be said of the mechanism without {id}: {reason}."),
             (None, None) => format!("The mechanism without {id} was not run."),
         }
@@ -437,24 +438,23 @@ impl Outcome {
         format!("{how}: r {} in place of {} ({interval})", text(without), text(with))
     }
 
-    fn order_words(&self) -> String {
-        let top = self.top_without.as_ref().map(|id| format!("{id} earns most")).unwrap_or_default();
+    fn order_words(&self, name: impl Fn(&str) -> String) -> String {
+        let top = self.top_without.as_ref().map(|id| format!("{} earns most", name(id))).unwrap_or_default();
         let Some(pairs) = &self.overtakings else {
             return if self.top_without.is_some() { top } else { "no inference node is paid".to_owned() };
         };
         if pairs.is_empty() {
             return "the inference nodes keep their order".to_owned();
         }
-        let named = pairs.iter().take(NAMED).map(|pair| format!("{} overtakes {}", pair.node, pair.overtaken));
+        let named =
+            pairs.iter().take(NAMED).map(|pair| format!("{} overtakes {}", name(&pair.node), name(&pair.overtaken)));
         let mut parts: Vec<String> = named.collect();
         match pairs.len().saturating_sub(NAMED) {
             0 => {}
             1 => parts.push("one other pair changes places".to_owned()),
             more => parts.push(format!("{more} other pairs change places")),
         }
-        let is_new = pairs.iter().any(|pair| {
-            Some(&pair.node) == self.top_without.as_ref() && Some(&pair.overtaken) == self.top_with.as_ref()
-        });
+        let is_new = self.top_with != self.top_without;
         parts.push(if is_new { format!("{top} now") } else { format!("{top} as before") });
         parts.join(", ")
     }

@@ -136,6 +136,19 @@ fn rounds_together_are_rounds_one_by_one() {
     }
 }
 
+/// More rounds than the sample of answers keeps, so that it is thinned on the way.
+#[test]
+fn rounds_together_thin_the_sample_as_rounds_one_by_one() {
+    let dataset = dataset();
+    let scenario = scenario(json!({"rounds": 140_000, "consensus": {"rule": "median"}}));
+    let mut simulation = Simulation::without_gains(&dataset, &scenario).expect("fits");
+    while simulation.rounds_left() > 0 {
+        simulation.open_next();
+    }
+    let together = simulate(&dataset, &scenario, scenario.seed, scenario.rounds).expect("fits");
+    assert_eq!(simulation.report(&dataset).digest, together.digest);
+}
+
 #[test]
 fn a_cancelled_run_reports_what_it_has() {
     let dataset = dataset();

@@ -105,7 +105,10 @@ fn where_nothing_is_left_a_reason_is() {
         let one = without(&all, evaluator);
         assert!(one.outcome.is_none() && one.leaving.scenario.is_none());
         let reason = one.leaving.reason.clone().expect("a reason");
-        assert_eq!(one.words(), format!("Nothing can be said of the mechanism without {evaluator}: {reason}."));
+        assert_eq!(
+            one.words(str::to_owned),
+            format!("Nothing can be said of the mechanism without {evaluator}: {reason}.")
+        );
         reason
     };
     let only = json!({"rounds": 9, "network": {"evaluators": [{"model": "e1", "count": 3}]}});
@@ -249,11 +252,15 @@ fn nothing_changes_without_one_that_nobody_hears() {
     assert!(inference.clone().count() == 4 && inference.clone().all(|node| node.verdict == Verdict::Equal));
     assert_eq!((&outcome.top_with, outcome.overtakings.as_deref()), (&outcome.top_without, Some(&[][..])));
     assert!(
-        one.words().starts_with("Without e1 the consensus follows truth as it does with it (r "),
+        one.words(str::to_owned).starts_with("Without e1 the consensus follows truth as it does with it (r "),
         "{}",
-        one.words()
+        one.words(str::to_owned)
     );
-    assert!(one.words().ends_with("; the inference nodes keep their order."), "{}", one.words());
+    assert!(
+        one.words(str::to_owned).ends_with("; the inference nodes keep their order."),
+        "{}",
+        one.words(str::to_owned)
+    );
     // The others are heard.
     assert!(["e0", "e2"].iter().all(|id| without(&all, id).outcome.as_ref().expect("run").effect != Effect::Same));
 }
@@ -299,7 +306,7 @@ fn inverted_evaluators_are_flagged_by_kind_of_task_too() {
     assert!(all.iter().all(|track| track.sign_judge.is_none()));
     assert_eq!(Sign::of(Some(-0.5), None), Some(Sign::NotShown));
     assert_eq!(Sign::of(Some(-0.5), Some([-0.9, 0.0])), Some(Sign::NotShown));
-    assert_eq!(Sign::NotShown.words(), "not shown");
+    assert_eq!(Sign::NotShown.words(), "unclear");
     let unknown = tracks(&dataset, &scenario(json!({"score_normalization": {"magic": "unit"}})));
     assert_eq!(unknown.expect_err("no such evaluator").path, "score_normalization.magic");
 }
@@ -312,10 +319,12 @@ fn the_leaving_of_an_inverted_evaluator_is_seen() {
     let all = audit(&dataset, &scenario(json!({"rounds": 2000, "evaluators_per_round": 4})));
     let effect = |id: &str| without(&all, id).outcome.as_ref().expect("run").effect;
     assert_eq!((effect("e0"), effect("e1")), (Effect::Worse, Effect::Better));
-    let words = without(&all, "e1").words();
+    let words = without(&all, "e1").words(str::to_owned);
     assert!(words.starts_with("Without e1 the consensus follows truth better: r 0."), "{words}");
     assert!(words.contains(" in place of ") && words.contains(" for other prompts); "), "{words}");
-    assert!(without(&all, "e0").words().starts_with("Without e0 the consensus follows truth worse: r -0."));
+    assert!(
+        without(&all, "e0").words(str::to_owned).starts_with("Without e0 the consensus follows truth worse: r -0.")
+    );
     for one in &all {
         let text = serde_json::to_string(one).expect("JSON");
         assert_eq!(serde_json::from_str::<Without>(&text).expect("a result"), *one);
@@ -329,12 +338,12 @@ fn slices_give_the_same_and_bad_input_is_refused() {
     let audit = Audit::new(&dataset, &base).expect("fits");
     let mut comparison = audit.start(&dataset, 2).expect("may be run").expect("a scenario is left");
     let begun = audit.finding(&dataset, 2, Some(&comparison));
-    assert!(begun.words().contains("is not defined on both sides; "), "{}", begun.words());
+    assert!(begun.words(str::to_owned).contains("is not defined on both sides; "), "{}", begun.words(str::to_owned));
     while comparison.rounds_left() > 0 {
         comparison.run(7);
     }
     assert_eq!(audit.finding(&dataset, 2, Some(&comparison)), audit.run(&dataset, 2).expect("may be run"));
-    assert_eq!(audit.finding(&dataset, 2, None).words(), "The mechanism without e2 was not run.");
+    assert_eq!(audit.finding(&dataset, 2, None).words(str::to_owned), "The mechanism without e2 was not run.");
     let refused = |patch: Value| Audit::new(&dataset, &scenario(patch)).expect_err("must be refused").path;
     assert_eq!(refused(json!({"evaluators_per_round": 6})), "evaluators_per_round");
     assert_eq!(refused(json!({"network": {"evaluators": [{"model": "n0"}]}})), "network.evaluators.0.model");

@@ -139,12 +139,35 @@ test("a study of many rounds says how far it is, can be cancelled, and begins ag
     await go(page, "Explore");
     await go(page, "Two mechanisms");
     await page.waitForFunction(() => /[1-9][\d,]* of 3,000,000 rounds/.test(document.querySelector("#compare-part .progress")?.innerText));
+    // Asked again, and the scenario changed, while it runs: the last question is answered.
+    await page.locator("#change-0-value").fill("yuma");
+    await page.locator("#reward-beta_inference").fill("0.75");
+    await part(page, "compare").getByRole("button", { name: "Start again" }).click();
+    await page.waitForFunction(() => /[1-9][\d,]* of 3,000,000 rounds/.test(document.querySelector("#compare-part .progress")?.innerText));
     await part(page, "compare").getByRole("button", { name: "Cancel", exact: true }).click();
     await done(page, "compare", "cancelled");
+    assert.equal(await part(page, "compare").locator(".headline").count(), 0);
     await page.locator("#rounds").fill("2000");
     await part(page, "compare").locator("button[type=submit]").click();
     await done(page, "compare");
     assert.match(await part(page, "compare").innerText(), /2,000 rounds of each mechanism/);
+    assert.match(await part(page, "compare").locator(".headline").innerText(), /consensus.rule = yuma/);
+    // What the form asks now is not what is answered below it.
+    await page.locator("#change-0-value").fill("median");
+    assert.match(await part(page, "compare").locator(".stale").innerText(), /what was asked before/);
+    await page.locator("#reward-beta_inference").fill("0.5");
+    assert.match(await part(page, "compare").locator(".stale").innerText(), /former scenario/);
+  });
+});
+
+test("a part that is first shown after the rule has become the one it would compare with takes another", async () => {
+  await withPage(async ({ page, url }) => {
+    await open(page, url);
+    await go(page, "Explore");
+    await page.locator("#consensus-rule").selectOption("median");
+    await go(page, "Two mechanisms");
+    await done(page, "compare");
+    assert.match(await part(page, "compare").locator(".headline").innerText(), /^With consensus.rule = mean/);
   });
 });
 

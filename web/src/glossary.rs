@@ -238,7 +238,8 @@ pub const TERMS: [Term; 28] = [
     Term {
         id: "paired",
         name: "Same random numbers",
-        definition: "Two mechanisms are run on the same draws, so that most of the luck is in both and cancels in their difference.",
+        definition: "Both runs read the same random numbers: as far as they draw alike, the luck is in both and cancels in their \
+                     difference.",
         formula: None,
         source: Source::Known("common random numbers, Glasserman and Yao 1992"),
     },

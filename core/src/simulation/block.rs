@@ -10,7 +10,7 @@ use super::draw::EvaluatorDraw;
 use super::sample::Sampled;
 use super::{Scorer, Simulation};
 
-/// Rounds at a time: what they note stays in the nearest cache.
+/// Rounds at a time: what they note for a few evaluators each stays in the nearest cache.
 const ROUNDS: u64 = 128;
 
 /// What some rounds note, round by round.

@@ -34,6 +34,7 @@ pub use rewards::RewardSamples;
 use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};
 pub(crate) use stakes::Stakes;
+pub use tally::SERIES_NODES;
 pub(crate) use tally::{Figures, Series, Tally};
 pub(crate) use twins::{TwinAnswer, Twins};
 

@@ -445,7 +445,7 @@ impl Desk<'_> {
 /// Points of a series at most.
 const POINTS: u64 = 50;
 /// Networks larger than this have no series: a plot could not show them, and each point costs a pass over all cells.
-const MAX_NODES: usize = 64;
+pub const SERIES_NODES: usize = 64;
 
 /// The running mean reward of every node, at evenly spaced rounds.
 #[derive(Clone, Debug)]
@@ -461,7 +461,7 @@ pub(crate) struct Series {
 
 impl Series {
     pub(crate) fn new(rounds: u64, nodes: usize) -> Self {
-        let step = if nodes <= MAX_NODES { rounds.div_ceil(POINTS).max(1) } else { u64::MAX };
+        let step = if nodes <= SERIES_NODES { rounds.div_ceil(POINTS).max(1) } else { u64::MAX };
         Self { step, next: step, rounds: Vec::new(), means: Vec::new(), weights: Vec::new() }
     }
 

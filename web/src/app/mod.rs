@@ -90,13 +90,10 @@ pub fn App() -> Html {
     let reproduction = use_reproduction(state.place == Place::Reproduce);
     let explore = use_reducer(explore::state::Explore::default);
     let pool = PoolHandle(use_memo((), |()| Pool::default()));
-    let on_cell = {
-        let dispatch = state.dispatcher();
-        Callback::from(move |scenario| {
-            dispatch.dispatch(Action::Change(Ok(scenario)));
-            dispatch.dispatch(Action::Go(Place::Results));
-        })
-    };
+    let on_cell = use_callback(state.dispatcher(), |scenario, dispatch| {
+        dispatch.dispatch(Action::Change(Ok(scenario)));
+        dispatch.dispatch(Action::Go(Place::Results));
+    });
     let back_to_explore = on_go.reform(|_: MouseEvent| Place::Explore);
     let way_back = explore::way_back(&explore, &state.scenario, back_to_explore, &on_change.reform(Ok));
     let was_exploring = use_state_eq(|| false);

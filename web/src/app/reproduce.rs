@@ -6,7 +6,7 @@ use poq_core::link::Place;
 use poq_core::scenario::{Scenario, ScenarioError};
 use yew::prelude::*;
 
-use super::sheet;
+use super::sheet::SheetView;
 use super::study::StudyWorker;
 use crate::format;
 use crate::study::sheet::{Block, Opens};
@@ -15,7 +15,7 @@ use crate::study::{FromStudy, Progress, ToStudy};
 /// What is reproduced so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reproduction {
-    blocks: Vec<Block>,
+    blocks: Rc<Vec<Block>>,
     progress: Option<Progress>,
     /// What is to be said of it, once it is whole.
     done: Option<String>,
@@ -28,7 +28,7 @@ impl Reducible for Reproduction {
     fn reduce(self: Rc<Self>, message: FromStudy) -> Rc<Self> {
         let mut next = Rc::unwrap_or_clone(self);
         match message {
-            FromStudy::More(blocks) => next.blocks.extend(blocks),
+            FromStudy::More(blocks) => Rc::make_mut(&mut next.blocks).extend(blocks),
             FromStudy::Progress(progress) => next.progress = Some(progress),
             FromStudy::Done(words) => next.done = Some(words),
             FromStudy::Failed(words) => next.fault = Some(words),
@@ -76,13 +76,10 @@ pub struct ReproduceProps {
 #[component]
 pub fn Reproduce(props: &ReproduceProps) -> Html {
     let ReproduceProps { reproduction, on_change, on_go } = props;
-    let open = {
-        let (on_change, on_go) = (on_change.clone(), on_go.clone());
-        Callback::from(move |opens: Opens| {
-            on_change.emit(Ok(opens.scenario));
-            on_go.emit(Place::Results);
-        })
-    };
+    let open = use_callback((on_change.clone(), on_go.clone()), |opens: Opens, (on_change, on_go)| {
+        on_change.emit(Ok(opens.scenario));
+        on_go.emit(Place::Results);
+    });
     html! {
         <section id="reproduce" aria-labelledby="reproduce-title">
             <h2 id="reproduce-title">{ "The papers, reproduced" }</h2>
@@ -95,7 +92,7 @@ pub fn Reproduce(props: &ReproduceProps) -> Html {
             if let Some(words) = &reproduction.fault {
                 <p class="fault" role="alert">{ format!("The reproduction stopped: {words}. Reload the page to begin it again.") }</p>
             }
-            { sheet::view("reproduced", &reproduction.blocks, &[], &open) }
+            <SheetView id="reproduced" blocks={Rc::clone(&reproduction.blocks)} terms={&[][..]} on_open={open} />
         </section>
     }
 }

@@ -1,13 +1,37 @@
 //! A sheet, drawn.
 
+use std::rc::Rc;
+
 use yew::prelude::*;
 
 use crate::plot::figure::Figure;
 use crate::plot::intervals;
 use crate::study::sheet::{Block, Claim, Drawn, Opens, Table};
 
-/// Blocks of a sheet; `id` names its elements and files, `terms` are what its drawings use.
-pub fn view(id: &str, blocks: &[Block], terms: &'static [&'static str], on_open: &Callback<Opens>) -> Html {
+/// What is drawn.
+#[derive(Clone, Properties)]
+pub struct SheetViewProps {
+    /// Names its elements and files.
+    pub id: &'static str,
+    /// The blocks of a sheet.
+    pub blocks: Rc<Vec<Block>>,
+    /// Terms that its drawings use.
+    pub terms: &'static [&'static str],
+    /// Opens a scenario of it.
+    pub on_open: Callback<Opens>,
+}
+
+impl PartialEq for SheetViewProps {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.blocks, &other.blocks) && self.on_open == other.on_open
+    }
+}
+
+/// A sheet; drawn again when there is another.
+#[component]
+pub fn SheetView(props: &SheetViewProps) -> Html {
+    let SheetViewProps { id, blocks, terms, on_open } = props;
+    let first = blocks.iter().position(|block| matches!(block, Block::Drawing(_)));
     let block = |(index, block): (usize, &Block)| match block {
         Block::Headline(words) => html! { <p class="headline sheet-headline" role="status">{ words }</p> },
         Block::Words(words) => html! { <p class="plain">{ words }</p> },
@@ -15,8 +39,8 @@ pub fn view(id: &str, blocks: &[Block], terms: &'static [&'static str], on_open:
             <ul class="plain">{ for sentences.iter().map(|words| html! { <li>{ words }</li> }) }</ul>
         },
         Block::Drawing(drawn) => {
-            let id = if index == 1 { id.to_owned() } else { format!("{id}-{index}") };
-            html! { <Drawing {id} drawn={drawn.clone()} {terms} on_open={on_open.clone()} /> }
+            let id = if Some(index) == first { (*id).to_owned() } else { format!("{id}-{index}") };
+            html! { <Drawing {id} drawn={drawn.clone()} terms={*terms} on_open={on_open.clone()} /> }
         }
         Block::Table(of) => html! {
             <div class="scroll" role="region" tabindex="0" aria-label={of.caption.clone()}>{ table(of, on_open) }</div>

@@ -32,6 +32,17 @@ struct Inner {
     on_error: Option<Closure<dyn FnMut(Event)>>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            // Its listeners live until it has none.
+            worker.set_onmessage(None);
+            worker.set_onerror(None);
+            worker.terminate();
+        }
+    }
+}
+
 impl StudyWorker {
     /// Asks, in place of what was asked before. `heard` is told what is found, and at last that all is told or why not.
     pub fn ask(&self, question: &ToStudy, heard: impl Fn(FromStudy) + 'static) {
@@ -65,13 +76,7 @@ impl StudyWorker {
 
     /// Stops what is under way; nobody is told anything more.
     pub fn stop(&self) {
-        // Its listeners live until it has none.
-        let ended = self.inner.take();
-        if let Some(worker) = &ended.worker {
-            worker.set_onmessage(None);
-            worker.set_onerror(None);
-            worker.terminate();
-        }
+        drop(self.inner.take());
     }
 
     fn start(&self) -> Result<(), JsValue> {
@@ -89,10 +94,10 @@ impl StudyWorker {
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
             let words = message.filter(|text| !text.is_empty()).unwrap_or_else(|| "it could not be loaded".to_owned());
-            if let Some(inner) = own.upgrade() {
-                hear(&inner, FromStudy::Failed(format!("its worker stopped: {words}")));
-                // The next question gets a fresh one.
-                inner.borrow_mut().worker = None;
+            // The next question gets a fresh one.
+            let ended = own.upgrade().map(|inner| inner.take());
+            if let Some(heard) = ended.and_then(|mut ended| ended.heard.take()) {
+                heard(FromStudy::Failed(format!("its worker stopped: {words}")));
             }
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));

@@ -1,9 +1,9 @@
 //! The figures as real tables.
 
 use poq_core::Report;
-use poq_core::dataset::TaskKind;
-use poq_core::report::{EvaluatorAudit, KindAudit, NodeReport};
+use poq_core::report::{EvaluatorAudit, NodeReport};
 use poq_core::stats::Interval;
+use poq_core::without::{Track, tracks_of};
 use yew::prelude::*;
 
 use crate::format;
@@ -226,37 +226,30 @@ pub fn audit(report: &Report, summary: &Summary) -> Html {
             |[low, high]| format!("{} to {}", format::fixed(low, 2), format::fixed(high, 2)),
         )
     };
-    let row = |name: String, tasks: &'static str, audit: &KindAudit| {
+    let row = |audit: &EvaluatorAudit, track: &Track, rho: Option<f64>| {
+        let name = summary.name_of(&audit.id);
         html! {
             <tr>
-                <th scope="row">{ name }</th>
-                <td class="text">{ tasks }</td>
-                <td>{ correlation_words(audit.pearson_truth, audit.ci95_truth) }</td>
-                <td>{ interval(audit.ci95_truth) }</td>
-                <td>{ audit.spearman_truth.map_or_else(|| "–".to_owned(), |rho| format::fixed(rho, 2)) }</td>
-                <td>{ audit.pearson_judge.map_or_else(|| "–".to_owned(), |r| format::fixed(r, 2)) }</td>
-                <td>{ interval(audit.ci95_judge) }</td>
+                <th scope="row">
+                    { match track.task_kind {
+                        None => format!("{name} ({} ms)", format::number(audit.latency_ms_mean)),
+                        Some(_) => name,
+                    } }
+                </th>
+                <td class="text">{ track.task_kind.map_or("all tasks", kind_word) }</td>
+                <td>{ correlation_words(track.pearson_truth, track.ci95_truth) }</td>
+                <td>{ interval(track.ci95_truth) }</td>
+                <td>{ rho.map_or_else(|| "–".to_owned(), |rho| format::fixed(rho, 2)) }</td>
+                <td>{ track.pearson_judge.map_or_else(|| "–".to_owned(), |r| format::fixed(r, 2)) }</td>
+                <td>{ interval(track.ci95_judge) }</td>
             </tr>
         }
     };
     let rows = |audit: &EvaluatorAudit| {
-        let name = summary.name_of(&audit.id);
-        let whole = KindAudit {
-            task_kind: TaskKind::Qa,
-            outputs: 0,
-            pearson_truth: audit.pearson_truth,
-            ci95_truth: audit.ci95_truth,
-            spearman_truth: audit.spearman_truth,
-            pearson_judge: audit.pearson_judge,
-            ci95_judge: audit.ci95_judge,
-        };
-        let kinds = audit.by_task_kind.iter().filter(|kind| kind.outputs > 0);
-        html! {
-            <>
-                { row(format!("{name} ({} ms)", format::number(audit.latency_ms_mean)), "all tasks", &whole) }
-                { for kinds.map(|kind| row(name.clone(), kind_word(kind.task_kind), kind)) }
-            </>
-        }
+        let kinds = audit.by_task_kind.iter().map(|kind| (kind.spearman_truth, kind.outputs > 0));
+        let ranks = std::iter::once((audit.spearman_truth, true)).chain(kinds);
+        let shown = tracks_of(audit).into_iter().zip(ranks).filter(|(_, (_, is_there))| *is_there);
+        shown.map(|(track, (rho, _))| row(audit, &track, rho)).collect::<Html>()
     };
     html! {
         <table>

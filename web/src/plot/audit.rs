@@ -34,12 +34,10 @@ pub fn correlation_words(r: Option<f64>, ci95: Option<Interval>) -> String {
     let Some(number) = r else {
         return "does not vary".to_owned();
     };
-    let word = match Sign::of(r, ci95) {
-        Some(Sign::Inverted) => " inverted",
-        Some(Sign::NotShown) => " unclear",
-        Some(Sign::Follows) | None => "",
-    };
-    format!("{}{word}", format::fixed(number, 2))
+    match Sign::of(r, ci95) {
+        Some(sign @ (Sign::Inverted | Sign::NotShown)) => format!("{} {}", format::fixed(number, 2), sign.words()),
+        Some(Sign::Follows) | None => format::fixed(number, 2),
+    }
 }
 
 /// The drawing.

@@ -215,16 +215,20 @@ fn row_of(row: &Row, y: f64, scale: &Scale, measure: &Measure, layout: Layout) -
                 <circle class="dot" cx={px(scale.at(mean))} cy={px(middle)} r="2.5" />
             }
             <text class="value" x={px(width)} y={px(middle + 4.0)} text-anchor="end">
-                { row.mean.map_or_else(|| "no rounds".to_owned(), |mean| format::fixed(mean, decimals)) }
+                { row.mean.map_or_else(|| no_value(row.rounds).to_owned(), |mean| format::fixed(mean, decimals)) }
             </text>
         </g>
     }
 }
 
+fn no_value(rounds: u64) -> &'static str {
+    if rounds == 0 { "no rounds" } else { "no value" }
+}
+
 fn words(row: &Row, measure: &Measure) -> String {
     let Row { name, mean, monte_carlo, prompts, rounds, break_even } = row;
     let Some(mean) = mean else {
-        return format!("{name}: no rounds yet");
+        return format!("{name}: {}", no_value(*rounds));
     };
     let money = match break_even {
         Some(break_even) if break_even > mean => format!("; below break-even at {}", format::number(*break_even)),
@@ -245,7 +249,7 @@ fn words(row: &Row, measure: &Measure) -> String {
 fn describe<T: AsRef<str>>(groups: &[(T, Vec<Row>)]) -> String {
     let best = |(title, rows): &(T, Vec<Row>)| {
         let (title, first) = (title.as_ref(), rows.first()?);
-        Some(format!("{title}: the largest of {}, from {} at {}", rows.len(), first.name, format::mean(first.mean)))
+        Some(format!("{title}: the largest of {} is {}, {}", rows.len(), first.name, format::mean(first.mean)))
     };
     groups.iter().filter_map(best).collect::<Vec<_>>().join(". ")
 }

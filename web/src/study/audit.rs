@@ -1,12 +1,12 @@
 //! What the mechanism does without each of its evaluators.
 
-use poq_core::compare::Verdict;
 use poq_core::scenario::ScenarioError;
 use poq_core::without::{Audit, Change, Effect, Without, tracks};
 use serde_json::json;
 
+use super::search::named;
 use super::sheet::{self, Block, Drawn, Measure, Opens, Sheet, Table};
-use super::{On, Tell, run_all};
+use super::{On, ROUNDS_BETWEEN, Tell};
 use crate::format;
 use crate::plot::intervals::{Row, sort};
 
@@ -14,12 +14,21 @@ use crate::plot::intervals::{Row, sort};
 pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     let audit = Audit::new(on.dataset, on.scenario)?;
     let tracks = tracks(on.dataset, on.scenario)?;
-    let results = run_all("evaluators", audit.runs(), on.scenario.rounds, tell, |run| audit.run(on.dataset, run))?;
+    let mut results = Vec::new();
+    for run in 0..audit.runs() {
+        let mut comparison = audit.start(on.dataset, run)?;
+        while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {
+            let done = run as u64 * on.scenario.rounds + comparison.rounds_done();
+            tell.progress("rounds", done, audit.runs() as u64 * on.scenario.rounds);
+            comparison.run(ROUNDS_BETWEEN);
+        }
+        results.push(audit.finding(on.dataset, run, comparison.as_ref()));
+    }
     let told: Vec<_> = results
         .iter()
         .map(|result| {
             let mut value = serde_json::to_value(result).unwrap_or_default();
-            value["words"] = result.words().into();
+            value["words"] = result.words(str::to_owned).into();
             value
         })
         .collect();
@@ -40,8 +49,11 @@ pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
         table: table(on, &results),
     };
     let sentences = results.iter().flat_map(|result| {
-        let changes = result.leaving.changes.iter().map(|change| format!("There {change}"));
-        std::iter::once(named(on, &result.words())).chain(changes)
+        let name = on.summary.name_of(&result.leaving.evaluator);
+        let changes = result.leaving.changes.iter().map(move |change| format!("Without {name}: {change}"));
+        // A hyphen of a name is no minus.
+        let words = result.words(|id| named(on, id).replace('-', "\0")).replace('-', "−").replace('\0', "-");
+        std::iter::once(words).chain(changes)
     });
     Ok(Sheet {
         json: sheet::json(&json!({"evaluators": tracks, "without": told})),
@@ -54,14 +66,6 @@ pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     })
 }
 
-/// Ids of recorded nodes by their names.
-fn named(on: On, words: &str) -> String {
-    let mut nodes: Vec<_> = on.summary.inference.iter().chain(&on.summary.evaluators).collect();
-    // An id may begin like another.
-    nodes.sort_by_key(|node| std::cmp::Reverse(node.id.len()));
-    nodes.into_iter().fold(words.to_owned(), |words, node| words.replace(&node.id, &on.summary.name_of(&node.id)))
-}
-
 fn headline(on: On, results: &[Without]) -> String {
     let with = |effect: Effect| {
         let is_it = |result: &&Without| result.outcome.as_ref().is_some_and(|outcome| outcome.effect == effect);
@@ -70,12 +74,12 @@ fn headline(on: On, results: &[Without]) -> String {
     };
     let (better, worse) = (with(Effect::Better), with(Effect::Worse));
     let better = match &better[..] {
-        "" => "No evaluator is one that the consensus would surely follow truth better without.".to_owned(),
+        "" => "No evaluator is surely better left out.".to_owned(),
         names => format!("The consensus would follow truth better without: {names}."),
     };
     match &worse[..] {
         "" => better,
-        names => format!("{better} It needs: {names}."),
+        names => format!("{better} It would follow truth worse without: {names}."),
     }
 }
 
@@ -163,12 +167,6 @@ fn rewards(on: On, results: &[Without]) -> Table {
         let Some(outcome) = &result.outcome else { continue };
         let interval = |value| format::interval(value, outcome.rewards.rounds);
         for node in &outcome.rewards.nodes {
-            let verdict = match node.verdict {
-                Verdict::Equal => "the same",
-                Verdict::Settled => "settled",
-                Verdict::NotSettledByRounds => "not settled by these rounds",
-                Verdict::NotSettledByPrompts => "not settled by these prompts",
-            };
             table.rows.push(vec![
                 on.summary.name_of(&result.leaving.evaluator),
                 on.summary.instance_name(&node.model, &node.id),
@@ -177,7 +175,7 @@ fn rewards(on: On, results: &[Without]) -> Table {
                 format::mean(node.difference),
                 interval(node.ci95_monte_carlo),
                 interval(node.ci95_prompts),
-                verdict.to_owned(),
+                node.verdict.words().to_owned(),
             ]);
         }
     }

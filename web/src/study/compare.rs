@@ -2,7 +2,7 @@
 
 use poq_core::attack::Role;
 use poq_core::compare::{Compared, ComparedNode, Comparison, Verdict};
-use poq_core::scenario::ScenarioError;
+use poq_core::scenario::{Scenario, ScenarioError};
 
 use super::sheet::{self, Block, Drawn, Measure, Opens, Sheet, Table};
 use super::{On, ROUNDS_BETWEEN, Tell};
@@ -11,10 +11,7 @@ use crate::plot::intervals::{Row, sort};
 
 /// What the scenario with `changes` pays more or less than it pays itself.
 pub(super) fn answer(on: On, changes: &[(String, String)], tell: &impl Tell) -> Result<Sheet, ScenarioError> {
-    let mut other = on.scenario.clone();
-    for (path, value) in changes {
-        other = other.with(path, value)?;
-    }
+    let other = changed(on.scenario, changes)?;
     let mut comparison = Comparison::new(on.dataset, on.scenario, &other)?;
     while comparison.rounds_left() > 0 {
         tell.progress("rounds", comparison.rounds_done(), on.scenario.rounds);
@@ -68,6 +65,11 @@ pub(super) fn answer(on: On, changes: &[(String, String)], tell: &impl Tell) -> 
             Block::Open(Box::new(opens)),
         ],
     })
+}
+
+/// `scenario` with `changes`.
+pub(super) fn changed(scenario: &Scenario, changes: &[(String, String)]) -> Result<Scenario, ScenarioError> {
+    changes.iter().try_fold(scenario.clone(), |scenario, (path, value)| scenario.with(path, value))
 }
 
 fn told(changes: &[(String, String)]) -> String {

@@ -129,16 +129,23 @@ impl Question {
     /// Refuses a network of more nodes than a page tells of one by one.
     ///
     /// # Errors
-    /// For more than 2,000 nodes.
+    /// For more than 2,000 nodes, and a change that cannot be.
     pub fn check_size(&self, dataset: &Dataset) -> Result<(), ScenarioError> {
-        let Network { inference, evaluators } = &self.scenario.network;
-        let nodes = crate::groups::instances(inference, dataset.inference_nodes())
-            + crate::groups::instances(evaluators, dataset.evaluators());
-        if nodes <= MAX_NODES {
-            return Ok(());
+        let other = match &self.about {
+            About::Compare { changes } => Some(compare::changed(&self.scenario, changes)?),
+            _ => None,
+        };
+        for scenario in [Some(&self.scenario), other.as_ref()].into_iter().flatten() {
+            let Network { inference, evaluators } = &scenario.network;
+            let nodes = crate::groups::instances(inference, dataset.inference_nodes())
+                + crate::groups::instances(evaluators, dataset.evaluators());
+            if nodes > MAX_NODES {
+                let message =
+                    format!("{nodes} nodes; studies in the page take up to {MAX_NODES}, those of `poq` take more");
+                return Err(ScenarioError { path: "network".to_owned(), message });
+            }
         }
-        let message = format!("{nodes} nodes; studies in the page take up to {MAX_NODES}, those of `poq` take more");
-        Err(ScenarioError { path: "network".to_owned(), message })
+        Ok(())
     }
 
     /// The command that answers it in a terminal.
@@ -235,6 +242,9 @@ mod tests {
         assert!(sheet.json.contains("rounds_to_settle"));
         let equal = answer(r#"{"rounds": 400}"#, compare("reward.alpha_evaluator", "1.0")).expect("an answer");
         assert!(headline(&equal).ends_with("every node is paid the same."), "{}", headline(&equal));
+        let many = compare("network.inference", r#"[{"model": "quick", "count": 5000}]"#);
+        let many = Question { scenario: Scenario::default(), about: many }.check_size(&crate::fixture::dataset());
+        assert!(many.is_err_and(|error| error.message.starts_with("5003 nodes")));
     }
 
     #[test]
@@ -264,6 +274,7 @@ mod tests {
         assert!(opens.len() == 3 && opens.iter().all(|opens| opens.scenario.evaluators_per_round == 2));
         let Block::List(sentences) = &sheet.blocks[2] else { panic!("{:?}", sheet.blocks[2]) };
         assert!(sentences[0].starts_with("Without Near "), "{sentences:?}");
+        assert_eq!(sentences[1], "Without Near: evaluators_per_round is 2 in place of 3.");
         let alone = answer(
             r#"{"rounds": 50, "evaluators_per_round": 1, "network": {"evaluators": [{"model": "odd"}]}}"#,
             About::Audit,

@@ -152,7 +152,7 @@ fn table(on: On, findings: &[Finding]) -> Table {
             who(on, &finding.attack),
             kind_words(on, &finding.attack.kind),
             gain.map_or_else(|| "never paid".to_owned(), |gain| format::number(gain.mean)),
-            format::interval(gain.map(|gain| gain.ci95_monte_carlo), 0),
+            gain.map_or_else(|| "–".to_owned(), |gain| format::interval(Some(gain.ci95_monte_carlo), 0)),
             finding.verdict.words().to_owned(),
         ]);
         table.opens.push(Some(Opens {
@@ -172,7 +172,7 @@ fn who(on: On, attack: &Attack) -> String {
 }
 
 /// The name of an instance.
-fn named(on: On, id: &str) -> String {
+pub(super) fn named(on: On, id: &str) -> String {
     let model = id.rsplit_once('#').map_or(id, |(model, _)| model);
     on.summary.instance_name(model, id)
 }

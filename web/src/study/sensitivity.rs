@@ -4,11 +4,30 @@ use poq_core::scenario::ScenarioError;
 use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, TRAJECTORIES, factors};
 use serde_json::json;
 
+use super::search::named;
 use super::sheet::{self, Block, Drawn, Measure, Sheet, Table};
 use super::{On, Tell, run_all};
 use crate::format;
 use crate::map::words;
 use crate::plot::intervals::Row;
+
+/// Numbers of a run as a whole, by word and in words.
+pub const OUTPUTS: [(&str, &str); 4] = [
+    ("pearson_consensus_truth", "r of consensus with truth"),
+    ("kendall_reward_efficiency", "τ of reward with truth per millisecond"),
+    ("reward_gap", "how far the best paid is ahead"),
+    ("attacker_gain", "the largest gain of an attacker"),
+];
+
+/// An output in words.
+fn told(on: On, output: &str) -> String {
+    let whole = OUTPUTS.iter().find(|(word, _)| *word == output).map(|(_, words)| (*words).to_owned());
+    whole.unwrap_or_else(|| {
+        let (measure, node) = output.split_once(':').unwrap_or((output, ""));
+        let id = node.split_once(':').map_or(node, |(_, id)| id);
+        format!("{} of {}", measure.replace('_', " "), named(on, id))
+    })
+}
 
 /// The assumed fields in the order of what they do to `output`.
 pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
@@ -19,15 +38,15 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
     let values = run_all("runs", plan.runs(), on.scenario.rounds, tell, |run| output.of(&plan.run(on.dataset, run)?))?;
     let effects = plan.effects(&values);
     let drawn = Drawn {
-        heading: "What each assumption does".to_owned(),
+        heading: format!("What each assumption does to {}", told(on, &output.to_string())),
         caption: "The mean size of the change when the assumption moves through its whole range (μ*, Morris 1991), whatever the \
-                  others are. The bar is its 95% interval for the choice of ways through the space of assumptions."
+                  others are. The bar is 95% for the choice of the values tried."
             .to_owned(),
         axis: "mean size of the change, μ*".to_owned(),
         measure: Measure {
             name: "μ*".to_owned(),
             counted: ["change", "changes"].map(str::to_owned),
-            monte_carlo: "the choice of ways".to_owned(),
+            monte_carlo: "the choice of the values tried".to_owned(),
             prompts: String::new(),
         },
         groups: vec![("Assumptions".to_owned(), effects.iter().map(row).collect())],
@@ -36,7 +55,7 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
     Ok(Sheet {
         json: sheet::json(&json!({"output": output.to_string(), "runs": plan.runs(), "effects": &effects})),
         blocks: vec![
-            Block::Headline(headline(&effects)),
+            Block::Headline(headline(&effects, &told(on, &output.to_string()))),
             Block::Drawing(Box::new(drawn)),
             Block::Words(format!(
                 "{}. The ranges are assumed too: half to one and a half times a weight’s value, every choice of a rule.",
@@ -46,11 +65,11 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
     })
 }
 
-fn headline(effects: &[Effect]) -> String {
+fn headline(effects: &[Effect], output: &str) -> String {
     let name = |effect: &Effect| words::field(&effect.path).0;
     let known: Vec<&Effect> = effects.iter().filter(|effect| effect.mu_star.is_some_and(|size| size > 0.0)).collect();
     let Some((first, rest)) = known.split_first() else {
-        return "No assumption changes it.".to_owned();
+        return format!("No assumption changes {output}.");
     };
     let size = first.mu_star.unwrap_or_default();
     let next = rest.first().map(|second| {
@@ -58,7 +77,7 @@ fn headline(effects: &[Effect]) -> String {
         format!(" Next comes {}; the first does {} times as much.", name(second), format::significant(ratio, 2))
     });
     format!(
-        "{} matters most: it moves the result by {} on average as it goes through its range.{}",
+        "{} matters most: it moves {output} by {} on average as it goes through its range.{}",
         name(first),
         format::number(size),
         next.unwrap_or_default()

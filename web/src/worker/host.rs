@@ -3,6 +3,7 @@
 use poq_core::attack::Role;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Network, ScenarioError};
+use poq_core::simulation::SERIES_NODES;
 use poq_core::{Dataset, Report, Scenario, Simulation};
 
 use super::datasets::Datasets;
@@ -22,8 +23,6 @@ const PARTIAL_SHARE: f64 = 8.0;
 const MAX_NODES: usize = 400_000;
 /// Groups times tasks at most over all these runs, which have sums for each: memory.
 const MAX_CELLS: usize = 4_000_000;
-/// Nodes of a network from which on the page is told of groups of nodes that are alike, and not of each.
-const MANY_NODES: usize = 64;
 
 /// The worker's state.
 #[derive(Debug, Default)]
@@ -287,10 +286,10 @@ pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), S
     Ok(())
 }
 
-/// The report as the page is told of it: of a large network the groups, as if each were a node. Its digest stays that of
+/// The report as the page is told of it: of a network so large that it has no series, the groups, as if each were a node. Its digest stays that of
 /// the whole.
 fn grouped(mut report: Report) -> Box<Report> {
-    if report.inference_nodes.len() + report.evaluator_nodes.len() > MANY_NODES {
+    if report.inference_nodes.len() + report.evaluator_nodes.len() > SERIES_NODES {
         let grouped = std::mem::take(&mut report.attacker_groups);
         let roles = [
             (Role::Inference, &mut report.inference_nodes, &mut report.inference_groups),

@@ -1,7 +1,6 @@
 //! `poq audit`: which evaluators track truth, and what the mechanism does without each.
 
 use clap::Args;
-use poq_core::compare::Verdict;
 use poq_core::dataset::TaskKind;
 use poq_core::without::{Audit, Sign, Track, Without, tracks};
 use serde::Serialize;
@@ -11,6 +10,9 @@ use super::simulate::ScenarioSource;
 use super::table::{interval, number, table};
 use crate::fault::Outcome;
 use crate::interrupt;
+
+/// Rounds between looks at Ctrl-C.
+const CHUNK: u64 = 1 << 18;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -41,9 +43,19 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let (dataset, scenario) = arguments.source.load()?;
     let audit = Audit::new(&dataset, &scenario)?;
     let tracks = tracks(&dataset, &scenario)?;
-    let results = run_all("audit", audit.runs(), |run| audit.run(&dataset, run))?;
+    let results = run_all("audit", audit.runs(), |run| {
+        let mut comparison = audit.start(&dataset, run)?;
+        while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {
+            if interrupt::requested() {
+                break;
+            }
+            comparison.run(CHUNK);
+        }
+        Ok(audit.finding(&dataset, run, comparison.as_ref()))
+    })?;
+    interrupt::check()?;
     if arguments.json {
-        let without = results.iter().map(|result| Told { words: result.words(), result }).collect();
+        let without = results.iter().map(|result| Told { words: result.words(str::to_owned), result }).collect();
         return super::print_json(&Audited { evaluators: &tracks, without });
     }
     super::print(&summary(&tracks, &results))
@@ -65,7 +77,7 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
     let header = ["evaluator", "tasks", "truth", "r with truth", "95% prompts", "r with judge", "95% prompts"];
     let mut lines = vec![table(header, 3, tracks.iter().map(track)).to_string(), String::new()];
     for result in results {
-        lines.push(result.words());
+        lines.push(result.words(str::to_owned));
         lines.extend(result.leaving.changes.iter().map(|change| format!("  {change}")));
     }
     let rewards = results.iter().filter_map(|result| Some((&result.leaving.evaluator, result.outcome.as_ref()?)));
@@ -74,7 +86,7 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
             vec![
                 evaluator.clone(),
                 node.id.clone(),
-                verdict(node.verdict).to_owned(),
+                node.verdict.words().to_owned(),
                 number(node.reward_mean_a),
                 number(node.reward_mean_b),
                 number(node.difference),
@@ -86,13 +98,4 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
     let header = ["without", "node", "difference is", "with", "without", "difference", "95% draws", "95% prompts"];
     lines.extend([String::new(), table(header, 3, rows).to_string()]);
     lines.join("\n")
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Equal => "nil",
-        Verdict::Settled => "settled",
-        Verdict::NotSettledByRounds => "open: rounds",
-        Verdict::NotSettledByPrompts => "open: prompts",
-    }
 }

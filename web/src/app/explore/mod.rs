@@ -58,14 +58,15 @@ pub fn Explore(props: &ExploreProps) -> Html {
     let ExploreProps { scenario, summary, explore, on_open, .. } = props;
     // The map is part 0.
     let part = use_state(|| 0);
-    let open = {
-        let (explore, scenario, on_open) = (explore.clone(), scenario.clone(), on_open.clone());
-        Callback::from(move |opens: Opens| {
-            let opened = Opened { scenario: opens.scenario.clone(), words: opens.words, former: scenario.clone() };
-            explore.dispatch(Action::Open(Rc::new(opened)));
-            on_open.emit(opens.scenario);
-        })
-    };
+    // The same callback at every render, so that what was found is not drawn again for each change of the scenario.
+    let latest = use_mut_ref(|| scenario.clone());
+    *latest.borrow_mut() = scenario.clone();
+    let open = use_callback((explore.dispatcher(), on_open.clone()), move |opens: Opens, (dispatch, on_open)| {
+        let former = latest.borrow().clone();
+        let opened = Opened { scenario: opens.scenario.clone(), words: opens.words, former };
+        dispatch.dispatch(Action::Open(Rc::new(opened)));
+        on_open.emit(opens.scenario);
+    });
     let tab = |to: usize, words: &'static str| {
         let (part, is_current) = (part.clone(), *part == to);
         html! {

@@ -10,6 +10,7 @@ use crate::groups;
 use crate::map::form::paths;
 use crate::protocol::{NodeSummary, Summary};
 use crate::study::About;
+use crate::study::sensitivity::OUTPUTS;
 
 /// A study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,6 @@ pub struct Form {
     /// Whether the rule's parameters are varied in place of the rule.
     pub parameters: bool,
 }
-
-/// Numbers of a run as a whole.
-const OUTPUTS: [(&str, &str); 4] = [
-    ("pearson_consensus_truth", "r of consensus with truth"),
-    ("kendall_reward_efficiency", "τ of reward with truth per millisecond"),
-    ("reward_gap", "how far the best paid is ahead"),
-    ("attacker_gain", "the largest gain of an attacker"),
-];
 
 impl Form {
     /// What stands there at first.
@@ -97,19 +90,19 @@ impl Kind {
             }
             Self::Attacks => {
                 "A search over kinds of attack and their numbers for so many colluding evaluators: what they gain for themselves, \
-                 and as a cabal together with an inference node of theirs."
+                 and what they gain together with an inference node whose answers they lift."
             }
             Self::Deviations => {
-                "Each node on its own, all others as they are. The largest gain bounds from below how far the mechanism is from an \
-                 equilibrium."
+                "What each node could gain by itself, all others as they are. Where somebody gains, honesty is no equilibrium; other \
+                 deviations may gain more."
             }
             Self::Audit => {
                 "All instances of one evaluator leave, on the same random numbers: does the consensus follow truth better or worse, and \
                  who earns more or less?"
             }
             Self::Sensitivity => {
-                "The papers leave many fields open. Each is moved through a range around its value, the others being anywhere in \
-                 theirs; the fields are ranked by how much the result moves."
+                "The papers leave many fields open. Each of these is moved through a range around its value while the others stand \
+                 anywhere in theirs, and they are ranked by how much the result moves."
             }
         }
     }

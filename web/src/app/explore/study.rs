@@ -8,11 +8,11 @@ use yew::prelude::*;
 use super::questions::{Form, Kind};
 use crate::app::browser;
 use crate::app::results::copier;
-use crate::app::sheet;
+use crate::app::sheet::SheetView;
 use crate::app::study::StudyWorker;
 use crate::format;
 use crate::protocol::Summary;
-use crate::study::sheet::Opens;
+use crate::study::sheet::{Block, Opens};
 use crate::study::{FromStudy, Progress, Question, Sheet, ToStudy};
 
 /// What is shown.
@@ -47,8 +47,16 @@ struct Study {
     /// What was asked last.
     asked: Option<Rc<Question>>,
     phase: Phase,
-    /// The last answer, and its question.
-    found: Option<(Rc<Question>, Rc<Sheet>)>,
+    /// The last answer.
+    found: Option<Found>,
+}
+
+/// An answer, its question, and the same as JSON.
+#[derive(Clone, Debug, PartialEq)]
+struct Found {
+    question: Rc<Question>,
+    blocks: Rc<Vec<Block>>,
+    json: AttrValue,
 }
 
 enum Action {
@@ -69,7 +77,9 @@ impl Reducible for Study {
             Action::Heard(FromStudy::Progress(progress)) => next.phase = Phase::Running(Some(progress)),
             Action::Heard(FromStudy::Answer(sheet)) => {
                 next.phase = Phase::Done;
-                next.found = next.asked.clone().map(|question| (question, Rc::new(*sheet)));
+                let Sheet { blocks, json } = *sheet;
+                next.found =
+                    next.asked.clone().map(|question| Found { question, blocks: Rc::new(blocks), json: json.into() });
             }
             Action::Heard(FromStudy::Failed(words)) => next.phase = Phase::Failed(words),
             // These are of the reproduction.
@@ -93,10 +103,10 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         Callback::from(move |form| dispatch.dispatch(Action::Edit(form)))
     };
     let (form, about) = kind.form(&study.form, scenario, summary, &on_edit);
-    let can_ask = about.is_some();
+    let question = about.map(|about| Question { scenario: scenario.clone(), about });
     let ask = {
         let (dispatch, worker) = (study.dispatcher(), Rc::clone(&worker));
-        let question = about.map(|about| Question { scenario: scenario.clone(), about });
+        let question = question.clone();
         Callback::from(move |()| {
             if let Some(question) = &question {
                 let heard = dispatch.clone();
@@ -107,10 +117,14 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         })
     };
     {
-        let (ask, is_first) = (ask.clone(), study.phase == Phase::Idle);
-        use_effect_with(*is_shown, move |is_shown| {
-            if *is_shown && is_first {
-                ask.emit(());
+        let (ask, dispatch, scenario) = (ask.clone(), study.dispatcher(), scenario.clone());
+        let is_first = study.phase == Phase::Idle;
+        use_effect_with((*is_shown, question.is_some()), move |(is_shown, can_ask)| {
+            match (*is_shown && is_first, can_ask) {
+                (false, _) => {}
+                (true, true) => ask.emit(()),
+                // It was made for a scenario before.
+                (true, false) => dispatch.dispatch(Action::Edit(Form::new(&scenario))),
             }
         });
     }
@@ -123,14 +137,18 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
     };
     let submit = ask.reform(|event: SubmitEvent| event.prevent_default());
     let is_running = matches!(study.phase, Phase::Running(_));
-    let stale = !is_running && study.found.as_ref().is_some_and(|(asked, _)| asked.scenario != *scenario);
+    let stale = study.found.as_ref().filter(|_| !is_running).and_then(|found| match &question {
+        _ if found.question.scenario != *scenario => Some("This is of the former scenario."),
+        Some(question) if found.question.about != question.about => Some("This answers what was asked before."),
+        _ => None,
+    });
     let id = kind.id();
-    let found = study.found.as_ref().map(|(asked, sheet)| {
-        let (command, json) = (asked.command(), Rc::clone(sheet));
-        let save = move |_: MouseEvent| browser::download(&format!("poq-{id}.json"), "application/json", &json.json);
+    let found = study.found.as_ref().map(|found| {
+        let (command, json) = (found.question.command(), found.json.clone());
+        let save = move |_: MouseEvent| browser::download(&format!("poq-{id}.json"), "application/json", &json);
         html! {
             <>
-                { sheet::view(id, &sheet.blocks, kind.terms(), on_open) }
+                <SheetView {id} blocks={Rc::clone(&found.blocks)} terms={kind.terms()} on_open={on_open.clone()} />
                 <div class="take-away">
                     <div class="buttons">
                         <button type="button" onclick={save}>{ "JSON" }</button>
@@ -148,11 +166,11 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
             <p class="caption">{ kind.about() }</p>
             <form class="study-form boxes" onsubmit={submit} novalidate=true aria-label={kind.heading()}>
                 { form }
-                <button type="submit" disabled={!can_ask}>{ if is_running { "Start again" } else { "Find out" } }</button>
+                <button type="submit" disabled={question.is_none()}>{ if is_running { "Start again" } else { "Find out" } }</button>
             </form>
-            if stale {
+            if let Some(words) = stale {
                 <div class="banner stale" role="status">
-                    <p>{ "This is of the former scenario." }</p>
+                    <p>{ words }</p>
                     <button type="button" class="small" onclick={ask.reform(|_: MouseEvent| ())}>{ "Find it out again" }</button>
                 </div>
             }
