@@ -289,6 +289,11 @@ mod tests {
         let sheet = answer(r#"{"rounds": 50}"#, about("reward_mean:inference:quick")).expect("an answer");
         assert!(headline(&sheet).contains("matters most"), "{}", headline(&sheet));
         let rows = &drawn(&sheet).groups[0].1;
+        let names: Vec<_> = rows.iter().map(|row| &row.name[..]).collect();
+        assert!(
+            ["α quality", "consensus rule", "normalisation of Near"].iter().all(|name| names.contains(name)),
+            "{names:?}"
+        );
         assert!(rows.windows(2).all(|pair| pair[0].mean >= pair[1].mean), "{rows:?}");
         assert!(answer("{}", about("nonsense")).is_err());
     }

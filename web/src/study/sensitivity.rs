@@ -49,13 +49,13 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
             monte_carlo: "the choice of the values tried".to_owned(),
             prompts: String::new(),
         },
-        groups: vec![("Assumptions".to_owned(), effects.iter().map(row).collect())],
-        table: table(&effects),
+        groups: vec![("Assumptions".to_owned(), effects.iter().map(|effect| row(on, effect)).collect())],
+        table: table(on, &effects),
     };
     Ok(Sheet {
         json: sheet::json(&json!({"output": output.to_string(), "runs": plan.runs(), "effects": &effects})),
         blocks: vec![
-            Block::Headline(headline(&effects, &told(on, &output.to_string()))),
+            Block::Headline(headline(on, &effects, &told(on, &output.to_string()))),
             Block::Drawing(Box::new(drawn)),
             Block::Words(format!(
                 "{}. The ranges are assumed too: half to one and a half times a weight’s value, every choice of a rule.",
@@ -65,8 +65,17 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
     })
 }
 
-fn headline(effects: &[Effect], output: &str) -> String {
-    let name = |effect: &Effect| words::field(&effect.path).0;
+/// What a field is called.
+fn field(on: On, path: &str) -> String {
+    match (words::field(path).0, path.strip_prefix("score_normalization.")) {
+        (_, Some(id)) => format!("normalisation of {}", on.summary.name_of(id)),
+        (same, None) if same == path => path.replace(['_', '.'], " "),
+        (known, None) => known,
+    }
+}
+
+fn headline(on: On, effects: &[Effect], output: &str) -> String {
+    let name = |effect: &Effect| field(on, &effect.path);
     let known: Vec<&Effect> = effects.iter().filter(|effect| effect.mu_star.is_some_and(|size| size > 0.0)).collect();
     let Some((first, rest)) = known.split_first() else {
         return format!("No assumption changes {output}.");
@@ -84,9 +93,9 @@ fn headline(effects: &[Effect], output: &str) -> String {
     )
 }
 
-fn row(effect: &Effect) -> Row {
+fn row(on: On, effect: &Effect) -> Row {
     Row {
-        name: words::field(&effect.path).0,
+        name: field(on, &effect.path),
         mean: effect.mu_star,
         monte_carlo: effect.ci95,
         prompts: None,
@@ -95,7 +104,7 @@ fn row(effect: &Effect) -> Row {
     }
 }
 
-fn table(effects: &[Effect]) -> Table {
+fn table(on: On, effects: &[Effect]) -> Table {
     let mut table = Table::new(
         "Elementary effects",
         &["assumption", "~field", "μ*", "95%", "μ, with its sign", "σ", "not defined"],
@@ -104,7 +113,7 @@ fn table(effects: &[Effect]) -> Table {
         .iter()
         .map(|effect| {
             vec![
-                words::field(&effect.path).0,
+                field(on, &effect.path),
                 effect.path.clone(),
                 format::optional(effect.mu_star),
                 effect.ci95.map_or_else(
