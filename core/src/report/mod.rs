@@ -256,8 +256,17 @@ pub struct Brief {
     pub inference_nodes: Vec<NodeReport>,
     /// What evaluator nodes earned; without `ci95_prompts`.
     pub evaluator_nodes: Vec<NodeReport>,
+    /// Groups of inference nodes that differ in their names alone, as in a report.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inference_groups: Vec<NodeReport>,
+    /// The same for evaluator nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evaluator_groups: Vec<NodeReport>,
     /// What attackers gained; without `ci95_prompts`.
     pub attackers: Vec<AttackerReport>,
+    /// The same for groups of attackers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attacker_groups: Vec<AttackerReport>,
     /// Pearson correlation of consensus with truth, over answers.
     pub pearson_consensus_truth: Option<f64>,
     /// Kendall's tau-b of an inference node's mean reward with its truth per millisecond.
@@ -273,7 +282,10 @@ impl Brief {
             kendall_reward_efficiency: mechanism::kendall_reward_efficiency(run, &roles.inference_nodes),
             inference_nodes: roles.inference_nodes,
             evaluator_nodes: roles.evaluator_nodes,
+            inference_groups: roles.inference_groups,
+            evaluator_groups: roles.evaluator_groups,
             attackers: roles.attackers,
+            attacker_groups: roles.attacker_groups,
         }
     }
 }

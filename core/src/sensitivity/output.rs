@@ -195,6 +195,9 @@ mod tests {
             attackers: Vec::new(),
             pearson_consensus_truth: Some(0.3),
             kendall_reward_efficiency: None,
+            inference_groups: Vec::new(),
+            evaluator_groups: Vec::new(),
+            attacker_groups: Vec::new(),
         };
         for (text, value) in [
             ("reward_mean:inference:b:1", Some(0.75)),

@@ -3,6 +3,7 @@
 use poq_core::Scenario;
 use poq_core::reward::Money;
 use poq_core::scenario::ScenarioError;
+use poq_core::simulation::SERIES_NODES;
 use poq_core::sweep::Axis;
 use serde_json::Value;
 
@@ -11,8 +12,10 @@ use crate::fields;
 use crate::format;
 use crate::protocol::Summary;
 
-/// Cells times nodes at most: memory.
+/// Cells times nodes, or groups where these are told, at most: memory.
 const MAX_FIGURES: u64 = 400_000;
+/// Cells times nodes at most: time, since every cell lays its network out.
+const MAX_NODES: u64 = 20_000_000;
 
 /// One axis as it is filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,12 +170,19 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     let axis = |index: usize| form.axes[index].axis(&base).map_err(|words| (Place::Axis(index), words));
     let (x, y) = (axis(0)?, axis(1)?);
     let cells = (x.values.len() * y.values.len()) as u64;
-    let map = Map::new(base, x, y).map_err(|error| (Place::Axis(1), error.message))?;
+    let map = Map::new(base.clone(), x, y).map_err(|error| (Place::Axis(1), error.message))?;
     check_values(&map)?;
-    let nodes = crate::groups::instances(&scenario.network.inference, summary.inference.len())
-        + crate::groups::instances(&scenario.network.evaluators, summary.evaluators.len());
-    if cells * nodes > MAX_FIGURES {
-        let allowed = MAX_FIGURES / nodes.max(1);
+    let roles =
+        [(&base.network.inference, summary.inference.len()), (&base.network.evaluators, summary.evaluators.len())];
+    let nodes: u64 = roles.iter().map(|(groups, recorded)| crate::groups::instances(groups, *recorded)).sum();
+    let mut told = nodes;
+    if nodes > SERIES_NODES as u64 {
+        // Told in groups; each attack may part each group in two.
+        let groups: usize = roles.iter().map(|(groups, recorded)| groups.len().max(*recorded)).sum();
+        told = nodes.min((groups * (1 + base.attacks.len())) as u64);
+    }
+    let allowed = (MAX_FIGURES / told.max(1)).min(MAX_NODES / nodes.max(1));
+    if cells > allowed {
         return Err((
             Place::Whole,
             format!(
@@ -278,12 +288,19 @@ mod tests {
     }
 
     #[test]
-    fn a_large_network_has_a_coarse_map() {
-        let scenario =
-            Scenario::from_json(r#"{"network": {"inference": [{"model": "quick", "count": 2000}]}}"#).expect("valid");
-        let refused = map(&Form::default(), &scenario, &Summary::of(&fixture::dataset()));
+    fn a_network_of_many_groups_has_a_coarse_map() {
+        let ask = |groups: usize, count: u32| {
+            let group = format!(r#"{{"model": "quick", "count": {count}}}"#);
+            let scenario = format!(r#"{{"network": {{"inference": [{}]}}}}"#, vec![&group[..]; groups].join(","));
+            let scenario = Scenario::from_json(&scenario).expect("valid");
+            map(&Form::default(), &scenario, &Summary::of(&fixture::dataset())).map(|map| map.len())
+        };
+        assert_eq!(ask(2, 5_000), Ok(1024));
+        let refused = ask(1, 99_997);
+        assert!(matches!(&refused, Err((_, words)) if words.contains("allowed: up to 200 cells")), "{refused:?}");
+        let refused = ask(1997, 2);
         assert!(
-            matches!(&refused, Err((Place::Whole, words)) if words.contains("allowed: up to 199 cells")),
+            matches!(&refused, Err((Place::Whole, words)) if words.contains("allowed: up to 200 cells")),
             "{refused:?}"
         );
     }

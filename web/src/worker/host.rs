@@ -1,12 +1,11 @@
 //! What the worker does, without a browser: messages in, slices of work, messages out.
 
-use poq_core::attack::Role;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Network, ScenarioError};
-use poq_core::simulation::SERIES_NODES;
-use poq_core::{Dataset, Report, Scenario, Simulation};
+use poq_core::{Dataset, Scenario, Simulation};
 
 use super::datasets::Datasets;
+use super::grouped;
 use super::items::Items;
 use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker};
 
@@ -115,7 +114,7 @@ impl Host {
                     let job = self.jobs.remove(position);
                     send(FromWorker::Done {
                         id,
-                        report: grouped(job.simulation.report(dataset)),
+                        report: grouped::report(job.simulation.report(dataset)),
                         cancelled: true,
                         elapsed_ms: job.elapsed_ms,
                     });
@@ -190,7 +189,7 @@ impl Host {
             if let Goal::Run { id, progress_due_ms, partial_due_ms } = &mut job.goal {
                 let now_ms = clock_ms();
                 if now_ms >= *progress_due_ms {
-                    let report = (now_ms >= *partial_due_ms).then(|| grouped(job.simulation.report(dataset)));
+                    let report = (now_ms >= *partial_due_ms).then(|| grouped::report(job.simulation.report(dataset)));
                     if report.is_some() {
                         let took_ms = clock_ms() - now_ms;
                         *partial_due_ms = now_ms + took_ms + PARTIAL_MS.max(PARTIAL_SHARE * took_ms);
@@ -204,7 +203,7 @@ impl Host {
         }
         match job.goal {
             Goal::Run { id, .. } => {
-                let report = grouped(job.simulation.report(dataset));
+                let report = grouped::report(job.simulation.report(dataset));
                 send(FromWorker::Done { id, report, cancelled: false, elapsed_ms: job.elapsed_ms });
             }
             Goal::Digest { token } => {
@@ -284,26 +283,6 @@ pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), S
         return refuse(format!("{groups} groups of nodes; the page runs up to {most}"));
     }
     Ok(())
-}
-
-/// The report as the page is told of it: of a network so large that it has no series, the groups, as if each were a node. Its digest stays that of
-/// the whole.
-fn grouped(mut report: Report) -> Box<Report> {
-    if report.inference_nodes.len() + report.evaluator_nodes.len() > SERIES_NODES {
-        let grouped = std::mem::take(&mut report.attacker_groups);
-        let roles = [
-            (Role::Inference, &mut report.inference_nodes, &mut report.inference_groups),
-            (Role::Evaluator, &mut report.evaluator_nodes, &mut report.evaluator_groups),
-        ];
-        for (role, nodes, groups) in roles {
-            if !groups.is_empty() {
-                *nodes = std::mem::take(groups);
-                report.attackers.retain(|attacker| attacker.role != role);
-                report.attackers.extend(grouped.iter().filter(|group| group.role == role).cloned());
-            }
-        }
-    }
-    Box::new(report)
 }
 
 /// Tells the page of the dataset, if it does not know of it as the last.

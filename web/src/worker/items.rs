@@ -7,6 +7,7 @@ use poq_core::sweep::{Axis, Grid};
 use poq_core::{Dataset, Scenario, Simulation};
 use serde_json::Value;
 
+use super::grouped;
 use super::host::{SLICE_MS, check_size, paced};
 use crate::protocol::{FromWorker, Item, Roster, Work};
 
@@ -112,7 +113,7 @@ impl Items {
             self.running = Some((item, simulation));
             return true;
         }
-        let brief = simulation.brief(dataset);
+        let brief = grouped::brief(simulation.brief(dataset));
         let roster = Roster::of(&brief);
         if roster != self.roster {
             // What is done belongs to the nodes before.
@@ -211,6 +212,22 @@ mod tests {
         let sent = run(items);
         let report = poq_core::simulate(&fixture::dataset(), &attacked, 42, 5000).expect("fits");
         // Two inference nodes, then near, far and odd.
+        assert_eq!(sent[0].1[0].gains, [(4, report.attackers[0].gain_mean)]);
+    }
+
+    #[test]
+    fn of_a_large_network_an_item_keeps_groups() {
+        let large = scenario(
+            r#"{"rounds": 400, "network": {"inference": [{"model": "quick", "count": 90}, {"model": "slow"}]},
+                "attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#,
+        );
+        let mut items = Items::new(3, Work { scenarios: vec![large.patch()], axes: Vec::new() });
+        items.add(&[0]);
+        let sent = run(items);
+        let report = poq_core::simulate(&fixture::dataset(), &large, 42, 400).expect("fits");
+        let nodes = report.inference_groups.iter().chain(&report.evaluator_nodes);
+        assert_eq!(sent[0].1[0].means, nodes.map(|node| node.reward_mean).collect::<Vec<_>>());
+        assert_eq!(sent[0].0.inference.len(), 2);
         assert_eq!(sent[0].1[0].gains, [(4, report.attackers[0].gain_mean)]);
     }
 

@@ -5,6 +5,7 @@
 
 pub mod datasets;
 mod fetching;
+pub mod grouped;
 pub mod host;
 mod items;
 pub mod port;
