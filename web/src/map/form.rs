@@ -186,7 +186,7 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
         return Err((
             Place::Whole,
             format!(
-                "{} cells of {} nodes are more than a page keeps; allowed: up to {} cells of such a network, `poq sweep` runs more",
+                "{} cells of {} nodes are more than a page takes on; allowed: up to {} cells of such a network, `poq sweep` runs more",
                 format::count(cells),
                 format::count(nodes),
                 format::count(allowed)
