@@ -7,8 +7,10 @@
 //! # What it does not do
 //! - No files, network or clock: callers bring bytes, and measure time themselves.
 //! - No panics on what a file or a prompt holds: each fault is a [`ModelError`] that names it.
-//! - No blocking reads: whatever comes back from a device is awaited, so that the same code runs in a browser.
-//! - No training, and no computing on quantised weights: blocks become f32 when they are loaded.
+//! - No blocking reads: whatever comes back from a device is awaited, so that the same code runs in a browser. Only
+//!   what lies in the CPU's own memory is read in place.
+//! - No training, and no computing in fewer bits than f32: blocks of quantised weights become f32 when they are loaded,
+//!   or, where [`WeightStorage::AsStored`] keeps them, as they are used.
 //! - No trust in a device: [`Decoder`] and [`BiEncoder`] check that results are finite, not that they are right;
 //!   whoever opens a GPU runs a known answer first.
 
@@ -18,9 +20,10 @@ mod error;
 mod gguf;
 mod linear;
 mod parallel;
+mod quantised;
 
 pub use burn::tensor::Device;
-pub use decoder::{Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step};
+pub use decoder::{Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step, WeightStorage};
 pub use encoder::{BiEncoder, Embedding, cosine};
 pub use error::{ModelError, Part};
 

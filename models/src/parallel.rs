@@ -31,6 +31,9 @@ pub(crate) fn in_pool<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn map<T: Sync, U: Send>(items: &[T], function: impl Fn(&T) -> U + Sync + Send) -> Vec<U> {
     use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+    if items.len() == 1 || rayon::current_num_threads() == 1 {
+        return items.iter().map(function).collect();
+    }
     items.par_iter().map(function).collect()
 }
 

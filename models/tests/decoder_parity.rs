@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use common::{Outcome, weights};
 use futures_lite::future::block_on;
-use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Prompt, cpu_device};
+use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Prompt, WeightStorage, cpu_device};
 use serde::Deserialize;
 
 /// Best minus second-best logit below which float noise may decide.
@@ -34,15 +34,25 @@ struct Case {
 
 #[test]
 fn tokens_are_those_of_the_reference() -> Outcome {
+    compare_with_reference(WeightStorage::F32, 1)
+}
+
+#[test]
+fn tokens_of_weights_as_stored_are_those_of_the_reference() -> Outcome {
+    compare_with_reference(WeightStorage::AsStored, 3)
+}
+
+/// Compares one of `every` so many cases.
+fn compare_with_reference(storage: WeightStorage, every: usize) -> Outcome {
     let reference: Reference = serde_json::from_str(include_str!("../reference/decoder.json"))?;
     let gguf = weights("smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1.gguf")?;
     let mut by_layers: BTreeMap<Option<usize>, Vec<(usize, &Case)>> = BTreeMap::new();
-    for (number, case) in reference.cases.iter().enumerate() {
+    for (number, case) in reference.cases.iter().enumerate().step_by(every) {
         by_layers.entry(case.layers).or_default().push((number, case));
     }
     let (mut steps, mut compared, mut texts, mut worst) = (0, 0, 0, 0.0_f32);
     for (layers, cases) in by_layers {
-        let decoder = Decoder::from_gguf(&gguf, &DecoderOptions { layers }, &cpu_device())?;
+        let decoder = Decoder::from_gguf(&gguf, &DecoderOptions { layers, weights: storage }, &cpu_device())?;
         assert_eq!(decoder.layers(), layers.unwrap_or(30));
         for (number, case) in cases {
             assert_eq!(decoder.encode(&case.prompt)?, case.prompt_ids, "prompt {number}: {:?}", case.prompt);
@@ -83,7 +93,7 @@ fn tokens_are_those_of_the_reference() -> Outcome {
         }
     }
     println!("{compared} of {steps} steps compared, {texts} texts equal, margins differ by {worst} at most");
-    assert!(steps >= 20 * 64, "the reference has only {steps} steps");
+    assert!(steps >= 20 * 64 / every, "the reference has only {steps} steps");
     assert!(compared as f64 >= MIN_COMPARED * steps as f64, "only {compared} of {steps} steps were compared");
     assert!(worst < 0.02, "the logits are off: margins differ by {worst}");
     Ok(())

@@ -7,12 +7,16 @@ use std::ops::ControlFlow;
 use common::{Outcome, fixture};
 use futures_lite::future::block_on;
 use poq_models::{
-    BiEncoder, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, ModelError, Prompt, cosine,
-    cpu_device,
+    BiEncoder, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, ModelError, Prompt,
+    WeightStorage, cosine, cpu_device,
 };
 
 fn decoder(layers: Option<usize>) -> Result<Decoder, Box<dyn std::error::Error>> {
-    Ok(Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &DecoderOptions { layers }, &cpu_device())?)
+    Ok(Decoder::from_gguf(
+        &fixture("tiny-llama.gguf")?,
+        &DecoderOptions { layers, ..DecoderOptions::default() },
+        &cpu_device(),
+    )?)
 }
 
 fn options(max_tokens: usize, temperature: f32, seed: u64) -> GenerateOptions {
@@ -84,6 +88,32 @@ fn fewer_layers_are_another_node_and_out_of_range_is_an_error() -> Outcome {
     for layers in [0, 3, usize::MAX] {
         let error = decoder(Some(layers)).err().ok_or("no error")?.to_string();
         assert!(error.contains("`layers`") && error.contains("1 to 2"), "{error}");
+    }
+    Ok(())
+}
+
+/// Seven storage types, prompts read at once and tokens one by one.
+#[test]
+fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
+    let full = decoder(None)?;
+    let options = DecoderOptions { layers: None, weights: WeightStorage::AsStored };
+    let stored = Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &options, &cpu_device())?;
+    assert_eq!((stored.layers(), stored.parameters()), (full.layers(), full.parameters()));
+    for letter in 'a'..='z' {
+        for prompt in [letter.to_string(), format!("the {letter} cat in a hat")] {
+            let mut margins = Vec::new();
+            let mut read = |decoder: &Decoder| {
+                block_on(decoder.generate(&Prompt::Text(prompt.clone()), &self::options(20, 0.0, 0), &mut |step| {
+                    margins.push(step.margin);
+                    ControlFlow::Continue(())
+                }))
+            };
+            let (expected, seen) = (read(&full)?, read(&stored)?);
+            assert_eq!(seen, expected, "{prompt:?}");
+            let (expected, seen) = margins.split_at(margins.len() / 2);
+            let differ = expected.iter().zip(seen).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(differ < 1e-3, "{prompt:?}: margins differ by {differ}");
+        }
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! One transformer block: attention with rotary positions and a key-value cache, then SwiGLU.
 
 use burn::tensor::activation::{silu, softmax};
-use burn::tensor::{Device, Tensor, TensorData, s};
+use burn::tensor::{Tensor, s};
 
 use super::cache::LayerCache;
 use super::config::DecoderConfig;
+use super::weights::Weights;
 use crate::error::ModelError;
-use crate::gguf::Gguf;
 use crate::linear::Linear;
 
 /// Root mean square normalisation over the last dimension.
@@ -17,14 +17,8 @@ pub(super) struct RmsNorm {
 }
 
 impl RmsNorm {
-    pub(super) fn read(
-        gguf: &Gguf<'_>,
-        name: &str,
-        config: &DecoderConfig,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let weight = TensorData::new(gguf.tensor(name, &[config.hidden])?, [1, config.hidden]);
-        Ok(Self { weight: Tensor::from_data(weight, device), epsilon: config.rms_epsilon })
+    pub(super) fn read(weights: &Weights<'_>, name: &str, config: &DecoderConfig) -> Result<Self, ModelError> {
+        Ok(Self { weight: weights.row(name, config.hidden)?, epsilon: config.rms_epsilon })
     }
 
     /// `[seq, hidden]` to the same.
@@ -61,30 +55,24 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn read(
-        gguf: &Gguf<'_>,
-        index: usize,
-        config: &DecoderConfig,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub(super) fn read(weights: &Weights<'_>, index: usize, config: &DecoderConfig) -> Result<Self, ModelError> {
         let &DecoderConfig { hidden, feed_forward, heads, kv_heads, head_dim, .. } = config;
         let name = |part: &str| format!("blk.{index}.{part}.weight");
-        let read = |part: &str, rows: usize, columns: usize| gguf.tensor(&name(part), &[rows, columns]);
-
-        // Rows of weights are outputs, so several products of one input are their rows one after another.
-        let mut query_key_value = read("attn_q", heads * head_dim, hidden)?;
-        query_key_value.extend(read("attn_k", kv_heads * head_dim, hidden)?);
-        query_key_value.extend(read("attn_v", kv_heads * head_dim, hidden)?);
-        let mut gate_up = read("ffn_gate", feed_forward, hidden)?;
-        gate_up.extend(read("ffn_up", feed_forward, hidden)?);
-
+        let norm = |part: &str| RmsNorm::read(weights, &name(part), config);
+        let linear = |parts: &[(&str, usize)], inputs: usize| {
+            let names: Vec<String> = parts.iter().map(|(part, _)| name(part)).collect();
+            let tensors: Vec<(&str, usize)> =
+                names.iter().zip(parts).map(|(name, (_, rows))| (name.as_str(), *rows)).collect();
+            weights.linear(&tensors, inputs)
+        };
+        let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
         Ok(Self {
-            attention_norm: RmsNorm::read(gguf, &name("attn_norm"), config, device)?,
-            query_key_value: Linear::new(query_key_value, (heads + 2 * kv_heads) * head_dim, hidden, device),
-            output: Linear::new(read("attn_output", hidden, heads * head_dim)?, hidden, heads * head_dim, device),
-            feed_forward_norm: RmsNorm::read(gguf, &name("ffn_norm"), config, device)?,
-            gate_up: Linear::new(gate_up, 2 * feed_forward, hidden, device),
-            down: Linear::new(read("ffn_down", hidden, feed_forward)?, hidden, feed_forward, device),
+            attention_norm: norm("attn_norm")?,
+            query_key_value: linear(&[("attn_q", queries), ("attn_k", keys), ("attn_v", keys)], hidden)?,
+            output: linear(&[("attn_output", hidden)], queries)?,
+            feed_forward_norm: norm("ffn_norm")?,
+            gate_up: linear(&[("ffn_gate", feed_forward), ("ffn_up", feed_forward)], hidden)?,
+            down: linear(&[("ffn_down", hidden)], feed_forward)?,
             heads,
             kv_heads,
             head_dim,

@@ -9,6 +9,7 @@ mod network;
 mod sampler;
 mod text;
 mod tokenizer;
+mod weights;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use generate::{Finish, Generation, Step};
 use network::Network;
 use text::TextStream;
 use tokenizer::DecoderTokenizer;
+use weights::Weights;
 
 use crate::error::{ModelError, Part};
 use crate::gguf::Gguf;
@@ -30,6 +32,19 @@ pub struct DecoderOptions {
     /// Run only this many of the first blocks, then the last normalisation and the head: a cheaper node of the same
     /// weights. None runs all.
     pub layers: Option<usize>,
+    /// How the weights are kept in memory.
+    pub weights: WeightStorage,
+}
+
+/// How a decoder's weights are kept in memory. Either way all sums are f32, and results differ by rounding alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WeightStorage {
+    /// As f32, whatever the file has: 4 bytes a weight, on any device.
+    #[default]
+    F32,
+    /// In blocks of the bits that the file has, on the CPU device only: for the storage types Q4_0 and Q4_1 3/4 byte a
+    /// weight, for Q8_0 9/8 byte, and these are made for speed; for other types what the file has.
+    AsStored,
 }
 
 /// What a decoder is asked to continue.
@@ -61,17 +76,18 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads a GGUF file and puts its weights, as f32, on `device`.
+    /// Reads a GGUF file and puts its weights on `device`; `bytes` are not needed afterwards.
     ///
     /// # Errors
     /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor
-    /// or field or has one that does not fit the rest; or `layers` out of range.
+    /// or field or has one that does not fit the rest; `layers` out of range, or `weights` that `device` cannot keep.
     pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
         let gguf = Gguf::parse(bytes)?;
         let config = DecoderConfig::read(&gguf, options)?;
         let tokenizer = DecoderTokenizer::read(&gguf)?;
         let template = gguf.optional_text("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
-        let network = Network::read(&gguf, config, tokenizer.len(), device)?;
+        let weights = Weights::new(&gguf, options.weights, device)?;
+        let network = Network::read(&weights, config, tokenizer.len())?;
         Ok(Self { tokenizer, template, network })
     }
 

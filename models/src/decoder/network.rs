@@ -1,10 +1,11 @@
 //! The decoder as a function from token ids to the scores of the next token.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::block::{Block, Positions, RmsNorm};
 use super::cache::LayerCache;
 use super::config::DecoderConfig;
+use super::weights::Weights;
 use crate::error::{ModelError, Part};
 use crate::gguf::Gguf;
 use crate::linear::Linear;
@@ -23,12 +24,12 @@ const INNER: [&str; 9] =
 const ROPE_FREQS: &str = "rope_freqs.weight";
 
 pub(super) struct Network {
-    /// `[vocabulary, hidden]`
-    embedding: Tensor<2>,
+    /// One row for each token of the vocabulary.
+    embedding: Linear,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    /// The embedding again where the file has no head of its own.
-    head: Linear,
+    /// None where the file has no head of its own: it is the embedding then.
+    head: Option<Linear>,
     /// `[head_dim, head_dim]`: takes each number to its partner in its pair, `(a, b)` to `(-b, a)`.
     rotate: Tensor<2>,
     /// Turn per position, for each pair.
@@ -52,33 +53,25 @@ impl Memory {
 }
 
 impl Network {
-    pub(super) fn read(
-        gguf: &Gguf<'_>,
-        config: DecoderConfig,
-        vocabulary: usize,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
+    pub(super) fn read(weights: &Weights<'_>, config: DecoderConfig, vocabulary: usize) -> Result<Self, ModelError> {
+        let &Weights { gguf, device, .. } = weights;
         check_names(gguf)?;
         let hidden = config.hidden;
-        let table = |name: &str| -> Result<Tensor<2>, ModelError> {
-            let values = gguf.tensor(name, &[vocabulary, hidden])?;
-            Ok(Tensor::from_data(TensorData::new(values, [vocabulary, hidden]), device))
-        };
+        let table = |name: &str| weights.linear(&[(name, vocabulary)], hidden);
         let embedding = table("token_embd.weight")?;
-        let tied = !gguf.has_tensor("output.weight");
-        let head = Linear::from_tensor(if tied { embedding.clone() } else { table("output.weight")? });
+        let head = gguf.has_tensor("output.weight").then(|| table("output.weight")).transpose()?;
         let mut blocks = Vec::new();
         for index in 0..config.layers {
-            blocks.push(Block::read(gguf, index, &config, device)?);
+            blocks.push(Block::read(weights, index, &config)?);
         }
         let qkv = (config.heads + 2 * config.kv_heads) * config.head_dim * hidden;
         let output = config.heads * config.head_dim * hidden;
         let block = qkv + output + 3 * config.feed_forward * hidden + 2 * hidden;
-        let outer = (2 - usize::from(tied)) * vocabulary * hidden + hidden;
+        let outer = (1 + usize::from(head.is_some())) * vocabulary * hidden + hidden;
         Ok(Self {
             embedding,
             blocks,
-            norm: RmsNorm::read(gguf, "output_norm.weight", &config, device)?,
+            norm: RmsNorm::read(weights, "output_norm.weight", &config)?,
             head,
             rotate: rotation(config.head_dim, device),
             frequencies: frequencies(gguf, &config)?,
@@ -127,14 +120,12 @@ impl Network {
         }
         let states = self.forward(last, memory);
         let [seq, _] = states.dims();
-        self.head.forward(self.norm.forward(states.narrow(0, seq - 1, 1)))
+        self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(states.narrow(0, seq - 1, 1)))
     }
 
     /// Token ids to `[seq, hidden]`, before the last normalisation.
     fn forward(&self, ids: &[u32], memory: &mut Memory) -> Tensor<2> {
-        let indices: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [ids.len()]), &self.device);
-        let mut x = self.embedding.clone().select(0, indices);
+        let mut x = self.embedding.select(ids, &self.device);
         let positions = self.positions(memory.length, ids.len());
         for (block, cache) in self.blocks.iter().zip(&mut memory.layers) {
             x = block.forward(x, &positions, &self.rotate, cache);

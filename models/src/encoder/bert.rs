@@ -106,7 +106,7 @@ impl Layer {
         };
         let bias = |part: &str, rows: usize| weights.tensor(&format!("{}.bias", name(part)), &[rows]);
         let linear = |part: &str, rows: usize, columns: usize| -> Result<Linear, ModelError> {
-            Ok(Linear::new(matrix(part, rows, columns)?, rows, columns, device).with_bias(bias(part, rows)?))
+            Ok(Linear::new(matrix(part, rows, columns)?, rows, columns, device).with_bias(bias(part, rows)?, device))
         };
         let (mut rows, mut biases) = (Vec::new(), Vec::new());
         for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
@@ -114,7 +114,7 @@ impl Layer {
             biases.extend(bias(part, hidden)?);
         }
         Ok(Self {
-            query_key_value: Linear::new(rows, 3 * hidden, hidden, device).with_bias(biases),
+            query_key_value: Linear::new(rows, 3 * hidden, hidden, device).with_bias(biases, device),
             attention_output: linear("attention.output.dense", hidden, hidden)?,
             attention_norm: LayerNorm::read(weights, &name("attention.output.LayerNorm"), config, device)?,
             intermediate: linear("intermediate.dense", intermediate, hidden)?,

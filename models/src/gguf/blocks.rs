@@ -9,7 +9,7 @@
 use half::{bf16, f16};
 
 /// One storage type.
-pub(super) struct BlockType {
+pub(crate) struct BlockType {
     /// Its number in the file.
     pub number: u32,
     pub name: &'static str,
@@ -40,10 +40,15 @@ impl BlockType {
     /// Whole blocks to f32.
     pub(super) fn unpack(&self, raw: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; raw.len() / self.bytes * self.elements];
+        self.unpack_into(raw, &mut values);
+        values
+    }
+
+    /// Whole blocks to as many f32 as they hold.
+    pub(crate) fn unpack_into(&self, raw: &[u8], values: &mut [f32]) {
         for (block, values) in raw.chunks_exact(self.bytes).zip(values.chunks_exact_mut(self.elements)) {
             (self.unpack)(block, values);
         }
-        values
     }
 }
 

@@ -14,7 +14,9 @@ mod value;
 
 use std::collections::BTreeMap;
 
+pub(crate) use blocks::BlockType;
 use cursor::Cursor;
+pub(crate) use tensor::Stored;
 use tensor::TensorInfo;
 pub(crate) use value::Value;
 
@@ -160,6 +162,12 @@ impl<'a> Gguf<'a> {
 
     /// A tensor as f32, which must have the `expected` shape (outermost dimension first).
     pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let Stored { kind, bytes } = self.stored(name, expected)?;
+        Ok(kind.unpack(bytes))
+    }
+
+    /// A tensor as the file has it, which must have the `expected` shape (outermost dimension first).
+    pub(crate) fn stored(&self, name: &str, expected: &[usize]) -> Result<Stored<'a>, ModelError> {
         let info = self.info(name)?;
         if info.shape != expected {
             return Err(ModelError::TensorShape {
@@ -169,7 +177,7 @@ impl<'a> Gguf<'a> {
                 expected: expected.to_vec(),
             });
         }
-        info.dequantise(name, self.data)
+        info.stored(name, self.data)
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo, ModelError> {

@@ -1,4 +1,4 @@
-//! The tensor directory, and dequantisation to f32.
+//! The tensor directory.
 
 use super::blocks::{BlockType, TYPES};
 use super::cursor::Cursor;
@@ -6,6 +6,13 @@ use crate::error::{ModelError, Part, shorten};
 
 /// ggml's own limit.
 const MAX_DIMENSIONS: u32 = 4;
+
+/// A tensor as the file has it.
+pub(crate) struct Stored<'a> {
+    pub(crate) kind: &'static BlockType,
+    /// Whole blocks, row by row.
+    pub(crate) bytes: &'a [u8],
+}
 
 /// One entry of the directory.
 pub(super) struct TensorInfo {
@@ -73,7 +80,8 @@ impl TensorInfo {
         })
     }
 
-    pub(super) fn dequantise(&self, name: &str, data: &[u8]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.kind.unpack(self.bytes(name, data)?))
+    /// The tensor's blocks within the data part of the file.
+    pub(super) fn stored<'a>(&self, name: &str, data: &'a [u8]) -> Result<Stored<'a>, ModelError> {
+        Ok(Stored { kind: self.kind, bytes: self.bytes(name, data)? })
     }
 }

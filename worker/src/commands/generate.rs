@@ -56,7 +56,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     check_options(arguments)?;
     let bytes = models::decoder_bytes(&arguments.model)?;
-    let decoder = Decoder::from_gguf(&bytes, &DecoderOptions { layers: arguments.layers }, &cpu_device())?;
+    let decoder = Decoder::from_gguf(
+        &bytes,
+        &DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() },
+        &cpu_device(),
+    )?;
     drop(bytes);
     jsonl::map_rows(|row, Row { prompt, messages }| {
         let prompt = match (prompt, messages) {

@@ -40,7 +40,11 @@ impl<'a> Node<'a> {
             return Ok(Self::Extractive(plan));
         };
         let bytes = models::decoder_bytes(model)?;
-        let decoder = Decoder::from_gguf(&bytes, &DecoderOptions { layers: *layers }, &cpu_device())?;
+        let decoder = Decoder::from_gguf(
+            &bytes,
+            &DecoderOptions { layers: *layers, ..DecoderOptions::default() },
+            &cpu_device(),
+        )?;
         let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
         block_on(decoder.generate(&Prompt::Text("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))?;
         Ok(Self::Decoder { decoder: Box::new(decoder), plan, temperature: *temperature, seed: *seed })

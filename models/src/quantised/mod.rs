@@ -1,0 +1,214 @@
+//! Matrices that stay in their file's blocks of few bits, multiplied on the CPU without becoming f32 as a whole.
+//!
+//! Weights become f32 as they are used, inputs are never rounded, sums are f32: results are those of f32 weights, up
+//! to the order of the sums.
+
+mod packed;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use packed::{Bytes, Input, Nibbles, dot};
+
+use crate::gguf::{BlockType, Stored};
+use crate::parallel;
+
+/// Numbers that a panel holds at most, unless one row has more: as f32 they stay in a core's own cache.
+const PANEL: usize = 1 << 17;
+
+/// `[outputs, inputs]`, in blocks, in the host's memory.
+pub(crate) struct BlockMatrix {
+    panels: Vec<Panel>,
+    outputs: usize,
+    inputs: usize,
+}
+
+/// Some rows of a matrix, of one storage type: what a thread multiplies, or unpacks, at a time.
+struct Panel {
+    weights: Blocks,
+    /// The number of its first row in the matrix.
+    first: usize,
+    rows: usize,
+    inputs: usize,
+}
+
+/// Whole rows of blocks. The simple types are packed for speed; the others are unpacked row by row as they are used.
+enum Blocks {
+    /// Q4_0 and Q4_1.
+    Nibbles(Nibbles),
+    /// Q8_0.
+    Bytes(Bytes),
+    /// Any other type, as the file has it.
+    Raw { kind: &'static BlockType, bytes: Vec<u8> },
+}
+
+impl BlockMatrix {
+    /// The rows of tensors one after another, each tensor with rows of `inputs` numbers, in whole blocks.
+    pub(crate) fn new(tensors: &[Stored<'_>], inputs: usize) -> Self {
+        let (mut panels, mut outputs) = (Vec::new(), 0);
+        for Stored { kind, bytes } in tensors {
+            let row = inputs / kind.elements * kind.bytes;
+            for bytes in bytes.chunks(row * (PANEL / inputs).max(1)) {
+                let rows = bytes.len() / row;
+                panels.push(Panel { weights: Blocks::new(kind, bytes), first: outputs, rows, inputs });
+                outputs += rows;
+            }
+        }
+        Self { panels, outputs, inputs }
+    }
+
+    /// `x W^T`: `[rows, inputs]` on the CPU device to `[rows, outputs]` there.
+    pub(crate) fn product(&self, x: Tensor<2>) -> Tensor<2> {
+        let device = x.device();
+        let [rows, _] = x.dims();
+        if rows > 1 {
+            // Each weight serves many rows: unpacked once, it is burn's product that counts.
+            let product = |panel: &Panel| x.clone().matmul(panel.to_tensor(&device).transpose());
+            return Tensor::cat(parallel::map(&self.panels, product), 1);
+        }
+        // This device's reads are ready at once, so that they need not be awaited even in a page.
+        let x = x.into_data().try_into_vec().expect("the CPU device computes in f32");
+        let x = Input::new(x);
+        let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
+        Tensor::from_data(TensorData::new(y, [1, self.outputs]), &device)
+    }
+
+    /// Rows by their numbers, each below `outputs`, as `[numbers, inputs]`.
+    pub(crate) fn select(&self, numbers: &[u32], device: &Device) -> Tensor<2> {
+        let mut values = vec![0.0; numbers.len() * self.inputs];
+        for (number, values) in numbers.iter().zip(values.chunks_exact_mut(self.inputs)) {
+            let number = *number as usize;
+            let panel = &self.panels[self.panels.partition_point(|panel| panel.first <= number) - 1];
+            panel.unpack(number - panel.first, values);
+        }
+        Tensor::from_data(TensorData::new(values, [numbers.len(), self.inputs]), device)
+    }
+}
+
+impl Panel {
+    /// One number for each row.
+    fn product(&self, x: &Input) -> Vec<f32> {
+        match &self.weights {
+            Blocks::Nibbles(weights) => weights.product(x),
+            Blocks::Bytes(weights) => weights.product(x),
+            Blocks::Raw { kind, bytes } => {
+                let mut values = vec![0.0; self.inputs];
+                let row = |bytes| {
+                    kind.unpack_into(bytes, &mut values);
+                    dot(&values, x.values())
+                };
+                bytes.chunks_exact(bytes.len() / self.rows).map(row).collect()
+            }
+        }
+    }
+
+    /// `[rows, inputs]`
+    fn to_tensor(&self, device: &Device) -> Tensor<2> {
+        let mut values = vec![0.0; self.rows * self.inputs];
+        for (row, values) in values.chunks_exact_mut(self.inputs).enumerate() {
+            self.unpack(row, values);
+        }
+        Tensor::from_data(TensorData::new(values, [self.rows, self.inputs]), device)
+    }
+
+    /// Fills `inputs` numbers: those of `BlockType::unpack`.
+    fn unpack(&self, row: usize, values: &mut [f32]) {
+        match &self.weights {
+            Blocks::Nibbles(weights) => weights.unpack(row, values),
+            Blocks::Bytes(weights) => weights.unpack(row, values),
+            Blocks::Raw { kind, bytes } => {
+                let length = bytes.len() / self.rows;
+                kind.unpack_into(&bytes[row * length..][..length], values);
+            }
+        }
+    }
+}
+
+impl Blocks {
+    fn new(kind: &'static BlockType, bytes: &[u8]) -> Self {
+        let blocks = bytes.chunks_exact(kind.bytes);
+        match kind.name {
+            "Q4_0" => Self::Nibbles(Nibbles::from_q4_0(blocks)),
+            "Q4_1" => Self::Nibbles(Nibbles::from_q4_1(blocks)),
+            "Q8_0" => Self::Bytes(Bytes::from_q8_0(blocks)),
+            _ => Self::Raw { kind, bytes: bytes.to_vec() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu_device;
+    use crate::gguf::Gguf;
+    use crate::linear::Linear;
+
+    const KINDS: [&str; 11] = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"];
+    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/blocks.gguf");
+    const INPUTS: usize = 256;
+
+    fn values(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().expect("f32")
+    }
+
+    /// Numbers from -1 to 1 without a pattern that would hide an exchange of places.
+    fn input(rows: usize) -> Tensor<2> {
+        let values: Vec<f32> = (0..rows * INPUTS).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
+        Tensor::from_data(TensorData::new(values, [rows, INPUTS]), &cpu_device())
+    }
+
+    #[test]
+    fn rows_are_unpacked_to_the_numbers_of_the_python_package() -> Result<(), crate::ModelError> {
+        let gguf = Gguf::parse(FIXTURE)?;
+        for kind in KINDS {
+            let matrix = BlockMatrix::new(&[gguf.stored(kind, &[2, INPUTS])?], INPUTS);
+            let expected = gguf.tensor(&format!("{kind}.expected"), &[2, INPUTS])?;
+            let (first, second) = expected.split_at(INPUTS);
+            let seen = values(matrix.select(&[1, 0, 1], &cpu_device()));
+            assert_eq!(seen, [second, first, second].concat(), "{kind}");
+        }
+        Ok(())
+    }
+
+    /// Each type alone, and all in one matrix of several panels, against sums in f64.
+    #[test]
+    fn products_are_those_of_unpacked_weights() -> Result<(), crate::ModelError> {
+        let gguf = Gguf::parse(FIXTURE)?;
+        let mut cases: Vec<Vec<&str>> = KINDS.iter().map(|kind| vec![*kind]).collect();
+        cases.push(KINDS.iter().cycle().take(200).copied().collect());
+        for kinds in cases {
+            let (mut stored, mut weights) = (Vec::new(), Vec::new());
+            for kind in &kinds {
+                stored.push(gguf.stored(kind, &[2, INPUTS])?);
+                weights.extend(gguf.tensor(kind, &[2, INPUTS])?);
+            }
+            // One row of the last tensor: an odd number of outputs.
+            if let Some(last) = stored.last_mut() {
+                last.bytes = &last.bytes[..last.bytes.len() / 2];
+            }
+            let outputs = 2 * kinds.len() - 1;
+            let bias: Vec<f32> = (0..outputs).map(|output| output as f32 * 0.1 - 3.0).collect();
+            let linear = || Linear::from_blocks(BlockMatrix::new(&stored, INPUTS));
+            let biased = linear().with_bias(bias.clone(), &cpu_device());
+            for (linear, bias) in [(linear(), vec![0.0; outputs]), (biased, bias)] {
+                for rows in [1, 2, 7] {
+                    let y = linear.forward(input(rows));
+                    assert_eq!(y.dims(), [rows, outputs]);
+                    for (index, seen) in values(y).into_iter().enumerate() {
+                        let (row, output) = (index / outputs, index % outputs);
+                        let x = values(input(rows));
+                        let products = || {
+                            let x = x[row * INPUTS..].iter().map(|x| f64::from(*x));
+                            weights[output * INPUTS..][..INPUTS].iter().zip(x).map(|(weight, x)| f64::from(*weight) * x)
+                        };
+                        let expected = products().sum::<f64>() + f64::from(bias[output]);
+                        // What rounding a sum of this size may cost, whatever cancels in it.
+                        let bound = 1e-6 * products().map(f64::abs).sum::<f64>();
+                        let kind = kinds[output / 2];
+                        assert!((f64::from(seen) - expected).abs() < bound, "{kind}: {seen} for {expected}");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

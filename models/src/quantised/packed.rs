@@ -1,0 +1,219 @@
+//! Blocks of four and of eight bits, packed so that plain loops over four lanes multiply them.
+//!
+//! Four words side by side hold four numbers that follow each other at each bit position: a mask and a conversion give
+//! four weights, lane by lane, without shuffles and mostly without shifts. A number is used where its bits stand in the
+//! word, that is, times a power of two, which the other factor makes up for without rounding.
+//!
+//! The compiler makes vector instructions of these loops (SSE2, NEON, wasm's simd128) at `opt-level` 3. At 2 and below
+//! they take five times as long and more.
+
+use half::f16;
+
+/// Numbers in a block.
+const BLOCK: usize = 32;
+
+/// Numbers that are computed together.
+const LANES: usize = 4;
+
+/// Numbers that follow each other.
+type Lanes = [f32; LANES];
+
+/// The inputs that a block is multiplied with.
+type InputBlock = [Lanes; BLOCK / LANES];
+
+/// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
+const NIBBLES: [u32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
+
+/// What the inputs of [`NIBBLES`] are multiplied with in turn.
+const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
+
+/// Eight-bit numbers are used here, so that their sign is the word's.
+const TOP_BYTE: u32 = 0xFF00_0000;
+
+/// What the scales of numbers at [`TOP_BYTE`] are multiplied with.
+const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
+
+/// One row of inputs, with what all rows of weights need of it.
+pub(super) struct Input {
+    values: Vec<f32>,
+    /// The same in [`NIBBLE_UNITS`].
+    scaled: Vec<f32>,
+    /// The sum of each block.
+    sums: Vec<f32>,
+}
+
+impl Input {
+    pub(super) fn new(values: Vec<f32>) -> Self {
+        let mut scaled = values.clone();
+        for (lanes, unit) in scaled.as_chunks_mut::<LANES>().0.iter_mut().zip(NIBBLE_UNITS.into_iter().cycle()) {
+            *lanes = lanes.map(|value| value * unit);
+        }
+        let sums = values.as_chunks::<BLOCK>().0.iter().map(|block| dot(block, &[1.0; BLOCK])).collect();
+        Self { values, scaled, sums }
+    }
+
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+/// Rows of blocks of unsigned four-bit numbers: a weight is `number * scale + minimum`.
+pub(super) struct Nibbles {
+    /// Number `4 k + lane` of a block is nibble `k` of word `lane`.
+    words: Vec<[u32; LANES]>,
+    scales: Vec<f32>,
+    minimums: Vec<f32>,
+}
+
+impl Nibbles {
+    pub(super) fn from_q4_0<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let scales: Vec<f32> = blocks.clone().map(|block| half_at(block, 0)).collect();
+        let minimums = scales.iter().map(|scale| -8.0 * scale).collect();
+        Self { words: blocks.map(|block| nibble_words(&block[2..])).collect(), scales, minimums }
+    }
+
+    pub(super) fn from_q4_1<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        Self {
+            scales: blocks.clone().map(|block| half_at(block, 0)).collect(),
+            minimums: blocks.clone().map(|block| half_at(block, 2)).collect(),
+            words: blocks.map(|block| nibble_words(&block[4..])).collect(),
+        }
+    }
+
+    /// One number for each row: minimums meet the sums of the inputs, so that only `number * input` is summed within a
+    /// block.
+    pub(super) fn product(&self, x: &Input) -> Vec<f32> {
+        let blocks = x.sums.len();
+        let x_blocks = input_blocks(&x.scaled);
+        let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
+        let rows = rows.zip(self.minimums.chunks_exact(blocks));
+        let row = |((words, scales), minimums)| dot_nibbles(words, scales, x_blocks) + dot(minimums, &x.sums);
+        rows.map(row).collect()
+    }
+
+    /// The numbers of a row.
+    pub(super) fn unpack(&self, row: usize, values: &mut [f32]) {
+        let (blocks, _) = values.as_chunks_mut::<BLOCK>();
+        let at = row * blocks.len();
+        let weights = self.words[at..].iter().zip(&self.scales[at..]).zip(&self.minimums[at..]);
+        for (block, ((words, scale), minimum)) in blocks.iter_mut().zip(weights) {
+            for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                *values = words.map(|word| (word >> (4 * k) & 15) as i32 as f32 * scale + minimum);
+            }
+        }
+    }
+}
+
+/// Rows of blocks of signed eight-bit numbers: a weight is `number * scale`.
+pub(super) struct Bytes {
+    /// Number `16 half + 4 k + lane` of a block is byte `k` of word `lane` of that half.
+    words: Vec<[[u32; LANES]; 2]>,
+    /// In [`TOP_BYTE_UNIT`].
+    scales: Vec<f32>,
+}
+
+impl Bytes {
+    pub(super) fn from_q8_0<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        Self {
+            scales: blocks.clone().map(|block| half_at(block, 0) * TOP_BYTE_UNIT).collect(),
+            words: blocks.map(|block| [byte_words(&block[2..18]), byte_words(&block[18..])]).collect(),
+        }
+    }
+
+    /// One number for each row.
+    pub(super) fn product(&self, x: &Input) -> Vec<f32> {
+        let blocks = x.sums.len();
+        let x_blocks = input_blocks(&x.values);
+        let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
+        rows.map(|(words, scales)| dot_bytes(words, scales, x_blocks)).collect()
+    }
+
+    /// The numbers of a row.
+    pub(super) fn unpack(&self, row: usize, values: &mut [f32]) {
+        let (blocks, _) = values.as_chunks_mut::<BLOCK>();
+        let at = row * blocks.len();
+        let weights = self.words[at..].iter().zip(&self.scales[at..]);
+        for (block, (words, scale)) in blocks.iter_mut().zip(weights) {
+            for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                *values = words[k / 4].map(|word| top_byte(word, k % 4) * scale);
+            }
+        }
+    }
+}
+
+fn input_blocks(values: &[f32]) -> &[InputBlock] {
+    values.as_chunks().0.as_chunks().0
+}
+
+fn half_at(block: &[u8], at: usize) -> f32 {
+    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+/// In a file, the low four bits of 16 bytes are the first half of a block, the high four the second.
+fn nibble_words(bytes: &[u8]) -> [u32; LANES] {
+    std::array::from_fn(|lane| {
+        let nibble = |k: usize| u32::from(bytes[(4 * k + lane) % 16] >> (k / 4 * 4) & 15) << (4 * k);
+        (0..8).map(nibble).sum()
+    })
+}
+
+fn byte_words(bytes: &[u8]) -> [u32; LANES] {
+    std::array::from_fn(|lane| u32::from_le_bytes(std::array::from_fn(|k| bytes[4 * k + lane])))
+}
+
+/// Byte `k` of a word, as the signed number that it is at the top of the word.
+fn top_byte(word: u32, k: usize) -> f32 {
+    (word << (24 - 8 * k) & TOP_BYTE) as i32 as f32
+}
+
+fn dot_nibbles(words: &[[u32; LANES]], scales: &[f32], x: &[InputBlock]) -> f32 {
+    let mut sum = [0.0; LANES];
+    for ((words, scale), x) in words.iter().zip(scales).zip(x) {
+        let high = words.map(|word| word >> 16);
+        let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+        for (k, nibble) in NIBBLES.into_iter().enumerate() {
+            add_product(&mut first, &words.map(|word| (word & nibble) as i32 as f32), &x[k]);
+            add_product(&mut second, &high.map(|word| (word & nibble) as i32 as f32), &x[k + 4]);
+        }
+        add_scaled(&mut sum, first, second, *scale);
+    }
+    sum.iter().sum()
+}
+
+fn dot_bytes(words: &[[[u32; LANES]; 2]], scales: &[f32], x: &[InputBlock]) -> f32 {
+    let mut sum = [0.0; LANES];
+    for (([low, high], scale), x) in words.iter().zip(scales).zip(x) {
+        let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+        for k in 0..4 {
+            add_product(&mut first, &low.map(|word| top_byte(word, k)), &x[k]);
+            add_product(&mut second, &high.map(|word| top_byte(word, k)), &x[k + 4]);
+        }
+        add_scaled(&mut sum, first, second, *scale);
+    }
+    sum.iter().sum()
+}
+
+/// The sum of products of two rows of one length.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks(), b.as_chunks());
+    let mut sum = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        add_product(&mut sum, a, b);
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
+    sum.into_iter().chain(rest).sum()
+}
+
+#[inline(always)]
+fn add_product(sum: &mut Lanes, a: &Lanes, b: &Lanes) {
+    for lane in 0..LANES {
+        sum[lane] += a[lane] * b[lane];
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sum: &mut Lanes, first: Lanes, second: Lanes, scale: f32) {
+    for lane in 0..LANES {
+        sum[lane] += (first[lane] + second[lane]) * scale;
+    }
+}
