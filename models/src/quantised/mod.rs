@@ -169,7 +169,24 @@ mod tests {
         Ok(())
     }
 
-    /// Each type alone, and all in one matrix of several panels, against sums in f64.
+    #[test]
+    fn a_tensor_of_several_panels_is_its_rows_in_order() -> Result<(), crate::ModelError> {
+        let gguf = Gguf::parse(FIXTURE)?;
+        let tensor = gguf.stored("Q4_1", &[2, INPUTS])?;
+        // Rows 0 and 1 again and again, as many as fill a panel and begin another.
+        let pairs = PANEL / INPUTS / 2 + 1;
+        let bytes = tensor.bytes.repeat(pairs);
+        let matrix = BlockMatrix::new(&[Stored { kind: tensor.kind, bytes: &bytes }], INPUTS);
+        assert_eq!((matrix.panels.len(), matrix.outputs), (2, 2 * pairs));
+        let pair = BlockMatrix::new(&[tensor], INPUTS);
+        assert_eq!(values(matrix.product(input(1))), values(pair.product(input(1))).repeat(pairs));
+        let last = 2 * pairs as u32 - 1;
+        let seen = values(matrix.select(&[0, last - 2, last - 1, last], &cpu_device()));
+        assert_eq!(seen, values(pair.select(&[0, 1, 0, 1], &cpu_device())));
+        Ok(())
+    }
+
+    /// Each type alone, and all in one matrix, against sums in f64.
     #[test]
     fn products_are_those_of_unpacked_weights() -> Result<(), crate::ModelError> {
         let gguf = Gguf::parse(FIXTURE)?;

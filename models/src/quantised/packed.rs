@@ -217,3 +217,17 @@ fn add_scaled(sum: &mut Lanes, first: Lanes, second: Lanes, scale: f32) {
         sum[lane] += (first[lane] + second[lane]) * scale;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::dot;
+
+    #[test]
+    fn rows_of_any_length_are_multiplied_to_their_end() {
+        let numbers: Vec<f32> = (1..=11).map(|number| number as f32).collect();
+        for length in 0..=11_usize {
+            let expected: f32 = (1..=length).map(|number| (number * number) as f32).sum();
+            assert_eq!(dot(&numbers[..length], &numbers[..length]), expected);
+        }
+    }
+}
