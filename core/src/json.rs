@@ -6,7 +6,7 @@ use serde_json::error::Category;
 /// What is wrong with a JSON text.
 #[derive(Debug, thiserror::Error)]
 #[error("field `{path}`: {message}{}", place.map(|[line, column]| format!(" at line {line} column {column}")).unwrap_or_default())]
-pub(crate) struct Fault {
+pub struct Fault {
     /// Path of the value, such as `evaluators[1].id`; `.` for the whole.
     pub path: String,
     /// What was seen, and what is allowed.
@@ -19,7 +19,10 @@ pub(crate) struct Fault {
 ///
 /// serde_json tells the place of a fault as line and column. `serde_path_to_error` tells its path, at the price of a second
 /// copy of the code that reads each type, which was a tenth of what a page loads; so the path is looked up in the text.
-pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
+///
+/// # Errors
+/// A text that is no JSON, or no such value; with its path.
+pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(json).map_err(|error| {
         // Lines are counted from 1.
         let before = json.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));

@@ -17,7 +17,7 @@ pub mod consensus;
 pub mod cost;
 pub mod dataset;
 mod fields;
-mod json;
+pub mod json;
 pub mod limits;
 pub mod link;
 pub mod network;
@@ -35,6 +35,7 @@ pub mod simulation;
 pub mod stats;
 pub mod sweep;
 pub mod text;
+pub mod weights;
 pub mod without;
 
 pub use dataset::Dataset;

@@ -34,6 +34,8 @@ pub enum Place {
     Results,
     /// Many scenarios side by side.
     Explore,
+    /// Models on the reader's own device.
+    Score,
     /// The papers' figures and claims.
     Reproduce,
 }

@@ -44,6 +44,17 @@ pub struct Task {
     pub context: Option<String>,
 }
 
+impl Task {
+    /// The prompt, and on the next line its context where it has one: what an evaluator of answers against prompts reads.
+    #[must_use]
+    pub fn prompt_with_context(&self) -> String {
+        match &self.context {
+            Some(context) => format!("{}\n{context}", self.prompt),
+            None => self.prompt.clone(),
+        }
+    }
+}
+
 /// A row of `outputs.jsonl`: what one inference node answered to one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
