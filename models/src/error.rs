@@ -14,6 +14,8 @@ pub enum Part {
     TokenizerJson,
     /// `model.safetensors` of an encoder.
     Safetensors,
+    /// The known answers that are compiled in.
+    KnownAnswer,
 }
 
 impl fmt::Display for Part {
@@ -23,6 +25,7 @@ impl fmt::Display for Part {
             Self::ConfigJson => "config.json",
             Self::TokenizerJson => "tokenizer.json",
             Self::Safetensors => "the safetensors file",
+            Self::KnownAnswer => "the list of known answers",
         })
     }
 }
@@ -108,6 +111,14 @@ pub enum ModelError {
     /// The model computed a number that is not finite: damaged weights, or a device that computes wrongly.
     #[error("the model's output holds a number that is not finite ({0}): damaged weights, or a faulty device")]
     NotFinite(&'static str),
+    /// The device computed something else than the known answer: it is not to be trusted.
+    #[error("the device computed {seen} for the known answer; expected: {expected}")]
+    WrongAnswer {
+        /// What it computed.
+        seen: String,
+        /// What is right.
+        expected: String,
+    },
     /// The device failed to compute or to hand its result back.
     #[error("device: {0}")]
     Device(String),

@@ -12,20 +12,27 @@
 //! - No training, and no computing in fewer bits than f32: blocks of quantised weights become f32 when they are loaded,
 //!   or, where [`WeightStorage::AsStored`] keeps them, as they are used.
 //! - No trust in a device: [`Decoder`] and [`BiEncoder`] check that results are finite, not that they are right;
-//!   whoever opens a GPU runs a known answer first.
+//!   whoever opens a GPU lets it compute a known answer first (`check_known_answer` of both).
 
 mod decoder;
 mod encoder;
 mod error;
 mod gguf;
+#[cfg(feature = "webgpu")]
+mod gpu;
+mod known_answer;
 mod linear;
 mod parallel;
 mod quantised;
 
 pub use burn::tensor::Device;
-pub use decoder::{Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step, WeightStorage};
-pub use encoder::{BiEncoder, Embedding, cosine};
+pub use decoder::{
+    Continuation, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step, WeightStorage,
+};
+pub use encoder::{BiEncoder, Embedding, Similarity, cosine};
 pub use error::{ModelError, Part};
+#[cfg(feature = "webgpu")]
+pub use gpu::Gpu;
 
 /// The CPU, natively and in a page.
 pub fn cpu_device() -> Device {

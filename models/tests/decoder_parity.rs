@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use common::{Outcome, weights};
 use futures_lite::future::block_on;
-use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Prompt, WeightStorage, cpu_device};
+use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, ModelError, Prompt, WeightStorage, cpu_device};
 use serde::Deserialize;
 
 /// Best minus second-best logit below which float noise may decide.
@@ -54,6 +54,12 @@ fn compare_with_reference(storage: WeightStorage, every: usize) -> Outcome {
     for (layers, cases) in by_layers {
         let decoder = Decoder::from_gguf(&gguf, &DecoderOptions { layers, weights: storage }, &cpu_device())?;
         assert_eq!(decoder.layers(), layers.unwrap_or(30));
+        let known_answer = block_on(decoder.check_known_answer());
+        match layers {
+            None => assert_eq!(known_answer?, 1.0),
+            // Another network than the known one, as a device that computes wrongly is.
+            Some(_) => assert!(matches!(known_answer, Err(ModelError::WrongAnswer { .. })), "{known_answer:?}"),
+        }
         for (number, case) in cases {
             assert_eq!(decoder.encode(&case.prompt)?, case.prompt_ids, "prompt {number}: {:?}", case.prompt);
             let options = GenerateOptions { max_tokens: 64, temperature: 0.0, seed: 0 };

@@ -43,6 +43,7 @@ fn embeddings_are_those_of_the_reference() -> Outcome {
         let differences = embedding.vector.iter().zip(&case.vector).map(|(a, b)| (a - b).abs());
         largest = differences.fold(largest, f32::max);
     }
+    assert!(block_on(encoder.check_known_answer())? > 0.9999);
     println!("lowest cosine {lowest}, largest difference of a number {largest}");
     Ok(())
 }

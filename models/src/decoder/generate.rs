@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::network::Memory;
 use super::sampler::Sampler;
 use super::text::TextStream;
 use super::{Decoder, GenerateOptions, Prompt};
@@ -25,7 +26,7 @@ pub enum Finish {
     EndOfText,
     /// `max_tokens` were generated.
     MaxTokens,
-    /// The caller's `on_token` asked to stop.
+    /// The caller asked to stop.
     Stopped,
     /// Prompt and answer fill the model's context.
     ContextFull,
@@ -48,25 +49,80 @@ pub struct Generation {
     pub finish: Finish,
 }
 
+/// A text as it grows: one token at a time, so that whoever asks may do other things between two of them.
+pub struct Continuation<'a> {
+    decoder: &'a Decoder,
+    sampler: Sampler,
+    memory: Memory,
+    stream: TextStream,
+    /// Tokens to read before the next can be chosen: the prompt at first, then the last one chosen.
+    unread: Vec<u32>,
+    max_tokens: usize,
+    generation: Generation,
+    /// Whether `generation.finish` is decided.
+    is_finished: bool,
+}
+
+impl Continuation<'_> {
+    /// The next token; none once the text has ended.
+    ///
+    /// # Errors
+    /// Weights that give no finite numbers, or a device that fails.
+    pub async fn step(&mut self) -> Result<Option<Step>, ModelError> {
+        if self.is_finished {
+            return Ok(None);
+        }
+        let tokenizer = &self.decoder.tokenizer;
+        let scores = self.decoder.network.next_scores(&self.unread, &mut self.memory).await?;
+        let choice = self.sampler.choose(&scores);
+        if tokenizer.is_end(choice.token) {
+            self.finish(Finish::EndOfText);
+            return Ok(None);
+        }
+        let text = self.stream.push(choice.token, tokenizer)?;
+        self.unread = vec![choice.token];
+        self.generation.token_ids.push(choice.token);
+        self.generation.text.push_str(&text);
+        if self.generation.token_ids.len() == self.max_tokens {
+            self.finish(Finish::MaxTokens);
+        } else if self.memory.len() == self.decoder.context_length() {
+            self.finish(Finish::ContextFull);
+        }
+        Ok(Some(Step { token: choice.token, text, margin: choice.margin }))
+    }
+
+    fn finish(&mut self, finish: Finish) {
+        self.generation.finish = finish;
+        self.is_finished = true;
+    }
+
+    /// Ends the text where it stands.
+    pub fn stop(mut self) -> Generation {
+        self.finish(Finish::Stopped);
+        self.end()
+    }
+
+    /// The text so far; [`Finish::Stopped`] if it has not ended.
+    pub fn end(mut self) -> Generation {
+        self.generation.text.push_str(&self.stream.finish());
+        self.generation.tokens_out = self.generation.token_ids.len();
+        self.generation
+    }
+}
+
 impl Decoder {
-    /// Continues `prompt`, token by token; `on_token` sees each and may stop it.
+    /// Begins to continue `prompt`; nothing is computed yet.
     ///
     /// A prompt that leaves no room in the context is cut from the front, so that `max_tokens` fit, or half the
     /// context where `max_tokens` is more.
     ///
     /// # Errors
-    /// Options out of range, a prompt without tokens, a chat template that fails, weights that give no finite
-    /// numbers, or a device that fails.
-    pub async fn generate(
-        &self,
-        prompt: &Prompt,
-        options: &GenerateOptions,
-        on_token: &mut dyn FnMut(&Step) -> ControlFlow<()>,
-    ) -> Result<Generation, ModelError> {
+    /// Options out of range, a prompt without tokens, or a chat template that fails.
+    pub fn begin(&self, prompt: &Prompt, options: &GenerateOptions) -> Result<Continuation<'_>, ModelError> {
         if options.max_tokens == 0 {
             return Err(ModelError::argument("max_tokens", 0, "1 or more"));
         }
-        let mut sampler = Sampler::new(options)?;
+        let sampler = Sampler::new(options)?;
         let mut ids = self.encode(prompt)?;
         if ids.is_empty() {
             return Err(ModelError::argument("prompt", "empty", "a text of at least one token"));
@@ -77,33 +133,43 @@ impl Decoder {
             let room = options.max_tokens.min(context / 2).max(1);
             ids.drain(..ids.len() - (context - room));
         }
-
-        let mut memory = self.network.memory();
-        let mut stream = TextStream::default();
-        let mut text = String::new();
-        let mut token_ids = Vec::new();
-        let mut scores = self.network.next_scores(&ids, &mut memory).await?;
-        let finish = loop {
-            let choice = sampler.choose(&scores);
-            if self.tokenizer.is_end(choice.token) {
-                break Finish::EndOfText;
-            }
-            token_ids.push(choice.token);
-            let step =
-                Step { token: choice.token, text: stream.push(choice.token, &self.tokenizer)?, margin: choice.margin };
-            text.push_str(&step.text);
-            if on_token(&step).is_break() {
-                break Finish::Stopped;
-            }
-            if token_ids.len() == options.max_tokens {
-                break Finish::MaxTokens;
-            }
-            if memory.len() == context {
-                break Finish::ContextFull;
-            }
-            scores = self.network.next_scores(&[choice.token], &mut memory).await?;
+        let generation = Generation {
+            text: String::new(),
+            token_ids: Vec::new(),
+            tokens_in: ids.len(),
+            tokens_out: 0,
+            truncated_prompt,
+            finish: Finish::Stopped,
         };
-        text.push_str(&stream.finish());
-        Ok(Generation { text, tokens_in: ids.len(), tokens_out: token_ids.len(), token_ids, truncated_prompt, finish })
+        Ok(Continuation {
+            decoder: self,
+            sampler,
+            memory: self.network.memory(),
+            stream: TextStream::default(),
+            unread: ids,
+            max_tokens: options.max_tokens,
+            generation,
+            is_finished: false,
+        })
+    }
+
+    /// Continues `prompt` to its end, token by token; `on_token` sees each and may stop it. The prompt is cut as by
+    /// [`Self::begin`].
+    ///
+    /// # Errors
+    /// As [`Self::begin`] and [`Continuation::step`].
+    pub async fn generate(
+        &self,
+        prompt: &Prompt,
+        options: &GenerateOptions,
+        on_token: &mut dyn FnMut(&Step) -> ControlFlow<()>,
+    ) -> Result<Generation, ModelError> {
+        let mut continuation = self.begin(prompt, options)?;
+        while let Some(step) = continuation.step().await? {
+            if on_token(&step).is_break() {
+                return Ok(continuation.stop());
+            }
+        }
+        Ok(continuation.end())
     }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use chat::ChatTemplate;
 pub use chat::Message;
 use config::DecoderConfig;
-pub use generate::{Finish, Generation, Step};
+pub use generate::{Continuation, Finish, Generation, Step};
 use network::Network;
 use text::TextStream;
 use tokenizer::DecoderTokenizer;

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, PreTokenizedString, PreTokenizer, TokenizerImpl};
 
 use crate::error::{ModelError, Part, shorten};
 use crate::gguf::Gguf;
@@ -20,9 +19,29 @@ const GPT2: [&str; 2] = ["gpt-2", "default"];
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
+/// A tokenizer of these parts alone, as for encoders; it has no normaliser.
+type ByteTokenizer = TokenizerImpl<BPE, NFC, Splitter, ByteLevel, ByteLevel>;
+
+/// Where texts are split before their pieces become tokens.
+struct Splitter {
+    /// Splits off each digit.
+    digits: Option<Digits>,
+    /// Splits as GPT-2, and writes bytes as printable characters.
+    bytes: ByteLevel,
+}
+
+impl PreTokenizer for Splitter {
+    fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
+        if let Some(digits) = &self.digits {
+            digits.pre_tokenize(text)?;
+        }
+        self.bytes.pre_tokenize(text)
+    }
+}
+
 /// Text to token ids and back, with what ends a text.
 pub(super) struct DecoderTokenizer {
-    tokenizer: Tokenizer,
+    tokenizer: ByteTokenizer,
     /// Id to text as in the vocabulary (bytes written as printable characters).
     tokens: Vec<String>,
     control: Vec<bool>,
@@ -134,7 +153,7 @@ impl DecoderTokenizer {
     }
 }
 
-fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64]) -> Result<Tokenizer, ModelError> {
+fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64]) -> Result<ByteTokenizer, ModelError> {
     let fault = |field: &str, seen: &str, allowed: &str| ModelError::field(Part::Gguf, field, seen, allowed);
     let merges: Option<Vec<(String, String)>> = gguf
         .texts("tokenizer.ggml.merges")?
@@ -153,18 +172,15 @@ fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64]) -> Result<Tokenizer, M
     })?;
 
     let pre = gguf.optional_text("tokenizer.ggml.pre")?.unwrap_or("default");
-    let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
-    if SINGLE_DIGITS.contains(&pre) {
-        steps.push(Digits::new(true).into());
-    } else if !GPT2.contains(&pre) {
+    let digits = SINGLE_DIGITS.contains(&pre).then(|| Digits::new(true));
+    if digits.is_none() && !GPT2.contains(&pre) {
         let allowed = format!("one of {SINGLE_DIGITS:?} or {GPT2:?}");
         return Err(fault("tokenizer.ggml.pre", pre, &allowed));
     }
     let add_space = gguf.optional_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(false);
-    steps.push(ByteLevel::new(add_space, true, true).into());
 
-    let mut tokenizer = Tokenizer::new(bpe);
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
+    let mut tokenizer = ByteTokenizer::new(bpe);
+    tokenizer.with_pre_tokenizer(Some(Splitter { digits, bytes: ByteLevel::new(add_space, true, true) }));
     let added = |kind: i64, special: bool| {
         let chosen = tokens.iter().zip(kinds).filter(move |(token, seen)| **seen == kind && !token.is_empty());
         chosen.map(move |(token, _)| AddedToken::from(*token, special)).collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! `config.json` of a BERT-family encoder, checked.
 
+use poq_core::json;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Part, shorten};
@@ -37,12 +38,9 @@ pub(super) struct EncoderConfig {
 }
 
 impl EncoderConfig {
-    pub(super) fn read(json: &[u8]) -> Result<Self, ModelError> {
-        let malformed = |problem: String| ModelError::malformed(Part::ConfigJson, shorten(&problem));
-        let mut file = serde_json::Deserializer::from_slice(json);
-        let fields: Fields =
-            serde_path_to_error::deserialize(&mut file).map_err(|error| malformed(error.to_string()))?;
-        file.end().map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn read(config: &[u8]) -> Result<Self, ModelError> {
+        let fields: Fields = json::parse(config)
+            .map_err(|fault| ModelError::malformed(Part::ConfigJson, shorten(&fault.to_string())))?;
         let named = |field: &str, seen: &str, allowed: &str| match seen == allowed {
             true => Ok(()),
             false => Err(ModelError::field(Part::ConfigJson, field, seen, format!("{allowed:?}"))),

@@ -6,10 +6,10 @@ mod tokenizer;
 mod weights;
 
 use burn::tensor::Device;
-use tokenizers::Tokenizer;
 
 use bert::Bert;
 use config::EncoderConfig;
+use tokenizer::EncoderTokenizer;
 use weights::Weights;
 
 use crate::error::ModelError;
@@ -31,9 +31,20 @@ pub struct Embedding {
     pub truncated: bool,
 }
 
+/// How like a text is to the likest of others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Similarity {
+    /// Cosine with the likest, in [-1, 1]; -1 where there are no others.
+    pub cosine: f64,
+    /// Tokens that the model read of all texts together.
+    pub tokens: usize,
+    /// Whether the end of one of the texts was cut off to fit `max_tokens`.
+    pub truncated: bool,
+}
+
 /// A BERT-family encoder with its tokenizer: masked mean pooling, unit length.
 pub struct BiEncoder {
-    tokenizer: Tokenizer,
+    tokenizer: EncoderTokenizer,
     bert: Bert,
     dimensions: usize,
     max_tokens: usize,
@@ -115,6 +126,22 @@ impl BiEncoder {
         }
         done.sort_by_key(|(index, _)| *index);
         Ok(done.into_iter().map(|(_, embedding)| embedding).collect())
+    }
+
+    /// How like `text` is to the likest of `others`: the raw value of a bi-encoder evaluator. All are embedded, in one
+    /// batch where they are few; an evaluator keeps nothing between scores.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub async fn similarity(&self, text: &str, others: &[&str]) -> Result<Similarity, ModelError> {
+        let texts: Vec<&str> = [text].into_iter().chain(others.iter().copied()).collect();
+        let embeddings = self.embed(&texts).await?;
+        let tokens = embeddings.iter().map(|embedding| embedding.tokens).sum();
+        let truncated = embeddings.iter().any(|embedding| embedding.truncated);
+        let cosines = embeddings.split_first().map(|(own, others)| {
+            others.iter().map(|other| f64::from(cosine(&own.vector, &other.vector))).fold(-1.0, f64::max)
+        });
+        Ok(Similarity { cosine: cosines.unwrap_or(-1.0), tokens, truncated })
     }
 
     async fn vectors(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, ModelError> {

@@ -6,13 +6,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use poq_core::json;
 use serde::Deserialize;
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::bpe::Vocab;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{AddedToken, Tokenizer, TruncationParams};
+use tokenizers::{AddedToken, TokenizerImpl, TruncationParams};
 
 use crate::error::{ModelError, Part, shorten};
 
@@ -84,12 +86,15 @@ enum Model {
     },
 }
 
+/// A tokenizer of these parts alone: the library's own `Tokenizer` brings the code of every kind there is, a tenth of what
+/// a page loads to run models.
+pub(super) type EncoderTokenizer =
+    TokenizerImpl<WordPiece, BertNormalizer, BertPreTokenizer, BertProcessing, WordPieceDecoder>;
+
 /// Reads the file for a network of `vocabulary` words; texts are cut to `max_tokens` and not padded.
-pub(super) fn read(json: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Tokenizer, ModelError> {
+pub(super) fn read(file: &[u8], max_tokens: usize, vocabulary: usize) -> Result<EncoderTokenizer, ModelError> {
     let malformed = |problem: String| ModelError::malformed(Part::TokenizerJson, shorten(&problem));
-    let mut file = serde_json::Deserializer::from_slice(json);
-    let fields: Fields = serde_path_to_error::deserialize(&mut file).map_err(|error| malformed(error.to_string()))?;
-    file.end().map_err(|error| malformed(error.to_string()))?;
+    let fields: Fields = json::parse(file).map_err(|fault| malformed(fault.to_string()))?;
     let Fields { added_tokens, normalizer, pre_tokenizer, post_processor, model } = fields;
 
     let Model::WordPiece { unk_token, continuing_subword_prefix, max_input_chars_per_word, vocab } = model;
@@ -116,7 +121,7 @@ pub(super) fn read(json: &[u8], max_tokens: usize, vocabulary: usize) -> Result<
         .max_input_chars_per_word(max_input_chars_per_word)
         .build()
         .map_err(|error| malformed(error.to_string()))?;
-    let mut tokenizer = Tokenizer::new(wordpiece);
+    let mut tokenizer = EncoderTokenizer::new(wordpiece);
     let Normalizer::BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase } = normalizer;
     let normalizer = BertNormalizer::new(clean_text, handle_chinese_chars, strip_accents, lowercase);
     tokenizer.with_normalizer(Some(normalizer)).map_err(|error| malformed(error.to_string()))?;

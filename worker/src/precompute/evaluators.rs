@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, ScoreRow, Task};
 use poq_core::text::{chrf, rouge, structure};
-use poq_models::{BiEncoder, cosine};
+use poq_models::BiEncoder;
 
 use super::journal::sha256;
 use super::plan::{Against, EvaluatorKind, EvaluatorPlan};
@@ -69,17 +69,12 @@ impl<'a> Evaluator<'a> {
     /// The best cosine of the answer with what it is compared with, in `[-1, 1]`.
     fn similarity(&self, task: &Task, answer: &str, against: Against) -> Result<f64, String> {
         let encoder = self.encoder.as_ref().ok_or_else(|| "the encoder is not loaded".to_owned())?;
-        let prompt = match &task.context {
-            Some(context) => format!("{}\n{context}", task.prompt),
-            None => task.prompt.clone(),
+        let others = match against {
+            Against::Reference => task.references.clone(),
+            Against::Prompt => vec![task.prompt_with_context()],
         };
-        let mut texts = vec![answer];
-        match against {
-            Against::Reference => texts.extend(task.references.iter().map(String::as_str)),
-            Against::Prompt => texts.push(&prompt),
-        }
-        let embeddings = block_on(encoder.embed(&texts)).map_err(|error| error.to_string())?;
-        let (answer, others) = embeddings.split_first().ok_or_else(|| "the encoder gave nothing".to_owned())?;
-        Ok(others.iter().map(|other| f64::from(cosine(&answer.vector, &other.vector))).fold(-1.0, f64::max))
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let similarity = block_on(encoder.similarity(answer, &others)).map_err(|error| error.to_string())?;
+        Ok(similarity.cosine)
     }
 }

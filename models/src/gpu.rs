@@ -1,0 +1,30 @@
+//! The GPU through WebGPU, in a page.
+
+use burn::tensor::Device;
+use burn::tensor::wgpu::wgpu;
+
+use crate::error::ModelError;
+
+/// A GPU that is ready for models.
+pub struct Gpu {
+    /// The device.
+    pub device: Device,
+    /// What the browser calls it; empty where it does not say.
+    pub name: String,
+}
+
+impl Gpu {
+    /// Opens the GPU that the browser offers. At most once in a program: a second call fails. `on_lost` is told, once, when
+    /// the device is gone.
+    ///
+    /// # Errors
+    /// If there is no adapter, or it gives no device.
+    pub async fn open(on_lost: impl Fn(String) + Send + Sync + 'static) -> Result<Self, ModelError> {
+        let opened = Device::wgpu_options().init_with_setup_async().await;
+        let (device, setup) = opened.map_err(|error| ModelError::Device(error.to_string()))?;
+        setup.device.set_device_lost_callback(move |reason: wgpu::DeviceLostReason, message: String| {
+            on_lost(if message.is_empty() { format!("{reason:?}") } else { message });
+        });
+        Ok(Self { device, name: setup.adapter.get_info().name })
+    }
+}

@@ -1,0 +1,123 @@
+//! Known answers: what a device must compute right before its results are trusted. Some browsers' GPUs return wrong numbers
+//! in silence.
+//!
+//! The values are of the NumPy reference (`models/reference/`), so they hold for the known weights alone.
+
+use std::ops::ControlFlow;
+
+use serde::Deserialize;
+
+use crate::decoder::{Decoder, GenerateOptions, Prompt};
+use crate::encoder::{BiEncoder, cosine};
+use crate::error::{ModelError, Part};
+
+/// Cosine with the reference above which a vector is right: half precision reaches it, a broken kernel does not.
+const MIN_COSINE: f32 = 0.999;
+
+/// Best minus second-best logit below which float noise may decide between two tokens.
+const TINY_MARGIN: f32 = 0.05;
+
+#[derive(Deserialize)]
+struct KnownAnswers {
+    encoder: KnownVector,
+    decoder: KnownTokens,
+}
+
+#[derive(Deserialize)]
+struct KnownVector {
+    text: String,
+    vector: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct KnownTokens {
+    prompt: String,
+    tokens: Vec<u32>,
+    margins: Vec<f32>,
+}
+
+fn known_answers() -> Result<KnownAnswers, ModelError> {
+    serde_json::from_str(include_str!("../reference/known_answer.json"))
+        .map_err(|error| ModelError::malformed(Part::KnownAnswer, error.to_string()))
+}
+
+impl BiEncoder {
+    /// Embeds a known text: the cosine of the vector with the reference. For all-MiniLM-L6-v2 alone.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongAnswer`] if the device computed another vector; else as [`Self::embed`].
+    pub async fn check_known_answer(&self) -> Result<f64, ModelError> {
+        let KnownVector { text, vector } = known_answers()?.encoder;
+        let seen = match self.embed(&[&text]).await {
+            Ok(embeddings) => embeddings.first().map_or(0.0, |embedding| cosine(&embedding.vector, &vector)),
+            // Numbers that are not finite come of weights that are right, so they are the device's.
+            Err(ModelError::NotFinite(_)) => 0.0,
+            Err(other) => return Err(other),
+        };
+        match seen > MIN_COSINE {
+            true => Ok(f64::from(seen)),
+            false => Err(ModelError::WrongAnswer {
+                seen: format!("a vector with the cosine {seen:.4}"),
+                expected: format!("above {MIN_COSINE}"),
+            }),
+        }
+    }
+}
+
+impl Decoder {
+    /// Continues a known prompt greedily: the share of the eight known tokens that came, which is below 1 only where a
+    /// choice was too close to call. For SmolLM2-135M-Instruct in Q4_1 with all its layers alone.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongAnswer`] if the device computed another token; else as [`Self::generate`].
+    pub async fn check_known_answer(&self) -> Result<f64, ModelError> {
+        let KnownTokens { prompt, tokens, margins } = known_answers()?.decoder;
+        let options = GenerateOptions { max_tokens: tokens.len(), temperature: 0.0, seed: 0 };
+        let mut seen = Vec::new();
+        let mut on_token = |step: &crate::decoder::Step| {
+            seen.push(step.token);
+            // What follows another token is another text.
+            match tokens.get(seen.len() - 1) == Some(&step.token) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        match self.generate(&Prompt::Text(prompt), &options, &mut on_token).await {
+            Ok(_) | Err(ModelError::NotFinite(_)) => {}
+            Err(other) => return Err(other),
+        }
+        let right = seen.iter().zip(&tokens).take_while(|(seen, known)| seen == known).count();
+        let is_close = margins.get(right).is_some_and(|margin| *margin < TINY_MARGIN);
+        match right == tokens.len() || is_close {
+            true => Ok(right as f64 / tokens.len() as f64),
+            false => {
+                Err(ModelError::WrongAnswer { seen: format!("the tokens {seen:?}"), expected: format!("{tokens:?}") })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// The known answers are cases of the references, word for word and number for number.
+    #[test]
+    fn known_answers_are_those_of_the_references() {
+        let parse = |text: &str| -> Value { serde_json::from_str(text).expect("a tracked file of ours is JSON") };
+        let known = parse(include_str!("../reference/known_answer.json"));
+        let encoder = parse(include_str!("../reference/encoder.json"));
+        let decoder = parse(include_str!("../reference/decoder.json"));
+        for (role, reference) in [("encoder", &encoder), ("decoder", &decoder)] {
+            assert_eq!(known[role]["weights_sha256"], reference["weights_sha256"]);
+        }
+        let case = &encoder["cases"][4];
+        assert_eq!((&known["encoder"]["text"], &known["encoder"]["vector"]), (&case["text"], &case["vector"]));
+        let case = &decoder["cases"][0];
+        assert_eq!(known["decoder"]["prompt"], case["prompt"]["text"]);
+        for field in ["tokens", "margins"] {
+            let values = case[field].as_array().expect("a case has its steps");
+            assert_eq!(known["decoder"][field].as_array().map(Vec::as_slice), values.get(..8));
+        }
+    }
+}
