@@ -4,6 +4,9 @@
 readonly DIST=web/dist
 # What a visitor downloads before the first result, gzipped, without the dataset.
 readonly PAGE_LIMIT_BYTES=700000
+# The programs of the inference worker, gzipped: on the CPU (the aim is 1000000), and on WebGPU, which only a browser with an
+# adapter loads.
+declare -rA INFERENCE_LIMIT_BYTES=([cpu]=1150000 [webgpu]=3500000)
 
 # The mark of this checkout's last good build, as old as that build's start: a file changed meanwhile is newer.
 page_stamp() { printf '%s/target-web/page-%s' "$POQ_CACHE" "$(printf '%s' "$POQ_ROOT" | sha256sum | cut -c 1-16)"; }
@@ -30,6 +33,41 @@ build_page() {
   weigh_page
 }
 
+# The programs of the inference worker, into the built page: two bundles of one crate, by feature.
+build_inference() {
+  say "building the programs that run models in the page: about 25 minutes the first time"
+  inference_bundle cpu program -O3
+  inference_bundle webgpu webgpu -Oz
+}
+
+# inference_bundle KIND FEATURE OPTIMISATION
+inference_bundle() {
+  local kind=$1 feature=$2 optimisation=$3 program=$POQ_CACHE/target-web/$WASM_TARGET/web/inference.wasm bundle
+  with_web_env cargo build --locked --profile web --target "$WASM_TARGET" -p poq-inference --features "$feature"
+  # What became of one program is kept: optimising the large one takes a minute.
+  bundle=$POQ_CACHE/target-web/inference-$kind/$(cat "$program" scripts/page.sh | sha256sum | cut -c 1-16)
+  if ! [ -d "$bundle" ]; then
+    rm -rf "${bundle%/*}"
+    mkdir -p "$bundle.new"
+    wasm-bindgen --target web --no-typescript --out-dir "$bundle.new" --out-name "inference-$kind" "$program"
+    wasm-opt "$optimisation" --strip-producers --output "$bundle.new/inference-${kind}_bg.wasm" \
+      "$bundle.new/inference-${kind}_bg.wasm"
+    mv "$bundle.new" "$bundle"
+  fi
+  mkdir -p "$DIST"
+  cp "$bundle"/* "$DIST/"
+  weigh_inference "$kind"
+}
+
+weigh_inference() {
+  local kind=$1 size limit=${INFERENCE_LIMIT_BYTES[$1]}
+  size=$(cat "$DIST/inference-$kind.js" "$DIST/inference-${kind}_bg.wasm" | gzip -9 -c | wc -c)
+  printf '%10d  inference-%s, loaded on demand (at most %d)\n' "$size" "$kind" "$limit"
+  if [ "$size" -gt "$limit" ]; then
+    die "the program inference-$kind weighs $size bytes gzipped; at most $limit are allowed"
+  fi
+}
+
 weigh_page() {
   local file size total=0
   printf '%10s  %s\n' "gzipped" "file"
@@ -37,19 +75,24 @@ weigh_page() {
     size=$(gzip -9 -c "$file" | wc -c)
     total=$((total + size))
     printf '%10d  %s\n' "$size" "${file#"$DIST/"}"
-  # The study worker is loaded when the reader asks for it, and not before.
-  done < <(find "$DIST" -type f -not -path "$DIST/dataset/*" -not -name 'study-worker*' | LC_ALL=C sort)
+  # What is loaded when the reader asks for it, and not before, is not counted.
+  done < <(find "$DIST" -type f -not -path "$DIST/dataset/*" -not -name 'study-worker*' -not -name 'score*' \
+    -not -name 'inference-*' | LC_ALL=C sort)
   printf '%10d  total without the dataset (at most %d)\n' "$total" "$PAGE_LIMIT_BYTES"
   if [ "$total" -gt "$PAGE_LIMIT_BYTES" ]; then
     die "the page weighs $total bytes gzipped; at most $PAGE_LIMIT_BYTES are allowed"
   fi
 }
 
-# serve_page PORT BROWSER: until Ctrl-C. BROWSER, yes or no, is whether to open one where there is a display.
+# serve_page PORT BROWSER MODELS: until Ctrl-C. BROWSER, yes or no, is whether to open one where there is a display; MODELS, yes
+# or no, whether the page can reach the weights in the cache.
 serve_page() {
-  local port=$1 browser=$2 opener=()
-  if [ "$browser" = yes ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && have xdg-open; then
-    opener=(xdg-open)
+  local port=$1 browser=$2 models=$3 options=()
+  if [ "$models" = yes ]; then
+    options+=(--mount "models=$POQ_CACHE/models")
   fi
-  exec node scripts/serve.mjs "$DIST" "$port" "${opener[@]}"
+  if [ "$browser" = yes ] && [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && have xdg-open; then
+    options+=(--opener xdg-open)
+  fi
+  exec node scripts/serve.mjs "$DIST" "$port" "${options[@]}"
 }

@@ -1,5 +1,6 @@
 // A static file server on the loopback interface, for `lab open` and for the browser tests.
-// As a program: node scripts/serve.mjs FOLDER PORT [OPENER], where OPENER is a program to call with the address.
+// As a program: node scripts/serve.mjs FOLDER PORT [--mount NAME=FOLDER] [--opener PROGRAM], where a mounted folder is served
+// under its name, and the program is called with the address.
 
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
@@ -8,6 +9,7 @@ import { createServer } from "node:http";
 import { extname, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 
 const HOST = "127.0.0.1";
 const PORTS_TRIED = 100;
@@ -31,11 +33,18 @@ const MEDIA_TYPES = new Map([
   [".woff2", "font/woff2"],
 ]);
 
-/** The file under `root` that a request's target names, or null where it names none that may be served. */
-async function findFile(root, target) {
-  let path;
+/**
+ * The file that a request's target names, or null where it names none that may be served. `roots` are folders by the path
+ * under which they are served, the longest first.
+ */
+async function findFile(roots, target) {
+  let root, path;
   try {
-    path = resolve(root, `.${decodeURIComponent(target.split("?", 1)[0])}`);
+    const wanted = decodeURIComponent(target.split("?", 1)[0]);
+    const [prefix, folder] = roots.find(([prefix]) => wanted.startsWith(prefix)) ?? ["/", null];
+    if (folder === null) return null;
+    root = folder;
+    path = resolve(root, `./${wanted.slice(prefix.length)}`);
   } catch {
     return null;
   }
@@ -51,12 +60,21 @@ async function findFile(root, target) {
   }
 }
 
-async function answer(root, request, response) {
+/** The bytes that a request asks for of a file of `size`: all, those from some byte on, or null for a range that is not there. */
+function range(header, size) {
+  const asked = /^bytes=(\d+)-(\d*)$/.exec(header ?? "");
+  if (!asked) return { start: 0, end: size - 1, whole: true };
+  const start = Number(asked[1]);
+  const end = asked[2] === "" ? size - 1 : Math.min(Number(asked[2]), size - 1);
+  return start <= end ? { start, end, whole: false } : null;
+}
+
+async function answer(roots, request, response) {
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { Allow: "GET, HEAD" }).end();
     return;
   }
-  const file = await findFile(root, request.url);
+  const file = await findFile(roots, request.url);
   if (file === null) {
     response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
     return;
@@ -70,9 +88,16 @@ async function answer(root, request, response) {
     response.writeHead(304, caching).end();
     return;
   }
-  response.writeHead(200, {
+  const part = range(request.headers.range, file.size);
+  if (part === null) {
+    response.writeHead(416, { "Content-Range": `bytes */${file.size}` }).end();
+    return;
+  }
+  response.writeHead(part.whole ? 200 : 206, {
     ...caching,
-    "Content-Length": file.size,
+    "Accept-Ranges": "bytes",
+    "Content-Length": part.end - part.start + 1,
+    ...(part.whole ? {} : { "Content-Range": `bytes ${part.start}-${part.end}/${file.size}` }),
     "Content-Type": MEDIA_TYPES.get(extname(file.path).toLowerCase()) ?? "application/octet-stream",
     "X-Content-Type-Options": "nosniff",
   });
@@ -80,7 +105,8 @@ async function answer(root, request, response) {
     response.end();
     return;
   }
-  await pipeline(createReadStream(file.path), response);
+  if (file.size === 0) response.end();
+  else await pipeline(createReadStream(file.path, { start: part.start, end: part.end }), response);
 }
 
 function listen(server, port) {
@@ -98,12 +124,14 @@ function listen(server, port) {
  *
  * @param {string} folder what to serve; `/` is its `index.html`
  * @param {number} firstPort the port to try first, then those above it; 0 lets the system choose
+ * @param {Record<string, string>} mounts other folders, by the name under which they are served
  * @returns {Promise<{url: string, close: () => Promise<void>}>}
  */
-export async function serve(folder, firstPort = 0) {
-  const root = resolve(folder);
+export async function serve(folder, firstPort = 0, mounts = {}) {
+  const mounted = Object.entries(mounts).map(([name, path]) => [`/${name}/`, resolve(path)]);
+  const roots = [...mounted, ["/", resolve(folder)]];
   const server = createServer((request, response) => {
-    answer(root, request, response).catch(() => response.destroy());
+    answer(roots, request, response).catch(() => response.destroy());
   });
   for (let port = firstPort; ; port += 1) {
     try {
@@ -122,12 +150,17 @@ export async function serve(folder, firstPort = 0) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const [folder, port, opener] = process.argv.slice(2);
-  const { url } = await serve(folder, Number(port));
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { mount: { type: "string", multiple: true, default: [] }, opener: { type: "string" } },
+  });
+  const [folder, port] = positionals;
+  const mounts = Object.fromEntries(values.mount.map((mount) => mount.split(/=(.*)/s).slice(0, 2)));
+  const { url } = await serve(folder, Number(port), mounts);
   console.log(`PoQ Lab: ${url}`);
   console.error("press Ctrl-C to stop");
-  if (opener) {
-    spawn(opener, [url], { stdio: "ignore", detached: true })
+  if (values.opener) {
+    spawn(values.opener, [url], { stdio: "ignore", detached: true })
       .on("error", () => console.error(`no browser opened: open ${url} in one`))
       .unref();
   }

@@ -73,12 +73,13 @@ function watch(context, origin, problems) {
  *   context: import("playwright-core").BrowserContext}) => Promise<void>} body
  * @param {object} [options]
  * @param {string} [options.dist] the folder to serve
+ * @param {Record<string, string>} [options.mounts] other folders to serve, by name
  * @param {boolean} [options.webgpu] whether the browser has a WebGPU adapter
  * @param {RegExp[]} [options.allow] problems that this test provokes on purpose
  * @param {import("playwright-core").BrowserContextOptions} [options.context] viewport, colour scheme and the like
  */
-export async function withPage(body, { dist, webgpu = false, allow = [], context: contextOptions = {} } = {}) {
-  const server = await serve(distFolder(dist));
+export async function withPage(body, { dist, mounts, webgpu = false, allow = [], context: contextOptions = {} } = {}) {
+  const server = await serve(distFolder(dist), 0, mounts);
   const problems = [];
   try {
     const browser = await chromium.launch({

@@ -8,7 +8,8 @@
 //! All meaning is in `poq_core`; what is here is words ([`headline`], [`mod@format`], [`glossary`]), forms ([`fields`],
 //! [`groups`], [`attacks`]), drawings ([`plot`]), maps ([`map`]) and files to take away ([`export`]).
 //!
-//! This crate does no inference and knows no neural network.
+//! This crate does no inference and knows no neural network. What the reader's device does with models it asks of another
+//! program, in the messages of [`poq_inference`]; the place for that is a program of its own as well ([`score`]).
 
 pub mod app;
 pub mod attacks;
@@ -21,6 +22,7 @@ pub mod headline;
 pub mod map;
 pub mod plot;
 pub mod protocol;
+pub mod score;
 pub mod study;
 pub mod worker;
 

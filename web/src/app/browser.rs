@@ -160,3 +160,17 @@ pub fn after(ms: i32, action: &Closure<dyn FnMut()>) {
         window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms).unwrap_or_default();
     }
 }
+
+/// Loads and runs a program of the page's own.
+pub fn load_program(address: &str) {
+    let attempt = || -> Result<(), JsValue> {
+        let document = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
+        let script: web_sys::HtmlScriptElement = document.create_element("script")?.unchecked_into();
+        script.set_type("module");
+        script.set_src(address);
+        document.body().ok_or(JsValue::NULL)?.append_child(&script).map(drop)
+    };
+    if let Err(error) = attempt() {
+        wasm_bindgen::throw_val(error);
+    }
+}

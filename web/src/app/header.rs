@@ -94,6 +94,7 @@ pub fn Header(props: &HeaderProps) -> Html {
                     { tab(Place::Network, "Network") }
                     { tab(Place::Results, "Results") }
                     { tab(Place::Explore, "Explore") }
+                    { tab(Place::Score, "Score") }
                     { tab(Place::Reproduce, "Reproduce") }
                 </nav>
                 <div class="manners">

