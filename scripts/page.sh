@@ -36,22 +36,23 @@ build_page() {
 # The programs of the inference worker, into the built page: two bundles of one crate, by feature.
 build_inference() {
   say "building the programs that run models in the page: about 25 minutes the first time"
-  inference_bundle cpu program -O3
-  inference_bundle webgpu webgpu -Oz
+  inference_bundle cpu program -O3 && inference_bundle webgpu webgpu -Oz
 }
 
-# inference_bundle KIND FEATURE OPTIMISATION
+# inference_bundle KIND FEATURE OPTIMISATION: its failures are told by its status, for callers that go on without it.
 inference_bundle() {
   local kind=$1 feature=$2 optimisation=$3 program=$POQ_CACHE/target-web/$WASM_TARGET/web/inference.wasm bundle
-  with_web_env cargo build --locked --profile web --target "$WASM_TARGET" -p poq-inference --features "$feature"
+  with_web_env cargo build --locked --profile web --target "$WASM_TARGET" -p poq-inference --features "$feature" ||
+    return 1
   # What became of one program is kept: optimising the large one takes a minute.
   bundle=$POQ_CACHE/target-web/inference-$kind/$(cat "$program" scripts/page.sh | sha256sum | cut -c 1-16)
   if ! [ -d "$bundle" ]; then
     rm -rf "${bundle%/*}"
     mkdir -p "$bundle.new"
-    wasm-bindgen --target web --no-typescript --out-dir "$bundle.new" --out-name "inference-$kind" "$program"
+    wasm-bindgen --target web --no-typescript --out-dir "$bundle.new" --out-name "inference-$kind" "$program" ||
+      return 1
     wasm-opt "$optimisation" --strip-producers --output "$bundle.new/inference-${kind}_bg.wasm" \
-      "$bundle.new/inference-${kind}_bg.wasm"
+      "$bundle.new/inference-${kind}_bg.wasm" || return 1
     mv "$bundle.new" "$bundle"
   fi
   mkdir -p "$DIST"
