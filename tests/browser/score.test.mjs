@@ -40,6 +40,17 @@ async function download(page, model, state = "loaded") {
   await becomes(page, model, state);
 }
 
+/** Deletes MiniLM from the browser, and opens the place anew. */
+async function forget(page) {
+  const button = row(page, MINILM).getByRole("button", { name: "Delete all-MiniLM-L6-v2 from this browser" });
+  await button.click();
+  // It is there until nothing is stored.
+  await button.waitFor({ state: "detached" });
+  await page.reload();
+  await click(page, "Score");
+  await becomes(page, MINILM, "absent");
+}
+
 /** Picks files for the models or the language model by the label of its input. */
 const pick = (page, label, files) => page.getByLabel(label).setInputFiles(files);
 
@@ -148,10 +159,7 @@ test("MiniLM is downloaded on a click, gives the recorded scores, stays, and goe
     await becomes(page, MINILM, "stored");
     await click(row(page, MINILM), "Load");
     await becomes(page, MINILM, "loaded");
-    await click(row(page, MINILM), "Delete all-MiniLM-L6-v2 from this browser");
-    await page.reload();
-    await click(page, "Score");
-    await becomes(page, MINILM, "absent");
+    await forget(page);
   }, { mounts: { models: MODELS } });
 });
 
@@ -255,10 +263,7 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       await writeFile(weights, whole);
       await download(page, MINILM);
       assert.deepEqual(ranges, [undefined, "bytes=40000000-"]);
-      await click(row(page, MINILM), "Delete all-MiniLM-L6-v2 from this browser");
-      await page.reload();
-      await click(page, "Score");
-      await becomes(page, MINILM, "absent");
+      await forget(page);
 
       const damaged = Buffer.from(whole);
       damaged[50_000_000] ^= 1;
