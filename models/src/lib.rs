@@ -20,6 +20,7 @@ mod error;
 mod gguf;
 #[cfg(feature = "webgpu")]
 mod gpu;
+mod host;
 mod known_answer;
 mod linear;
 mod parallel;
@@ -33,6 +34,7 @@ pub use encoder::{BiEncoder, Embedding, Similarity, cosine};
 pub use error::{ModelError, Part};
 #[cfg(feature = "webgpu")]
 pub use gpu::Gpu;
+pub use host::Kernels;
 
 /// The CPU, natively and in a page.
 pub fn cpu_device() -> Device {

@@ -1,7 +1,9 @@
 //! A matrix that rows are multiplied with.
 
+use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::host::{self, Kernels, PackedMatrix, PackedRows};
 use crate::parallel;
 use crate::quantised::BlockMatrix;
 
@@ -17,6 +19,8 @@ pub(crate) struct Linear {
 
 enum Weight {
     Full(Box<FullMatrix>),
+    /// On the CPU device only.
+    Packed(PackedMatrix),
     /// On the CPU device only.
     Blocks(BlockMatrix),
 }
@@ -36,6 +40,23 @@ impl Linear {
         Self { weight: Weight::Full(Box::new(FullMatrix::new(rows))), bias: None }
     }
 
+    /// As [`Self::new`], for products by `kernels`: those of the host want all inputs on the CPU device.
+    pub(crate) fn for_kernels(
+        weight: Vec<f32>,
+        outputs: usize,
+        inputs: usize,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Self {
+        match kernels {
+            Kernels::Burn => Self::new(weight, outputs, inputs, device),
+            Kernels::Host => {
+                let fill = |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
+                Self { weight: Weight::Packed(PackedMatrix::from_rows(outputs, inputs, fill)), bias: None }
+            }
+        }
+    }
+
     /// Weights that stay as they are stored; all inputs must then be on the CPU device.
     pub(crate) fn from_blocks(weight: BlockMatrix) -> Self {
         Self { weight: Weight::Blocks(weight), bias: None }
@@ -52,12 +73,32 @@ impl Linear {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let y = match &self.weight {
             Weight::Full(weight) => weight.product(x),
+            Weight::Packed(weight) => return on_host(self.sums(weight, x), weight.outputs()),
             Weight::Blocks(weight) => weight.product(x),
         };
         match &self.bias {
             Some(bias) => y + bias.clone(),
             None => y,
         }
+    }
+
+    /// `gelu` of [`Self::forward`].
+    pub(crate) fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
+        let Weight::Packed(weight) = &self.weight else { return gelu(self.forward(x)) };
+        let mut y = self.sums(weight, x);
+        host::gelu(&mut y);
+        on_host(y, weight.outputs())
+    }
+
+    /// `[rows, outputs]`
+    fn sums(&self, weight: &PackedMatrix, x: Tensor<2>) -> Vec<f32> {
+        let [rows, inputs] = x.dims();
+        let mut y = match &self.bias {
+            Some(bias) => host::values(bias.clone()).repeat(rows),
+            None => vec![0.0; rows * weight.outputs()],
+        };
+        weight.add_product(&PackedRows::new(&host::values(x), rows, inputs, inputs), &mut y, weight.outputs());
+        y
     }
 
     /// The weights of some outputs, each below the number of outputs: `[numbers, inputs]`. So an embedding table may
@@ -69,9 +110,16 @@ impl Linear {
                 let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [numbers.len()]), device);
                 weight.rows.clone().select(0, indices)
             }
+            Weight::Packed(weight) => on_host(weight.select(numbers), weight.inputs()),
             Weight::Blocks(weight) => weight.select(numbers, device),
         }
     }
+}
+
+/// Rows of `columns` numbers as a tensor.
+fn on_host(values: Vec<f32>, columns: usize) -> Tensor<2> {
+    let rows = values.len() / columns;
+    host::tensor(values, [rows, columns])
 }
 
 impl FullMatrix {
@@ -91,6 +139,60 @@ impl FullMatrix {
             Tensor::cat(parallel::map(&self.parts, |part| x.clone().matmul(part.clone().transpose())), 1)
         } else {
             x.matmul(self.rows.clone().transpose())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu_device;
+
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect()
+    }
+
+    /// By burn's kernels and by the host's, against sums in f64.
+    #[test]
+    fn products_are_sums_of_products_plus_the_bias() {
+        let device = cpu_device();
+        for (rows, outputs, inputs) in
+            [(1, 5, 3), (2, 13, 30), (3, 8, 400), (4, 16, 6), (5, 31, 33), (7, 9, 64), (66, 30, 50)]
+        {
+            let (weight, bias, x) = (numbers(outputs * inputs), numbers(outputs), numbers(rows * inputs));
+            for kernels in [Kernels::Burn, Kernels::Host] {
+                let linear = || Linear::for_kernels(weight.clone(), outputs, inputs, kernels, &device);
+                let biased = linear().with_bias(bias.clone(), &device);
+                for (linear, bias) in [(linear(), &vec![0.0; outputs]), (biased, &bias)] {
+                    let input = || host::tensor(x.clone(), [rows, inputs]);
+                    let (y, activated) = (linear.forward(input()), linear.forward_gelu(input()));
+                    assert_eq!((y.dims(), activated.dims()), ([rows, outputs], [rows, outputs]));
+                    let (y, activated) = (host::values(y), host::values(activated));
+                    for (index, (y, activated)) in y.into_iter().zip(activated).enumerate() {
+                        let (row, output) = (index / outputs, index % outputs);
+                        let products = || {
+                            let weight = weight[output * inputs..][..inputs].iter().map(|weight| f64::from(*weight));
+                            x[row * inputs..].iter().zip(weight).map(|(x, weight)| f64::from(*x) * weight)
+                        };
+                        let expected = products().sum::<f64>() + f64::from(bias[output]);
+                        let bound = 1e-6 * (1.0 + products().map(f64::abs).sum::<f64>());
+                        let place = format!("{kernels:?}, [{rows}, {inputs}] to {outputs}, at {row}, {output}");
+                        assert!((f64::from(y) - expected).abs() < bound, "{place}: {y} for {expected}");
+                        let expected = 0.5 * expected * (1.0 + libm::erf(expected / std::f64::consts::SQRT_2));
+                        assert!((f64::from(activated) - expected).abs() < 2.0 * bound, "{place}: {activated}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_of_some_outputs_are_selected() {
+        let weight = numbers(20 * 6);
+        for kernels in [Kernels::Burn, Kernels::Host] {
+            let linear = Linear::for_kernels(weight.clone(), 20, 6, kernels, &cpu_device());
+            let seen = host::values(linear.select(&[19, 0, 8], &cpu_device()));
+            assert_eq!(seen, [&weight[114..], &weight[..6], &weight[48..54]].concat(), "{kernels:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Outcome, weights};
 use futures_lite::future::block_on;
-use poq_models::{BiEncoder, cosine, cpu_device};
+use poq_models::{BiEncoder, Kernels, cosine, cpu_device};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -23,10 +23,20 @@ struct Case {
 
 #[test]
 fn embeddings_are_those_of_the_reference() -> Outcome {
+    compare(Kernels::Burn)
+}
+
+#[test]
+fn embeddings_by_the_kernels_of_a_page_are_those_of_the_reference() -> Outcome {
+    compare(Kernels::Host)
+}
+
+fn compare(kernels: Kernels) -> Outcome {
     let reference: Reference = serde_json::from_str(include_str!("../reference/encoder.json"))?;
     let file = |name: &str| weights("all-minilm-l6-v2", name);
     let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
-    let encoder = BiEncoder::from_parts(&config, &tokenizer, &tensors, Some(reference.max_tokens), &cpu_device())?;
+    let limit = Some(reference.max_tokens);
+    let encoder = BiEncoder::from_parts_for(kernels, &config, &tokenizer, &tensors, limit, &cpu_device())?;
     assert_eq!((encoder.dimensions(), encoder.max_tokens()), (384, 256));
 
     let texts: Vec<&str> = reference.cases.iter().map(|case| case.text.as_str()).collect();
@@ -44,6 +54,6 @@ fn embeddings_are_those_of_the_reference() -> Outcome {
         largest = differences.fold(largest, f32::max);
     }
     assert!(block_on(encoder.check_known_answer())? > 0.9999);
-    println!("lowest cosine {lowest}, largest difference of a number {largest}");
+    println!("{kernels:?}: lowest cosine {lowest}, largest difference of a number {largest}");
     Ok(())
 }

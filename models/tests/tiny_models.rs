@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use common::{Outcome, fixture};
 use futures_lite::future::block_on;
 use poq_models::{
-    BiEncoder, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, ModelError, Prompt,
+    BiEncoder, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Kernels, Message, ModelError, Prompt,
     WeightStorage, cosine, cpu_device,
 };
 
@@ -212,7 +212,21 @@ fn a_text_is_as_like_as_the_likest_of_others() -> Outcome {
 
 #[test]
 fn a_text_has_the_same_embedding_alone_and_among_others() -> Outcome {
-    let encoder = encoder(12)?;
+    let file = |name: &str| fixture(&format!("tiny-bert/{name}"));
+    let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
+    let mut vectors = Vec::new();
+    for kernels in [Kernels::Burn, Kernels::Host] {
+        let encoder = BiEncoder::from_parts_for(kernels, &config, &tokenizer, &tensors, Some(12), &cpu_device())?;
+        vectors.push(check_neighbours(&encoder)?);
+    }
+    for (a, b) in vectors[0].iter().zip(&vectors[1]) {
+        assert!((a - b).abs() < 1e-5, "{a} by burn's kernels and {b} by the host's");
+    }
+    Ok(())
+}
+
+/// Gives all numbers of all vectors.
+fn check_neighbours(encoder: &BiEncoder) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     let long = "the cat sat on the mat. ".repeat(4);
     let mut texts = vec!["the cat", "", long.as_str(), "dogs", "the cat sat on the mat.", "1 2"];
     texts.extend(["the dog sat"; 20]);
@@ -233,5 +247,5 @@ fn a_text_has_the_same_embedding_alone_and_among_others() -> Outcome {
     assert!(together[2].truncated && !together[4].truncated);
     assert!(cosine(&together[0].vector, &together[3].vector) < 0.9999);
     assert_eq!(block_on(encoder.embed(&[]))?, []);
-    Ok(())
+    Ok(together.into_iter().flat_map(|embedding| embedding.vector).collect())
 }

@@ -6,6 +6,7 @@ use super::WeightStorage;
 use crate::cpu_device;
 use crate::error::ModelError;
 use crate::gguf::{Gguf, Stored};
+use crate::host::Kernels;
 use crate::linear::Linear;
 use crate::quantised::BlockMatrix;
 
@@ -37,7 +38,9 @@ impl<'a> Weights<'a> {
         let stored = tensors.iter().map(|(name, outputs)| self.gguf.stored(name, &[*outputs, inputs]));
         let stored = stored.collect::<Result<Vec<_>, _>>()?;
         Ok(match self.storage {
-            WeightStorage::AsStored => Linear::from_blocks(BlockMatrix::new(&stored, inputs)),
+            WeightStorage::AsStored => {
+                Linear::from_blocks(BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device)))
+            }
             WeightStorage::F32 => {
                 let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
                 let mut values = vec![0.0; outputs * inputs];

@@ -1,12 +1,13 @@
 //! The BERT encoder: embeddings, then blocks of attention and feed-forward with normalisation after each.
 
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Int, Tensor, TensorData, s};
 
 use super::config::EncoderConfig;
 use super::weights::Weights;
 use crate::error::ModelError;
+use crate::host::{self, Kernels};
 use crate::linear::Linear;
 
 /// Added to the score of a padding token; finite, as some devices make NaN of infinities.
@@ -44,6 +45,8 @@ struct Layer {
     intermediate: Linear,
     output: Linear,
     output_norm: LayerNorm,
+    heads: usize,
+    kernels: Kernels,
 }
 
 pub(super) struct Bert {
@@ -53,12 +56,16 @@ pub(super) struct Bert {
     positions: Tensor<2>,
     norm: LayerNorm,
     layers: Vec<Layer>,
-    heads: usize,
     device: Device,
 }
 
 impl Bert {
-    pub(super) fn read(weights: &Weights<'_>, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
+    pub(super) fn read(
+        weights: &Weights<'_>,
+        config: &EncoderConfig,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         let &EncoderConfig { hidden, vocabulary, .. } = config;
         let table = |name: &str, rows: usize| -> Result<Tensor<2>, ModelError> {
             let values = weights.tensor(&format!("embeddings.{name}.weight"), &[rows, hidden])?;
@@ -70,9 +77,9 @@ impl Bert {
         let norm = LayerNorm::read(weights, "embeddings.LayerNorm", config, device)?;
         let mut layers = Vec::new();
         for index in 0..config.layers {
-            layers.push(Layer::read(weights, index, config, device)?);
+            layers.push(Layer::read(weights, index, config, kernels, device)?);
         }
-        Ok(Self { words, positions, norm, layers, heads: config.heads, device: device.clone() })
+        Ok(Self { words, positions, norm, layers, device: device.clone() })
     }
 
     /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: the mean
@@ -80,8 +87,8 @@ impl Bert {
     pub(super) fn mean(&self, ids: Vec<i32>, mask: Vec<f32>, batch: usize, seq: usize) -> Tensor<2> {
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
         let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
-        // [batch, 1, 1, seq]
-        let hidden_scores = mask.clone().sub_scalar(1.0).mul_scalar(-HIDDEN).reshape([batch, 1, 1, seq]);
+        // [batch, seq]
+        let hidden_scores = mask.clone().sub_scalar(1.0).mul_scalar(-HIDDEN);
 
         let [_, hidden] = self.words.dims();
         let positions = self.positions.clone().narrow(0, 0, seq).unsqueeze_dim::<3>(0);
@@ -89,7 +96,7 @@ impl Bert {
         // Rows of all texts one after another: [batch * seq, hidden]
         let mut x = self.norm.forward(x.reshape([batch * seq, hidden]));
         for layer in &self.layers {
-            x = layer.forward(x, hidden_scores.clone(), self.heads);
+            x = layer.forward(x, &hidden_scores);
         }
         let mask = mask.unsqueeze_dim::<3>(2);
         let sum = (x.reshape([batch, seq, hidden]) * mask.clone()).sum_dim(1);
@@ -98,15 +105,22 @@ impl Bert {
 }
 
 impl Layer {
-    fn read(weights: &Weights<'_>, index: usize, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
-        let &EncoderConfig { hidden, intermediate, .. } = config;
+    fn read(
+        weights: &Weights<'_>,
+        index: usize,
+        config: &EncoderConfig,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let &EncoderConfig { hidden, intermediate, heads, .. } = config;
         let name = |part: &str| format!("encoder.layer.{index}.{part}");
         let matrix = |part: &str, rows: usize, columns: usize| {
             weights.tensor(&format!("{}.weight", name(part)), &[rows, columns])
         };
         let bias = |part: &str, rows: usize| weights.tensor(&format!("{}.bias", name(part)), &[rows]);
         let linear = |part: &str, rows: usize, columns: usize| -> Result<Linear, ModelError> {
-            Ok(Linear::new(matrix(part, rows, columns)?, rows, columns, device).with_bias(bias(part, rows)?, device))
+            let linear = Linear::for_kernels(matrix(part, rows, columns)?, rows, columns, kernels, device);
+            Ok(linear.with_bias(bias(part, rows)?, device))
         };
         let (mut rows, mut biases) = (Vec::new(), Vec::new());
         for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
@@ -114,32 +128,46 @@ impl Layer {
             biases.extend(bias(part, hidden)?);
         }
         Ok(Self {
-            query_key_value: Linear::new(rows, 3 * hidden, hidden, device).with_bias(biases, device),
+            query_key_value: Linear::for_kernels(rows, 3 * hidden, hidden, kernels, device).with_bias(biases, device),
             attention_output: linear("attention.output.dense", hidden, hidden)?,
             attention_norm: LayerNorm::read(weights, &name("attention.output.LayerNorm"), config, device)?,
             intermediate: linear("intermediate.dense", intermediate, hidden)?,
             output: linear("output.dense", hidden, intermediate)?,
             output_norm: LayerNorm::read(weights, &name("output.LayerNorm"), config, device)?,
+            heads,
+            kernels,
         })
     }
 
-    /// `[batch * seq, hidden]` to the same, with `hidden_scores` of `[batch, 1, 1, seq]`.
-    fn forward(&self, x: Tensor<2>, hidden_scores: Tensor<4>, heads: usize) -> Tensor<2> {
-        let [batch, _, _, seq] = hidden_scores.dims();
-        let [rows, hidden] = x.dims();
-        let head_dim = hidden / heads;
-
-        let all = self.query_key_value.forward(x.clone()).reshape([batch, seq, 3 * hidden]);
-        // [batch, heads, seq, head_dim]
-        let part = |index: usize| {
-            let columns = index * hidden..(index + 1) * hidden;
-            all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
+    /// `[batch * seq, hidden]` to the same, with `hidden_scores` of `[batch, seq]`.
+    fn forward(&self, x: Tensor<2>, hidden_scores: &Tensor<2>) -> Tensor<2> {
+        let all = self.query_key_value.forward(x.clone());
+        let mixed = match self.kernels {
+            Kernels::Burn => attention(all, hidden_scores.clone(), self.heads),
+            Kernels::Host => {
+                let [[_, seq], [rows, hidden]] = [hidden_scores.dims(), x.dims()];
+                let hidden_scores = host::values(hidden_scores.clone());
+                host::tensor(host::attention(&host::values(all), &hidden_scores, seq, self.heads), [rows, hidden])
+            }
         };
-        let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
-        let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores;
-        let mixed = softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden]);
         let x = self.attention_norm.forward(x + self.attention_output.forward(mixed));
-        let inner = gelu(self.intermediate.forward(x.clone()));
+        let inner = self.intermediate.forward_gelu(x.clone());
         self.output_norm.forward(x + self.output.forward(inner))
     }
+}
+
+/// [`host::attention`] on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
+fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
+    let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
+    let hidden = columns / 3;
+    let head_dim = hidden / heads;
+    let all = all.reshape([batch, seq, columns]);
+    // [batch, heads, seq, head_dim]
+    let part = |index: usize| {
+        let columns = index * hidden..(index + 1) * hidden;
+        all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
+    };
+    let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
+    let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores.reshape([batch, 1, 1, seq]);
+    softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden])
 }

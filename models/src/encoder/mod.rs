@@ -12,7 +12,9 @@ use config::EncoderConfig;
 use tokenizer::EncoderTokenizer;
 use weights::Weights;
 
+use crate::cpu_device;
 use crate::error::ModelError;
+use crate::host::Kernels;
 
 /// Texts that go through the network at once: bounds its memory whatever the caller's list.
 const BATCH: usize = 16;
@@ -71,6 +73,29 @@ impl BiEncoder {
         max_tokens: Option<usize>,
         device: &Device,
     ) -> Result<Self, ModelError> {
+        let kernels = Kernels::fastest(device);
+        Self::from_parts_for(kernels, config_json, tokenizer_json, safetensors, max_tokens, device)
+    }
+
+    /// As [`Self::from_parts`], with the arithmetic named that it otherwise chooses by what is fastest.
+    ///
+    /// # Errors
+    /// As [`Self::from_parts`], or the host's kernels for another device than the CPU.
+    pub fn from_parts_for(
+        kernels: Kernels,
+        config_json: &[u8],
+        tokenizer_json: &[u8],
+        safetensors: &[u8],
+        max_tokens: Option<usize>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        if kernels == Kernels::Host && *device != cpu_device() {
+            return Err(ModelError::argument(
+                "kernels",
+                format!("Host on {device:?}"),
+                "Burn, or Host on the CPU device",
+            ));
+        }
         let config = EncoderConfig::read(config_json)?;
         let max_tokens = match max_tokens {
             None => config.positions,
@@ -81,7 +106,7 @@ impl BiEncoder {
             }
         };
         let tokenizer = tokenizer::read(tokenizer_json, max_tokens, config.vocabulary)?;
-        let bert = Bert::read(&Weights::parse(safetensors)?, &config, device)?;
+        let bert = Bert::read(&Weights::parse(safetensors)?, &config, kernels, device)?;
         Ok(Self { tokenizer, bert, dimensions: config.hidden, max_tokens })
     }
 

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use packed::{Bytes, Input, Nibbles, dot};
 
 use crate::gguf::{BlockType, Stored};
+use crate::host::{self, Kernels, PackedMatrix, PackedRows};
 use crate::parallel;
 
 /// Numbers that a panel holds at most, unless one row has more: as f32 they stay in a core's own cache.
@@ -20,6 +21,8 @@ pub(crate) struct BlockMatrix {
     panels: Vec<Panel>,
     outputs: usize,
     inputs: usize,
+    /// What multiplies several rows.
+    kernels: Kernels,
 }
 
 /// Some rows of a matrix, of one storage type: what a thread multiplies, or unpacks, at a time.
@@ -43,7 +46,7 @@ enum Blocks {
 
 impl BlockMatrix {
     /// The rows of tensors one after another, each tensor with rows of `inputs` numbers, in whole blocks.
-    pub(crate) fn new(tensors: &[Stored<'_>], inputs: usize) -> Self {
+    pub(crate) fn new(tensors: &[Stored<'_>], inputs: usize, kernels: Kernels) -> Self {
         let (mut panels, mut outputs) = (Vec::new(), 0);
         for Stored { kind, bytes } in tensors {
             let row = inputs / kind.elements * kind.bytes;
@@ -53,23 +56,33 @@ impl BlockMatrix {
                 outputs += rows;
             }
         }
-        Self { panels, outputs, inputs }
+        Self { panels, outputs, inputs, kernels }
     }
 
     /// `x W^T`: `[rows, inputs]` on the CPU device to `[rows, outputs]` there.
     pub(crate) fn product(&self, x: Tensor<2>) -> Tensor<2> {
         let device = x.device();
         let [rows, _] = x.dims();
-        if rows > 1 {
-            // Each weight serves many rows: unpacked once, it is burn's product that counts.
-            let product = |panel: &Panel| x.clone().matmul(panel.to_tensor(&device).transpose());
-            return Tensor::cat(parallel::map(&self.panels, product), 1);
+        if rows == 1 {
+            let x = Input::new(host::values(x));
+            let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
+            return host::tensor(y, [1, self.outputs]);
         }
-        // This device's reads are ready at once, so that they need not be awaited even in a page.
-        let x = x.into_data().try_into_vec().expect("the CPU device computes in f32");
-        let x = Input::new(x);
-        let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
-        Tensor::from_data(TensorData::new(y, [1, self.outputs]), &device)
+        // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
+        match self.kernels {
+            Kernels::Burn => {
+                let product = |panel: &Panel| x.clone().matmul(panel.to_tensor(&device).transpose());
+                Tensor::cat(parallel::map(&self.panels, product), 1)
+            }
+            Kernels::Host => {
+                let x = PackedRows::new(&host::values(x), rows, self.inputs, self.inputs);
+                let mut y = vec![0.0; rows * self.outputs];
+                for panel in &self.panels {
+                    panel.to_packed().add_product(&x, &mut y[panel.first..], self.outputs);
+                }
+                host::tensor(y, [rows, self.outputs])
+            }
+        }
     }
 
     /// Rows by their numbers, each below `outputs`, as `[numbers, inputs]`.
@@ -108,6 +121,10 @@ impl Panel {
             self.unpack(row, values);
         }
         Tensor::from_data(TensorData::new(values, [self.rows, self.inputs]), device)
+    }
+
+    fn to_packed(&self) -> PackedMatrix {
+        PackedMatrix::from_rows(self.rows, self.inputs, |row, values| self.unpack(row, values))
     }
 
     /// Fills `inputs` numbers: those of `BlockType::unpack`.
@@ -160,7 +177,7 @@ mod tests {
     fn rows_are_unpacked_to_the_numbers_of_the_python_package() -> Result<(), crate::ModelError> {
         let gguf = Gguf::parse(FIXTURE)?;
         for kind in KINDS {
-            let matrix = BlockMatrix::new(&[gguf.stored(kind, &[2, INPUTS])?], INPUTS);
+            let matrix = BlockMatrix::new(&[gguf.stored(kind, &[2, INPUTS])?], INPUTS, Kernels::Burn);
             let expected = gguf.tensor(&format!("{kind}.expected"), &[2, INPUTS])?;
             let (first, second) = expected.split_at(INPUTS);
             let seen = values(matrix.select(&[1, 0, 1], &cpu_device()));
@@ -176,9 +193,9 @@ mod tests {
         // Rows 0 and 1 again and again, as many as fill a panel and begin another.
         let pairs = PANEL / INPUTS / 2 + 1;
         let bytes = tensor.bytes.repeat(pairs);
-        let matrix = BlockMatrix::new(&[Stored { kind: tensor.kind, bytes: &bytes }], INPUTS);
+        let matrix = BlockMatrix::new(&[Stored { kind: tensor.kind, bytes: &bytes }], INPUTS, Kernels::Burn);
         assert_eq!((matrix.panels.len(), matrix.outputs), (2, 2 * pairs));
-        let pair = BlockMatrix::new(&[tensor], INPUTS);
+        let pair = BlockMatrix::new(&[tensor], INPUTS, Kernels::Burn);
         assert_eq!(values(matrix.product(input(1))), values(pair.product(input(1))).repeat(pairs));
         let last = 2 * pairs as u32 - 1;
         let seen = values(matrix.select(&[0, last - 2, last - 1, last], &cpu_device()));
@@ -204,9 +221,13 @@ mod tests {
             }
             let outputs = 2 * kinds.len() - 1;
             let bias: Vec<f32> = (0..outputs).map(|output| output as f32 * 0.1 - 3.0).collect();
-            let linear = || Linear::from_blocks(BlockMatrix::new(&stored, INPUTS));
-            let biased = linear().with_bias(bias.clone(), &cpu_device());
-            for (linear, bias) in [(linear(), vec![0.0; outputs]), (biased, bias)] {
+            let linear = |kernels| Linear::from_blocks(BlockMatrix::new(&stored, INPUTS, kernels));
+            let biased = |kernels| linear(kernels).with_bias(bias.clone(), &cpu_device());
+            let [none, some] = [vec![0.0; outputs], bias.clone()];
+            let plain = [(linear(Kernels::Burn), &none), (linear(Kernels::Host), &none)];
+            for (linear, bias) in
+                plain.into_iter().chain([(biased(Kernels::Burn), &some), (biased(Kernels::Host), &some)])
+            {
                 for rows in [1, 2, 7] {
                     let y = linear.forward(input(rows));
                     assert_eq!(y.dims(), [rows, outputs]);

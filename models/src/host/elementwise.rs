@@ -1,0 +1,163 @@
+//! Functions of each number, without branches, so that the compiler computes several at a time.
+
+use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+
+/// Beyond this, erf is 1 in f32.
+const ERF_END: f32 = 4.0;
+
+/// Rational minimax approximation of erf on [-4, 4], as Eigen 3.3 has it (`generic_fast_erf_float`): odd powers of the
+/// numerator from the highest, and even powers of the denominator.
+const ERF_ODD: [f32; 7] =
+    [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_3e-4, -2.954_6e-3, -1.609_603_3e-2];
+const ERF_EVEN: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
+
+/// Below this, exp leaves the normal numbers of f32.
+const EXP_START: f32 = -87.0;
+
+/// Adding it rounds a number below 2^22 to a whole one, which then stands in the lowest bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// ln 2 in two parts; a product of the first with a whole number of 8 bits is exact.
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+
+/// `(e^x - 1 - x) / x^2` for |x| up to ln 2 / 2, from the highest power: `expf` of Cephes.
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
+/// `x (1 + erf(x / sqrt 2)) / 2` of each number, erf within 5e-7.
+pub(crate) fn gelu(values: &mut [f32]) {
+    for x in values {
+        *x = 0.5 * *x * (1.0 + erf(*x * FRAC_1_SQRT_2));
+    }
+}
+
+/// Makes scores positive and their sum 1: `e^x` over the sum of all, each within 1e-6 of its size. Scores far below the
+/// largest become as good as 0. One that is not finite makes all not finite.
+pub(crate) fn softmax(scores: &mut [f32]) {
+    let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, score| larger(largest, *score));
+    for score in &mut *scores {
+        *score = exp(*score - largest);
+    }
+    let (lanes, rest) = scores.as_chunks::<4>();
+    let sums = lanes.iter().fold([0.0; 4], |sums, lanes| std::array::from_fn(|lane| sums[lane] + lanes[lane]));
+    let scale = 1.0 / sums.iter().chain(rest).sum::<f32>();
+    for score in scores {
+        *score *= scale;
+    }
+}
+
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let x = larger(-ERF_END, smaller(ERF_END, x));
+    let square = x * x;
+    x * polynomial(&ERF_ODD, square) / polynomial(&ERF_EVEN, square)
+}
+
+/// For x up to 88.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let x = larger(EXP_START, x);
+    let rounded = x * LOG2_E + ROUND;
+    let whole = rounded - ROUND;
+    let rest = x - whole * LN_2[0] - whole * LN_2[1];
+    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
+    (polynomial(&EXP, rest) * rest * rest + rest + 1.0) * power
+}
+
+#[inline(always)]
+fn polynomial<const COUNT: usize>(coefficients: &[f32; COUNT], x: f32) -> f32 {
+    coefficients[1..].iter().fold(coefficients[0], |sum, coefficient| sum * x + coefficient)
+}
+
+/// The larger of two, or `b` where that is no number: one instruction, which `f32::max` is not everywhere.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two, or `b` where that is no number.
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From -`end` to `end` in steps of a thousandth.
+    fn grid(end: i32) -> impl Iterator<Item = f32> {
+        (-1000 * end..=1000 * end).map(|step| step as f32 / 1000.0)
+    }
+
+    fn largest(differences: impl Iterator<Item = f64>) -> f64 {
+        differences.fold(0.0, |largest, difference| if difference <= largest { largest } else { difference })
+    }
+
+    #[test]
+    fn erf_is_that_of_libm() {
+        let difference = |x: f32| (f64::from(erf(x)) - libm::erf(f64::from(x))).abs();
+        let seen = largest(grid(10).chain([f32::INFINITY, f32::NEG_INFINITY]).map(difference));
+        assert!(seen < 5e-7, "{seen}");
+    }
+
+    #[test]
+    fn exp_is_that_of_libm() {
+        let difference = |x: f32| {
+            let expected = libm::exp(f64::from(x));
+            (f64::from(exp(x)) - expected).abs() / expected
+        };
+        let seen = largest(grid(87).map(difference));
+        assert!(seen < 2e-7, "{seen}");
+        for x in [-88.0, -1e4, -1e30, f32::NEG_INFINITY] {
+            assert!(exp(x) < 2e-38, "{x}");
+        }
+        assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn gelu_is_its_definition() {
+        let x: Vec<f32> = grid(12).collect();
+        let mut y = x.clone();
+        gelu(&mut y);
+        let difference = |(x, y): (&f32, &f32)| {
+            let x = f64::from(*x);
+            (f64::from(*y) - 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))).abs()
+        };
+        let seen = largest(x.iter().zip(&y).map(difference));
+        assert!(seen < 2e-6, "{seen}");
+    }
+
+    #[test]
+    fn softmax_is_its_definition_for_any_length() {
+        for length in 1..40_usize {
+            let scores: Vec<f32> = (0..length).map(|index| libm::sinf((index * index) as f32) * 20.0).collect();
+            let mut seen = scores.clone();
+            softmax(&mut seen);
+            let sum: f64 = scores.iter().map(|score| libm::exp(f64::from(*score))).sum();
+            let expected = scores.iter().map(|score| libm::exp(f64::from(*score)) / sum);
+            let difference =
+                largest(seen.iter().zip(expected).map(|(seen, expected)| (f64::from(*seen) - expected).abs()));
+            assert!(difference < 1e-6, "{length}: {difference}");
+        }
+        let mut scores = [3.0, -1.0e30, 3.0, -1.0e30];
+        softmax(&mut scores);
+        assert!((scores[0] - 0.5).abs() < 1e-6 && scores[1] < 1e-30, "{scores:?}");
+    }
+
+    /// What is not finite must be seen to be so at the end of the network.
+    #[test]
+    fn what_is_no_number_stays_none() {
+        for place in 0..6 {
+            let mut scores = [0.5, 2.0, -1.0, 3.0, 1.0, 0.0];
+            scores[place] = f32::NAN;
+            let mut values = scores;
+            softmax(&mut scores);
+            assert!(scores.iter().all(|score| score.is_nan()), "{scores:?}");
+            gelu(&mut values);
+            assert!(values[place].is_nan(), "{values:?}");
+        }
+        let mut scores = [0.0, f32::INFINITY];
+        softmax(&mut scores);
+        assert!(scores[0].is_nan() && scores[1].is_nan(), "{scores:?}");
+    }
+}

@@ -1,0 +1,39 @@
+//! This crate's own arithmetic on the host's memory, for where burn's is slow: in a page there is one thread, and burn's
+//! product packs all weights anew each time.
+
+mod attention;
+mod elementwise;
+mod matrix;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub(crate) use attention::attention;
+pub(crate) use elementwise::gelu;
+pub(crate) use matrix::{PackedMatrix, PackedRows};
+
+/// Whose arithmetic a model computes with. Results differ by float noise alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernels {
+    /// burn's, on any device.
+    Burn,
+    /// This crate's, for the CPU device alone: on one thread, in vectors of four numbers.
+    Host,
+}
+
+impl Kernels {
+    /// The faster ones on `device`.
+    pub fn fastest(device: &Device) -> Self {
+        if cfg!(target_family = "wasm") && *device == crate::cpu_device() { Self::Host } else { Self::Burn }
+    }
+}
+
+/// What a tensor on the CPU device holds. This device's reads are ready at once, so that they need not be awaited even
+/// in a page.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("the CPU device computes in f32")
+}
+
+/// A tensor on the CPU device.
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), &crate::cpu_device())
+}
