@@ -36,7 +36,7 @@ fn compare(kernels: Kernels) -> Outcome {
     let file = |name: &str| weights("all-minilm-l6-v2", name);
     let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
     let limit = Some(reference.max_tokens);
-    let encoder = BiEncoder::from_parts_for(kernels, &config, &tokenizer, &tensors, limit, &cpu_device())?;
+    let encoder = BiEncoder::from_parts_with(&config, &tokenizer, &tensors, limit, kernels, &cpu_device())?;
     assert_eq!((encoder.dimensions(), encoder.max_tokens()), (384, 256));
 
     let texts: Vec<&str> = reference.cases.iter().map(|case| case.text.as_str()).collect();

@@ -216,7 +216,7 @@ fn a_text_has_the_same_embedding_alone_and_among_others() -> Outcome {
     let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
     let mut vectors = Vec::new();
     for kernels in [Kernels::Burn, Kernels::Host] {
-        let encoder = BiEncoder::from_parts_for(kernels, &config, &tokenizer, &tensors, Some(12), &cpu_device())?;
+        let encoder = BiEncoder::from_parts_with(&config, &tokenizer, &tensors, Some(12), kernels, &cpu_device())?;
         vectors.push(check_neighbours(&encoder)?);
     }
     for (a, b) in vectors[0].iter().zip(&vectors[1]) {

@@ -74,19 +74,19 @@ impl BiEncoder {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let kernels = Kernels::fastest(device);
-        Self::from_parts_for(kernels, config_json, tokenizer_json, safetensors, max_tokens, device)
+        Self::from_parts_with(config_json, tokenizer_json, safetensors, max_tokens, kernels, device)
     }
 
-    /// As [`Self::from_parts`], with the arithmetic named that it otherwise chooses by what is fastest.
+    /// As [`Self::from_parts`], which takes [`Kernels::fastest`].
     ///
     /// # Errors
-    /// As [`Self::from_parts`], or the host's kernels for another device than the CPU.
-    pub fn from_parts_for(
-        kernels: Kernels,
+    /// As [`Self::from_parts`], or [`Kernels::Host`] for another device than the CPU.
+    pub fn from_parts_with(
         config_json: &[u8],
         tokenizer_json: &[u8],
         safetensors: &[u8],
         max_tokens: Option<usize>,
+        kernels: Kernels,
         device: &Device,
     ) -> Result<Self, ModelError> {
         if kernels == Kernels::Host && *device != cpu_device() {

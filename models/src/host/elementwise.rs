@@ -30,8 +30,8 @@ pub(crate) fn gelu(values: &mut [f32]) {
     }
 }
 
-/// Makes scores positive and their sum 1: `e^x` over the sum of all, each within 1e-6 of its size. Scores far below the
-/// largest become as good as 0. One that is not finite makes all not finite.
+/// Makes scores positive and their sum 1: `e^x` over the sum of all, to 1e-6. Scores far below the largest become as good
+/// as 0. One that is NaN or infinity makes all NaN.
 pub(crate) fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, score| larger(largest, *score));
     for score in &mut *scores {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn largest(differences: impl Iterator<Item = f64>) -> f64 {
-        differences.fold(0.0, |largest, difference| if difference <= largest { largest } else { difference })
+        differences.inspect(|difference| assert!(!difference.is_nan())).fold(0.0, f64::max)
     }
 
     #[test]
