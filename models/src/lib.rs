@@ -3,6 +3,7 @@
 //!
 //! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
+//! - [`Kernels`]: whose arithmetic multiplies rows, burn's or, on the CPU of a page, this crate's.
 //!
 //! # What it does not do
 //! - No files, network or clock: callers bring bytes, and measure time themselves.
