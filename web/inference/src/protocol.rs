@@ -59,6 +59,13 @@ pub enum ToInference {
         /// With which evaluator.
         evaluator: Evaluator,
     },
+    /// Embed texts, in one batch where they are few, with the encoder that is loaded. It replaces the work before it.
+    Embed {
+        /// Names the work in the answer.
+        work: u32,
+        /// The texts.
+        texts: Vec<String>,
+    },
     /// Answer, with the decoder that is loaded. It replaces the work before it.
     Generate {
         /// Names the work in answers.
@@ -208,6 +215,13 @@ pub enum FromInference {
         work: u32,
         /// What came of it.
         outcome: Result<Box<Rescored>, String>,
+    },
+    /// Texts are embedded.
+    Embedded {
+        /// The work.
+        work: u32,
+        /// What came of it.
+        outcome: Result<Embedded, String>,
     },
     /// A part of an answer, as it comes.
     Token {
@@ -366,6 +380,17 @@ pub struct Rescored {
     pub recorded_ms: f64,
     /// Answers of which the end of a text was cut off.
     pub truncated: u32,
+}
+
+/// Texts as an encoder sees them, in their order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Embedded {
+    /// Token ids of each text, cut to what the model reads.
+    pub token_ids: Vec<Vec<u32>>,
+    /// Vector of each text, of unit length.
+    pub vectors: Vec<Vec<f32>>,
+    /// Time for all, in milliseconds.
+    pub latency_ms: f64,
 }
 
 /// An answer.

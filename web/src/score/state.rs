@@ -378,6 +378,8 @@ impl State {
             | FromInference::Rescoring { .. }
             | FromInference::Rescored { .. }
             | FromInference::Token { .. }
+            // Of a benchmark, which the page never asks for.
+            | FromInference::Embedded { .. }
             | FromInference::Generated { .. }
             | FromInference::Done { .. } => {}
         }

@@ -135,6 +135,15 @@ impl Host {
                 };
                 post(&FromInference::Rescored { work, outcome });
             }
+            ToInference::Embed { work, texts } => {
+                self.next_turn();
+                let encoder = self.encoder.borrow().clone();
+                let outcome = match encoder {
+                    Some(encoder) => work::embed(&encoder, &texts).await,
+                    None => Err("MiniLM is not loaded".to_owned()),
+                };
+                post(&FromInference::Embedded { work, outcome });
+            }
             ToInference::Generate { work, request } => {
                 let turn = self.next_turn();
                 let decoder = self.decoder.borrow().clone();

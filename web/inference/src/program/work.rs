@@ -1,7 +1,7 @@
 //! What the models do: loading, comparing, answering.
 
 use crate::protocol::{
-    Evaluator, Finish, FromInference, Generate, Generated, KnownAnswer, LoadStep, Loaded, Rescored, Score,
+    Embedded, Evaluator, Finish, FromInference, Generate, Generated, KnownAnswer, LoadStep, Loaded, Rescored, Score,
 };
 use std::rc::Rc;
 
@@ -211,6 +211,20 @@ pub async fn rescore(
         latency_ms: mean_ms(&new),
         recorded_ms: mean_ms(&recorded),
         truncated: new.iter().filter(|score| score.truncated).count() as u32,
+    })
+}
+
+/// The vectors of texts, and the tokens that were read of them.
+pub async fn embed(encoder: &BiEncoder, texts: &[String]) -> Result<Embedded, String> {
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let begun = now_ms();
+    let embeddings = encoder.embed(&texts).await.map_err(|error| error.to_string())?;
+    let latency_ms = now_ms() - begun;
+    let token_ids: Result<_, ModelError> = texts.iter().map(|text| Ok(encoder.encode(text)?.0)).collect();
+    Ok(Embedded {
+        token_ids: token_ids.map_err(|error| error.to_string())?,
+        vectors: embeddings.into_iter().map(|embedding| embedding.vector).collect(),
+        latency_ms,
     })
 }
 
