@@ -1,6 +1,6 @@
 //! From messages to the text that a chat model was trained on.
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, context, filters, functions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ModelError, shorten};
@@ -26,7 +26,7 @@ pub(super) struct ChatTemplate {
 
 impl ChatTemplate {
     pub(super) fn new(source: &str) -> Result<Self, ModelError> {
-        let mut environment = Environment::new();
+        let mut environment = language();
         // What the Python library sets for these templates.
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -49,6 +49,51 @@ impl ChatTemplate {
             .render(context! { messages, add_generation_prompt => true, bos_token => bos, eos_token => eos })
             .map_err(fault)
     }
+}
+
+/// What chat templates use of the language; a page would carry the rest of it in vain.
+fn language() -> Environment<'static> {
+    let mut language = Environment::empty();
+    language.add_filter("count", filters::length);
+    language.add_filter("d", filters::default);
+    language.add_filter("default", filters::default);
+    language.add_filter("first", filters::first);
+    language.add_filter("int", filters::int);
+    language.add_filter("items", filters::items);
+    language.add_filter("join", filters::join);
+    language.add_filter("last", filters::last);
+    language.add_filter("length", filters::length);
+    language.add_filter("list", filters::list);
+    language.add_filter("lower", filters::lower);
+    language.add_filter("map", filters::map);
+    language.add_filter("rejectattr", filters::rejectattr);
+    language.add_filter("replace", filters::replace);
+    language.add_filter("reverse", filters::reverse);
+    language.add_filter("safe", filters::safe);
+    language.add_filter("selectattr", filters::selectattr);
+    language.add_filter("string", filters::string);
+    language.add_filter("trim", filters::trim);
+    language.add_filter("upper", filters::upper);
+    language.add_test("boolean", minijinja::tests::is_boolean);
+    language.add_test("defined", minijinja::tests::is_defined);
+    language.add_test("eq", minijinja::tests::is_eq);
+    language.add_test("equalto", minijinja::tests::is_eq);
+    language.add_test("even", minijinja::tests::is_even);
+    language.add_test("false", minijinja::tests::is_false);
+    language.add_test("in", minijinja::tests::is_in);
+    language.add_test("iterable", minijinja::tests::is_iterable);
+    language.add_test("mapping", minijinja::tests::is_mapping);
+    language.add_test("ne", minijinja::tests::is_ne);
+    language.add_test("none", minijinja::tests::is_none);
+    language.add_test("number", minijinja::tests::is_number);
+    language.add_test("odd", minijinja::tests::is_odd);
+    language.add_test("sequence", minijinja::tests::is_sequence);
+    language.add_test("string", minijinja::tests::is_string);
+    language.add_test("true", minijinja::tests::is_true);
+    language.add_test("undefined", minijinja::tests::is_undefined);
+    language.add_function("namespace", functions::namespace);
+    language.add_function("range", functions::range);
+    language
 }
 
 fn fault(error: minijinja::Error) -> ModelError {
@@ -78,6 +123,21 @@ mod tests {
             template.render(&[message("system", "Be brief."), message("user", "Hi")], "", "")?,
             "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
         );
+        Ok(())
+    }
+
+    /// In the manner of templates that want users and assistants in turn, and that keep what they found.
+    #[test]
+    fn templates_count_choose_and_keep() -> Result<(), ModelError> {
+        let text = "{% set found = namespace(system='') %}\
+                    {% for message in messages | selectattr('role', 'equalto', 'system') %}\
+                    {% set found.system = message.content | trim %}{% endfor %}\
+                    {% if tools is defined and tools is not none %}{{ raise_exception('no tools') }}{% endif %}\
+                    {% for message in messages %}{% if loop.index0 is even %}{{ found.system | upper }}:{% endif %}\
+                    {{ message.role | replace('user', 'U') }}/{% endfor %}\
+                    {{ messages | map(attribute='content') | join('+') }}, {{ messages | length }} of {{ range(9) | last }}";
+        let messages = [message("user", "a"), message("system", " x "), message("user", "b")];
+        assert_eq!(ChatTemplate::new(text)?.render(&messages, "", "")?, "X:U/system/X:U/a+ x +b, 3 of 8");
         Ok(())
     }
 
