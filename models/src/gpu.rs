@@ -11,6 +11,8 @@ pub struct Gpu {
     pub device: Device,
     /// What the browser calls it; empty where it does not say.
     pub name: String,
+    /// Whether its shaders compute in half precision (`shader-f16`).
+    pub has_half: bool,
 }
 
 impl Gpu {
@@ -25,6 +27,7 @@ impl Gpu {
         setup.device.set_device_lost_callback(move |reason: wgpu::DeviceLostReason, message: String| {
             on_lost(if message.is_empty() { format!("{reason:?}") } else { message });
         });
-        Ok(Self { device, name: setup.adapter.get_info().name })
+        let has_half = setup.device.features().contains(wgpu::Features::SHADER_F16);
+        Ok(Self { device, name: setup.adapter.get_info().name, has_half })
     }
 }

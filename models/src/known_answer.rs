@@ -17,6 +17,16 @@ const MIN_COSINE: f32 = 0.999;
 /// Best minus second-best logit below which float noise may decide between two tokens.
 const TINY_MARGIN: f32 = 0.05;
 
+/// What [`Decoder::check_against`] lets both read.
+const CHECK_TEXT: &str = "Seven wise owls quietly judge the answers of 12 machines; which of them was right?";
+
+/// Less their mean: what all scores have in common says nothing of the next token.
+fn centred(mut scores: Vec<f32>) -> Vec<f32> {
+    let mean = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len().max(1) as f64;
+    scores.iter_mut().for_each(|score| *score -= mean as f32);
+    scores
+}
+
 #[derive(Deserialize)]
 struct KnownAnswers {
     encoder: KnownVector,
@@ -65,6 +75,27 @@ impl BiEncoder {
 }
 
 impl Decoder {
+    /// Lets this decoder and another of the same weights, on a device that is trusted, read a text: the cosine of their
+    /// scores of the next token. For weights of which no known answer is stored.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongAnswer`] if the two differ by more than rounding; else as [`Self::generate`].
+    pub async fn check_against(&self, trusted: &Self) -> Result<f64, ModelError> {
+        let expected = trusted.scores_after(CHECK_TEXT).await?;
+        let seen = match self.scores_after(CHECK_TEXT).await {
+            Ok(scores) => cosine(&centred(scores), &centred(expected)),
+            Err(ModelError::NotFinite(_)) => 0.0,
+            Err(other) => return Err(other),
+        };
+        match seen > MIN_COSINE {
+            true => Ok(f64::from(seen)),
+            false => Err(ModelError::WrongAnswer {
+                seen: format!("scores with the cosine {seen:.4}"),
+                expected: format!("above {MIN_COSINE}"),
+            }),
+        }
+    }
+
     /// Continues a known prompt greedily: the share of the eight known tokens that came, which is below 1 only where a
     /// choice was too close to call. For SmolLM2-135M-Instruct in Q4_1 with all its layers alone.
     ///

@@ -3,17 +3,19 @@
 //!
 //! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
-//! - [`Kernels`]: whose arithmetic multiplies rows, burn's or, on the CPU of a page, this crate's.
+//! - [`Kernels`]: whose arithmetic multiplies rows: burn's, in f32 or half precision, or, on the CPU of a page, that of
+//!   `poq-kernels`.
 //!
 //! # What it does not do
 //! - No files, network or clock: callers bring bytes, and measure time themselves.
 //! - No panics on what a file or a prompt holds: each fault is a [`ModelError`] that names it.
 //! - No blocking reads: whatever comes back from a device is awaited, so that the same code runs in a browser. Only
 //!   what lies in the CPU's own memory is read in place.
-//! - No training, and no computing in fewer bits than f32: blocks of quantised weights become f32 when they are loaded,
-//!   or, where [`WeightStorage::AsStored`] keeps them, as they are used.
+//! - No training, and no computing in fewer bits than f32 unless it is asked for ([`Kernels::Half`]): blocks of quantised
+//!   weights become f32 when they are loaded, or, where [`WeightStorage::AsStored`] keeps them, as they are used.
 //! - No trust in a device: [`Decoder`] and [`BiEncoder`] check that results are finite, not that they are right;
-//!   whoever opens a GPU lets it compute a known answer first (`check_known_answer` of both).
+//!   whoever opens a GPU lets it compute a known answer first (`check_known_answer` of both), or what the CPU computes
+//!   ([`Decoder::check_against`]).
 
 mod decoder;
 mod encoder;

@@ -1,9 +1,11 @@
 //! A matrix that rows are multiplied with.
 
 use burn::tensor::activation::gelu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::host::{self, Kernels, PackedMatrix, PackedRows};
+use poq_kernels::{PackedMatrix, PackedRows};
+
+use crate::host::{self, Kernels};
 use crate::parallel;
 use crate::quantised::BlockMatrix;
 
@@ -25,7 +27,7 @@ enum Weight {
     Blocks(BlockMatrix),
 }
 
-/// `[outputs, inputs]` as f32.
+/// `[outputs, inputs]` as f32, or in half precision.
 struct FullMatrix {
     /// A product reads it through a transposed view, so that nothing is copied.
     rows: Tensor<2>,
@@ -36,7 +38,11 @@ struct FullMatrix {
 impl Linear {
     /// `weight` holds `outputs` rows of `inputs` numbers.
     pub(crate) fn new(weight: Vec<f32>, outputs: usize, inputs: usize, device: &Device) -> Self {
-        let rows = Tensor::from_data(TensorData::new(weight, [outputs, inputs]), device);
+        Self::full(weight, outputs, inputs, DType::F32, device)
+    }
+
+    fn full(weight: Vec<f32>, outputs: usize, inputs: usize, dtype: DType, device: &Device) -> Self {
+        let rows = Tensor::from_data(TensorData::new(weight, [outputs, inputs]), (device, dtype));
         Self { weight: Weight::Full(Box::new(FullMatrix::new(rows))), bias: None }
     }
 
@@ -50,9 +56,11 @@ impl Linear {
     ) -> Self {
         match kernels {
             Kernels::Burn => Self::new(weight, outputs, inputs, device),
+            Kernels::Half => Self::full(weight, outputs, inputs, DType::F16, device),
             Kernels::Host => {
-                let fill = |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
-                Self { weight: Weight::Packed(PackedMatrix::from_rows(outputs, inputs, fill)), bias: None }
+                let mut fill =
+                    |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
+                Self { weight: Weight::Packed(PackedMatrix::from_rows(outputs, inputs, &mut fill)), bias: None }
             }
         }
     }
@@ -86,7 +94,7 @@ impl Linear {
     pub(crate) fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
         let Weight::Packed(weight) = &self.weight else { return gelu(self.forward(x)) };
         let mut y = self.sums(weight, x);
-        host::gelu(&mut y);
+        poq_kernels::gelu(&mut y);
         on_host(y, weight.outputs())
     }
 
@@ -108,7 +116,7 @@ impl Linear {
             Weight::Full(weight) => {
                 let indices: Vec<i32> = numbers.iter().map(|number| *number as i32).collect();
                 let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [numbers.len()]), device);
-                weight.rows.clone().select(0, indices)
+                weight.rows.clone().select(0, indices).cast(DType::F32)
             }
             Weight::Packed(weight) => on_host(weight.select(numbers), weight.inputs()),
             Weight::Blocks(weight) => weight.select(numbers, device),
@@ -133,13 +141,16 @@ impl FullMatrix {
         Self { rows, parts }
     }
 
+    /// f32 to f32, whatever the weights are.
     fn product(&self, x: Tensor<2>) -> Tensor<2> {
         let [rows, _] = x.dims();
-        if rows == 1 && !self.parts.is_empty() {
+        let x = x.cast(self.rows.dtype());
+        let y = if rows == 1 && !self.parts.is_empty() {
             Tensor::cat(parallel::map(&self.parts, |part| x.clone().matmul(part.clone().transpose())), 1)
         } else {
             x.matmul(self.rows.clone().transpose())
-        }
+        };
+        y.cast(DType::F32)
     }
 }
 

@@ -31,6 +31,12 @@ fn embeddings_by_the_kernels_of_a_page_are_those_of_the_reference() -> Outcome {
     compare(Kernels::Host)
 }
 
+/// As on a GPU whose shaders know half precision; here on the CPU.
+#[test]
+fn embeddings_in_half_precision_are_near_those_of_the_reference() -> Outcome {
+    compare(Kernels::Half)
+}
+
 fn compare(kernels: Kernels) -> Outcome {
     let reference: Reference = serde_json::from_str(include_str!("../reference/encoder.json"))?;
     let file = |name: &str| weights("all-minilm-l6-v2", name);

@@ -124,6 +124,45 @@ fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
     Ok(())
 }
 
+/// Weights of other storage are the same up to rounding, and one layer less is another network.
+#[test]
+fn a_decoder_is_checked_against_a_trusted_one() -> Outcome {
+    let with = |layers, weights| {
+        Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &DecoderOptions { layers, weights }, &cpu_device())
+            .map_err(Box::<dyn std::error::Error>::from)
+    };
+    let trusted = with(None, WeightStorage::AsStored)?;
+    for storage in [WeightStorage::F32, WeightStorage::F16] {
+        let seen = block_on(with(None, storage)?.check_against(&trusted))?;
+        assert!(seen > 0.9999, "{storage:?}: {seen}");
+    }
+    let other = block_on(with(Some(1), WeightStorage::F32)?.check_against(&trusted));
+    assert!(matches!(other, Err(ModelError::WrongAnswer { .. })), "{other:?}");
+    Ok(())
+}
+
+#[test]
+fn a_prompt_read_in_parts_continues_as_one_read_at_once() -> Outcome {
+    let decoder = decoder(None)?;
+    let prompt = Prompt::Text("the cat sat on the mat and the dog in the hat".to_owned());
+    let mut whole = decoder.begin(&prompt, &options(8, 0.0, 0))?;
+    let mut parts = decoder.begin(&prompt, &options(8, 0.0, 0))?;
+    let tokens = parts.unread();
+    parts.read(3);
+    parts.read(4);
+    assert_eq!(parts.unread(), tokens - 7);
+    parts.read(1000);
+    assert_eq!(parts.unread(), 1, "the last is for the step");
+    while let Some(step) = block_on(whole.step())? {
+        let other = block_on(parts.step())?.ok_or("ended before")?;
+        assert_eq!((other.token, other.text), (step.token, step.text));
+        assert!((other.margin - step.margin).abs() < 1e-3);
+    }
+    assert_eq!(block_on(parts.step())?, None);
+    assert_eq!(parts.end(), whole.end());
+    Ok(())
+}
+
 /// Reading a text at once and token by token is the same computation.
 #[test]
 fn a_text_read_at_once_continues_as_one_read_token_by_token() -> Outcome {

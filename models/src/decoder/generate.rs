@@ -64,6 +64,19 @@ pub struct Continuation<'a> {
 }
 
 impl Continuation<'_> {
+    /// Tokens of the prompt that are not read yet; the next step reads them all.
+    pub fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Reads so many tokens of the prompt, or all but the last, for a caller that does other things meanwhile.
+    pub fn read(&mut self, tokens: usize) {
+        let tokens = tokens.min(self.unread.len().saturating_sub(1));
+        let rest = self.unread.split_off(tokens);
+        self.decoder.network.read_on(&self.unread, &mut self.memory);
+        self.unread = rest;
+    }
+
     /// The next token; none once the text has ended.
     ///
     /// # Errors

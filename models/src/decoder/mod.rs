@@ -36,12 +36,14 @@ pub struct DecoderOptions {
     pub weights: WeightStorage,
 }
 
-/// How a decoder's weights are kept in memory. Either way all sums are f32, and results differ by rounding alone.
+/// How a decoder's weights are kept in memory. Results differ by rounding alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WeightStorage {
     /// As f32, whatever the file has: 4 bytes a weight, on any device.
     #[default]
     F32,
+    /// In half precision, 2 bytes a weight, and products are computed in it: for a GPU whose shaders know it.
+    F16,
     /// In blocks of the bits that the file has, on the CPU device only: for the storage types Q4_0 and Q4_1 3/4 byte a
     /// weight, for Q8_0 9/8 byte, and these are made for speed; for other types what the file has.
     AsStored,
@@ -109,6 +111,12 @@ impl Decoder {
     /// Weights in use: those of blocks that do not run are not counted.
     pub fn parameters(&self) -> u64 {
         self.network.parameters()
+    }
+
+    /// Scores of every token to come after a text.
+    pub(crate) async fn scores_after(&self, text: &str) -> Result<Vec<f32>, ModelError> {
+        let ids = self.tokenizer.encode(text)?;
+        self.network.next_scores(&ids, &mut self.network.memory()).await
     }
 
     /// The prompt's token ids, uncut.

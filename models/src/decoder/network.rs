@@ -112,12 +112,17 @@ impl Network {
         }
     }
 
+    /// Reads `ids`, each in the vocabulary, after what is remembered.
+    pub(super) fn read_on(&self, ids: &[u32], memory: &mut Memory) {
+        for chunk in ids.chunks(CHUNK) {
+            self.forward(chunk, memory);
+        }
+    }
+
     /// `[1, vocabulary]`, for at least one token.
     fn scores(&self, ids: &[u32], memory: &mut Memory) -> Tensor<2> {
         let (first, last) = ids.split_at((ids.len() - 1) / CHUNK * CHUNK);
-        for chunk in first.chunks(CHUNK) {
-            self.forward(chunk, memory);
-        }
+        self.read_on(first, memory);
         let states = self.forward(last, memory);
         let [seq, _] = states.dims();
         self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(states.narrow(0, seq - 1, 1)))

@@ -20,7 +20,7 @@ pub(super) struct Weights<'a> {
 impl<'a> Weights<'a> {
     pub(super) fn new(gguf: &'a Gguf<'a>, storage: WeightStorage, device: &'a Device) -> Result<Self, ModelError> {
         if storage == WeightStorage::AsStored && *device != cpu_device() {
-            let allowed = "F32, or AsStored on the CPU device";
+            let allowed = "F32, F16, or AsStored on the CPU device";
             return Err(ModelError::argument("weights", format!("AsStored on {device:?}"), allowed));
         }
         Ok(Self { gguf, device, storage })
@@ -41,7 +41,8 @@ impl<'a> Weights<'a> {
             WeightStorage::AsStored => {
                 Linear::from_blocks(BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device)))
             }
-            WeightStorage::F32 => {
+            storage @ (WeightStorage::F32 | WeightStorage::F16) => {
+                let kernels = if storage == WeightStorage::F16 { Kernels::Half } else { Kernels::Burn };
                 let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
                 let mut values = vec![0.0; outputs * inputs];
                 let mut start = 0;
@@ -50,7 +51,7 @@ impl<'a> Weights<'a> {
                     kind.unpack_into(bytes, &mut values[start..end]);
                     start = end;
                 }
-                Linear::new(values, outputs, inputs, self.device)
+                Linear::for_kernels(values, outputs, inputs, kernels, self.device)
             }
         })
     }

@@ -143,11 +143,14 @@ impl Layer {
     fn forward(&self, x: Tensor<2>, hidden_scores: &Tensor<2>) -> Tensor<2> {
         let all = self.query_key_value.forward(x.clone());
         let mixed = match self.kernels {
-            Kernels::Burn => attention(all, hidden_scores.clone(), self.heads),
+            Kernels::Burn | Kernels::Half => attention(all, hidden_scores.clone(), self.heads),
             Kernels::Host => {
                 let [[_, seq], [rows, hidden]] = [hidden_scores.dims(), x.dims()];
                 let hidden_scores = host::values(hidden_scores.clone());
-                host::tensor(host::attention(&host::values(all), &hidden_scores, seq, self.heads), [rows, hidden])
+                host::tensor(
+                    poq_kernels::attention(&host::values(all), &hidden_scores, seq, self.heads),
+                    [rows, hidden],
+                )
             }
         };
         let x = self.attention_norm.forward(x + self.attention_output.forward(mixed));
@@ -156,7 +159,7 @@ impl Layer {
     }
 }
 
-/// [`host::attention`] on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
+/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
 fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
     let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
     let hidden = columns / 3;

@@ -17,7 +17,7 @@ use crate::error::ModelError;
 use crate::host::Kernels;
 
 /// Texts that go through the network at once: bounds its memory whatever the caller's list.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// `[CLS]` and `[SEP]` and one token of text.
 const MIN_TOKENS: usize = 3;
@@ -93,7 +93,7 @@ impl BiEncoder {
             return Err(ModelError::argument(
                 "kernels",
                 format!("Host on {device:?}"),
-                "Burn, or Host on the CPU device",
+                "Burn, Half, or Host on the CPU device",
             ));
         }
         let config = EncoderConfig::read(config_json)?;

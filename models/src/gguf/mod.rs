@@ -7,14 +7,12 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
-mod blocks;
 mod cursor;
 mod tensor;
 mod value;
 
 use std::collections::BTreeMap;
 
-pub(crate) use blocks::BlockType;
 use cursor::Cursor;
 pub(crate) use tensor::Stored;
 use tensor::TensorInfo;
@@ -192,7 +190,7 @@ mod tests {
     #[test]
     fn blocks_become_the_numbers_that_the_python_package_makes_of_them() -> Result<(), ModelError> {
         let gguf = Gguf::parse(include_bytes!("../../tests/fixtures/blocks.gguf"))?;
-        for kind in &blocks::TYPES {
+        for kind in &poq_kernels::BLOCK_TYPES {
             let seen = gguf.tensor(kind.name, &[2, 256])?;
             let expected = gguf.tensor(&format!("{}.expected", kind.name), &[2, 256])?;
             assert_eq!(seen, expected, "{}", kind.name);

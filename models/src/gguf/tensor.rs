@@ -1,6 +1,7 @@
 //! The tensor directory.
 
-use super::blocks::{BlockType, TYPES};
+use poq_kernels::{BLOCK_TYPES, BlockType};
+
 use super::cursor::Cursor;
 use crate::error::{ModelError, Part, shorten};
 
@@ -39,8 +40,9 @@ impl TensorInfo {
             }
         }
         let number = cursor.u32(name)?;
-        let Some(kind) = TYPES.iter().find(|kind| kind.number == number) else {
-            let names: Vec<String> = TYPES.iter().map(|kind| format!("{} ({})", kind.name, kind.number)).collect();
+        let Some(kind) = BLOCK_TYPES.iter().find(|kind| kind.number == number) else {
+            let names: Vec<String> =
+                BLOCK_TYPES.iter().map(|kind| format!("{} ({})", kind.name, kind.number)).collect();
             return Err(fault(format!("is stored as type {number}; allowed: {}", names.join(", "))));
         };
         let offset = cursor.u64(name)?;

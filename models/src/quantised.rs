@@ -3,14 +3,12 @@
 //! Weights become f32 as they are used, inputs are never rounded, sums are f32: results are those of f32 weights, up
 //! to the order of the sums.
 
-mod packed;
-
 use burn::tensor::{Device, Tensor, TensorData};
 
-use packed::{Bytes, Input, Nibbles, dot};
+use poq_kernels::{BlockType, Bytes, Input, Nibbles, PackedMatrix, PackedRows, dot};
 
-use crate::gguf::{BlockType, Stored};
-use crate::host::{self, Kernels, PackedMatrix, PackedRows};
+use crate::gguf::Stored;
+use crate::host::{self, Kernels};
 use crate::parallel;
 
 /// Numbers that a panel holds at most, unless one row has more: as f32 they stay in a core's own cache.
@@ -70,7 +68,7 @@ impl BlockMatrix {
         }
         // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
         match self.kernels {
-            Kernels::Burn => {
+            Kernels::Burn | Kernels::Half => {
                 let product = |panel: &Panel| x.clone().matmul(panel.to_tensor(&device).transpose());
                 Tensor::cat(parallel::map(&self.panels, product), 1)
             }
@@ -124,7 +122,7 @@ impl Panel {
     }
 
     fn to_packed(&self) -> PackedMatrix {
-        PackedMatrix::from_rows(self.rows, self.inputs, |row, values| self.unpack(row, values))
+        PackedMatrix::from_rows(self.rows, self.inputs, &mut |row, values| self.unpack(row, values))
     }
 
     /// Fills `inputs` numbers: those of `BlockType::unpack`.
@@ -142,11 +140,10 @@ impl Panel {
 
 impl Blocks {
     fn new(kind: &'static BlockType, bytes: &[u8]) -> Self {
-        let blocks = bytes.chunks_exact(kind.bytes);
         match kind.name {
-            "Q4_0" => Self::Nibbles(Nibbles::from_q4_0(blocks)),
-            "Q4_1" => Self::Nibbles(Nibbles::from_q4_1(blocks)),
-            "Q8_0" => Self::Bytes(Bytes::from_q8_0(blocks)),
+            "Q4_0" => Self::Nibbles(Nibbles::from_q4_0(bytes)),
+            "Q4_1" => Self::Nibbles(Nibbles::from_q4_1(bytes)),
+            "Q8_0" => Self::Bytes(Bytes::from_q8_0(bytes)),
             _ => Self::Raw { kind, bytes: bytes.to_vec() },
         }
     }
@@ -160,7 +157,7 @@ mod tests {
     use crate::linear::Linear;
 
     const KINDS: [&str; 11] = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"];
-    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/blocks.gguf");
+    const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/blocks.gguf");
     const INPUTS: usize = 256;
 
     fn values(tensor: Tensor<2>) -> Vec<f32> {

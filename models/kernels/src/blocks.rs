@@ -1,17 +1,19 @@
 //! ggml's block formats, to f32: a few numbers that share a scale, and for most a minimum.
 //!
 //! Written here because candle-core, which unpacks them too, costs minutes of build time in each target for these
-//! lines alone (see the parent module for why its reader of the container is not used). Held to the `gguf` Python
-//! package, number for number, by the test in the parent module.
+//! lines alone (see the reader of GGUF for why that of the container is not used). Held to the `gguf` Python
+//! package, number for number, by the tests of `poq-models`.
 //!
 //! Layouts: `ggml-common.h` and `ggml-quants.c` of <https://github.com/ggml-org/ggml>.
 
 use half::{bf16, f16};
 
 /// One storage type.
-pub(crate) struct BlockType {
+#[derive(Debug)]
+pub struct BlockType {
     /// Its number in the file.
     pub number: u32,
+    /// What ggml calls it.
     pub name: &'static str,
     /// Numbers in a block.
     pub elements: usize,
@@ -22,7 +24,7 @@ pub(crate) struct BlockType {
 }
 
 /// The storage types that can be read.
-pub(super) const TYPES: [BlockType; 11] = [
+pub const BLOCK_TYPES: [BlockType; 11] = [
     BlockType { number: 0, name: "F32", elements: 1, bytes: 4, unpack: f32_block },
     BlockType { number: 1, name: "F16", elements: 1, bytes: 2, unpack: f16_block },
     BlockType { number: 2, name: "Q4_0", elements: 32, bytes: 18, unpack: q4_0 },
@@ -38,14 +40,14 @@ pub(super) const TYPES: [BlockType; 11] = [
 
 impl BlockType {
     /// Whole blocks to f32.
-    pub(super) fn unpack(&self, raw: &[u8]) -> Vec<f32> {
+    pub fn unpack(&self, raw: &[u8]) -> Vec<f32> {
         let mut values = vec![0.0; raw.len() / self.bytes * self.elements];
         self.unpack_into(raw, &mut values);
         values
     }
 
     /// Whole blocks to as many f32 as they hold.
-    pub(crate) fn unpack_into(&self, raw: &[u8], values: &mut [f32]) {
+    pub fn unpack_into(&self, raw: &[u8], values: &mut [f32]) {
         for (block, values) in raw.chunks_exact(self.bytes).zip(values.chunks_exact_mut(self.elements)) {
             (self.unpack)(block, values);
         }

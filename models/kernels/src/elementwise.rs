@@ -24,7 +24,7 @@ const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// `x (1 + erf(x / sqrt 2)) / 2` of each number, erf within 5e-7.
-pub(crate) fn gelu(values: &mut [f32]) {
+pub fn gelu(values: &mut [f32]) {
     for x in values {
         *x = 0.5 * *x * (1.0 + erf(*x * FRAC_1_SQRT_2));
     }

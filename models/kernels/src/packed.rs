@@ -34,7 +34,8 @@ const TOP_BYTE: u32 = 0xFF00_0000;
 const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
 
 /// One row of inputs, with what all rows of weights need of it.
-pub(super) struct Input {
+#[derive(Debug)]
+pub struct Input {
     values: Vec<f32>,
     /// The same in [`NIBBLE_UNITS`].
     scaled: Vec<f32>,
@@ -43,7 +44,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(values: Vec<f32>) -> Self {
+    /// `values` in whole blocks of 32.
+    pub fn new(values: Vec<f32>) -> Self {
         let mut scaled = values.clone();
         for (lanes, unit) in scaled.as_chunks_mut::<LANES>().0.iter_mut().zip(NIBBLE_UNITS.into_iter().cycle()) {
             *lanes = lanes.map(|value| value * unit);
@@ -52,13 +54,15 @@ impl Input {
         Self { values, scaled, sums }
     }
 
-    pub(super) fn values(&self) -> &[f32] {
+    /// The inputs.
+    pub fn values(&self) -> &[f32] {
         &self.values
     }
 }
 
 /// Rows of blocks of unsigned four-bit numbers: a weight is `number * scale + minimum`.
-pub(super) struct Nibbles {
+#[derive(Debug)]
+pub struct Nibbles {
     /// Number `4 k + lane` of a block is nibble `k` of word `lane`.
     words: Vec<[u32; LANES]>,
     scales: Vec<f32>,
@@ -66,13 +70,17 @@ pub(super) struct Nibbles {
 }
 
 impl Nibbles {
-    pub(super) fn from_q4_0<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+    /// Whole blocks of ggml's Q4_0.
+    pub fn from_q4_0(bytes: &[u8]) -> Self {
+        let blocks = bytes.chunks_exact(18);
         let scales: Vec<f32> = blocks.clone().map(|block| half_at(block, 0)).collect();
         let minimums = scales.iter().map(|scale| -8.0 * scale).collect();
         Self { words: blocks.map(|block| nibble_words(&block[2..])).collect(), scales, minimums }
     }
 
-    pub(super) fn from_q4_1<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+    /// Whole blocks of ggml's Q4_1.
+    pub fn from_q4_1(bytes: &[u8]) -> Self {
+        let blocks = bytes.chunks_exact(20);
         Self {
             scales: blocks.clone().map(|block| half_at(block, 0)).collect(),
             minimums: blocks.clone().map(|block| half_at(block, 2)).collect(),
@@ -82,7 +90,7 @@ impl Nibbles {
 
     /// One number for each row: minimums meet the sums of the inputs, so that only `number * input` is summed within a
     /// block.
-    pub(super) fn product(&self, x: &Input) -> Vec<f32> {
+    pub fn product(&self, x: &Input) -> Vec<f32> {
         let blocks = x.sums.len();
         let x_blocks = input_blocks(&x.scaled);
         let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
@@ -92,7 +100,7 @@ impl Nibbles {
     }
 
     /// The numbers of a row.
-    pub(super) fn unpack(&self, row: usize, values: &mut [f32]) {
+    pub fn unpack(&self, row: usize, values: &mut [f32]) {
         let (blocks, _) = values.as_chunks_mut::<BLOCK>();
         let at = row * blocks.len();
         let weights = self.words[at..].iter().zip(&self.scales[at..]).zip(&self.minimums[at..]);
@@ -105,7 +113,8 @@ impl Nibbles {
 }
 
 /// Rows of blocks of signed eight-bit numbers: a weight is `number * scale`.
-pub(super) struct Bytes {
+#[derive(Debug)]
+pub struct Bytes {
     /// Number `16 half + 4 k + lane` of a block is byte `k` of word `lane` of that half.
     words: Vec<[[u32; LANES]; 2]>,
     /// In [`TOP_BYTE_UNIT`].
@@ -113,7 +122,9 @@ pub(super) struct Bytes {
 }
 
 impl Bytes {
-    pub(super) fn from_q8_0<'a>(blocks: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+    /// Whole blocks of ggml's Q8_0.
+    pub fn from_q8_0(bytes: &[u8]) -> Self {
+        let blocks = bytes.chunks_exact(34);
         Self {
             scales: blocks.clone().map(|block| half_at(block, 0) * TOP_BYTE_UNIT).collect(),
             words: blocks.map(|block| [byte_words(&block[2..18]), byte_words(&block[18..])]).collect(),
@@ -121,7 +132,7 @@ impl Bytes {
     }
 
     /// One number for each row.
-    pub(super) fn product(&self, x: &Input) -> Vec<f32> {
+    pub fn product(&self, x: &Input) -> Vec<f32> {
         let blocks = x.sums.len();
         let x_blocks = input_blocks(&x.values);
         let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
@@ -129,7 +140,7 @@ impl Bytes {
     }
 
     /// The numbers of a row.
-    pub(super) fn unpack(&self, row: usize, values: &mut [f32]) {
+    pub fn unpack(&self, row: usize, values: &mut [f32]) {
         let (blocks, _) = values.as_chunks_mut::<BLOCK>();
         let at = row * blocks.len();
         let weights = self.words[at..].iter().zip(&self.scales[at..]);
@@ -194,7 +205,7 @@ fn dot_bytes(words: &[[[u32; LANES]; 2]], scales: &[f32], x: &[InputBlock]) -> f
 }
 
 /// The sum of products of two rows of one length.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks(), b.as_chunks());
     let mut sum = [0.0; LANES];
     for (a, b) in a.iter().zip(b) {

@@ -1,22 +1,17 @@
-//! This crate's own arithmetic on the host's memory, for where burn's is slow: in a page there is one thread, and burn's
-//! product packs all weights anew each time.
-
-mod attention;
-mod elementwise;
-mod matrix;
+//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: in a page there is one
+//! thread, and burn's product packs all weights anew each time.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-pub(crate) use attention::attention;
-pub(crate) use elementwise::gelu;
-pub(crate) use matrix::{PackedMatrix, PackedRows};
-
-/// Whose arithmetic a model computes with. Results differ by float noise alone.
+/// Whose arithmetic a model computes with. Results differ by rounding alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
     /// burn's, on any device.
     Burn,
-    /// This crate's, for the CPU device alone: on one thread, in vectors of four numbers.
+    /// burn's, with weights in half precision and products computed in it; what is between them is f32. For a GPU whose
+    /// shaders know half precision.
+    Half,
+    /// Those of `poq_kernels`, for the CPU device alone: on one thread, in vectors of four numbers.
     Host,
 }
 

@@ -7,7 +7,7 @@ use super::matrix::{PackedMatrix, PackedRows};
 ///
 /// `all` holds query, key and value of each row one after another, `[batch * seq, 3 * hidden]`; `hidden_scores` what
 /// is added to the scores of each row for all to see it, `[batch, seq]`. Gives `[batch * seq, hidden]`.
-pub(crate) fn attention(all: &[f32], hidden_scores: &[f32], seq: usize, heads: usize) -> Vec<f32> {
+pub fn attention(all: &[f32], hidden_scores: &[f32], seq: usize, heads: usize) -> Vec<f32> {
     let stride = all.len() / hidden_scores.len();
     let hidden = stride / 3;
     let head_dim = hidden / heads;
@@ -20,7 +20,7 @@ pub(crate) fn attention(all: &[f32], hidden_scores: &[f32], seq: usize, heads: u
             let first = head * head_dim;
             let (query, key, value) = (&all[first..], &all[hidden + first..], &all[2 * hidden + first..]);
             let query = PackedRows::new(query, seq, head_dim, stride);
-            let key = PackedMatrix::from_rows(seq, head_dim, |row, values| {
+            let key = PackedMatrix::from_rows(seq, head_dim, &mut |row, values| {
                 values.copy_from_slice(&key[row * stride..][..head_dim]);
             });
             scores.fill(0.0);

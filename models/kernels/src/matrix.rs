@@ -20,7 +20,8 @@ const DEPTH: usize = 384;
 type Weights = [[f32; LANES]; WIDTH / LANES];
 
 /// `[outputs, inputs]`
-pub(crate) struct PackedMatrix {
+#[derive(Debug)]
+pub struct PackedMatrix {
     /// For each [`WIDTH`] outputs, the weights of all inputs one after another; zeros where there are fewer outputs.
     weights: Vec<Weights>,
     outputs: usize,
@@ -28,7 +29,8 @@ pub(crate) struct PackedMatrix {
 }
 
 /// Rows that are multiplied, in tiles of like height: `[rows, inputs]`.
-pub(crate) struct PackedRows {
+#[derive(Debug)]
+pub struct PackedRows {
     /// For each [`DEPTH`] inputs each tile, for each input of these the tile's rows.
     values: Vec<f32>,
     rows: usize,
@@ -36,7 +38,7 @@ pub(crate) struct PackedRows {
 
 impl PackedMatrix {
     /// Packs a matrix whose rows `fill` writes, by their number: the weights of one output each.
-    pub(crate) fn from_rows(outputs: usize, inputs: usize, mut fill: impl FnMut(usize, &mut [f32])) -> Self {
+    pub fn from_rows(outputs: usize, inputs: usize, fill: &mut dyn FnMut(usize, &mut [f32])) -> Self {
         let mut weights = Vec::with_capacity(outputs.div_ceil(WIDTH) * inputs);
         let mut rows = vec![0.0; WIDTH * inputs];
         for first in (0..outputs).step_by(WIDTH) {
@@ -55,7 +57,7 @@ impl PackedMatrix {
     }
 
     /// Packs a matrix whose columns are given: for each input, all outputs' weights at the start of `stride` numbers.
-    pub(crate) fn from_columns(outputs: usize, inputs: usize, columns: &[f32], stride: usize) -> Self {
+    pub fn from_columns(outputs: usize, inputs: usize, columns: &[f32], stride: usize) -> Self {
         let mut weights = Vec::with_capacity(outputs.div_ceil(WIDTH) * inputs);
         for first in (0..outputs).step_by(WIDTH) {
             weights.extend(columns.chunks(stride).take(inputs).map(|column| {
@@ -68,16 +70,18 @@ impl PackedMatrix {
         Self { weights, outputs, inputs }
     }
 
-    pub(crate) fn outputs(&self) -> usize {
+    /// Rows of the matrix.
+    pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    pub(crate) fn inputs(&self) -> usize {
+    /// Numbers in a row of the matrix.
+    pub fn inputs(&self) -> usize {
         self.inputs
     }
 
     /// Rows by their numbers, each below `outputs`, one after another.
-    pub(crate) fn select(&self, numbers: &[u32]) -> Vec<f32> {
+    pub fn select(&self, numbers: &[u32]) -> Vec<f32> {
         let row = |number: &u32| {
             let (panel, place) = (*number as usize / WIDTH, *number as usize % WIDTH);
             self.weights[panel * self.inputs..][..self.inputs].iter().map(move |weights| weights.as_flattened()[place])
@@ -86,7 +90,7 @@ impl PackedMatrix {
     }
 
     /// `y += x W^T`: `y` holds the outputs of each row of `x` at the start of `stride` numbers.
-    pub(crate) fn add_product(&self, x: &PackedRows, y: &mut [f32], stride: usize) {
+    pub fn add_product(&self, x: &PackedRows, y: &mut [f32], stride: usize) {
         let mut start = 0;
         while start < self.inputs {
             let depth = DEPTH.min(self.inputs - start);
@@ -112,7 +116,7 @@ impl PackedMatrix {
 
 impl PackedRows {
     /// Each row holds its `inputs` at the start of `stride` numbers; the last may end with them.
-    pub(crate) fn new(values: &[f32], rows: usize, inputs: usize, stride: usize) -> Self {
+    pub fn new(values: &[f32], rows: usize, inputs: usize, stride: usize) -> Self {
         let mut packed = Vec::with_capacity(rows * inputs);
         for start in (0..inputs).step_by(DEPTH) {
             let depth = DEPTH.min(inputs - start);
@@ -206,7 +210,7 @@ mod tests {
             for (outputs, inputs) in [(1, 1), (7, 5), (8, 384), (13, 385), (29, 770), (48, 32)] {
                 let weights = numbers(outputs * inputs, 1);
                 let fill = |row: usize, values: &mut [f32]| values.copy_from_slice(&weights[row * inputs..][..inputs]);
-                let matrix = PackedMatrix::from_rows(outputs, inputs, fill);
+                let matrix = PackedMatrix::from_rows(outputs, inputs, &mut { fill });
                 check(&matrix, |output, input| weights[output * inputs + input], rows);
 
                 let stride = outputs + 4;
@@ -234,7 +238,7 @@ mod tests {
     fn packed_rows_come_back() {
         let weights = numbers(13 * 5, 1);
         let fill = |row: usize, values: &mut [f32]| values.copy_from_slice(&weights[row * 5..][..5]);
-        let seen = PackedMatrix::from_rows(13, 5, fill).select(&[12, 0, 8]);
+        let seen = PackedMatrix::from_rows(13, 5, &mut { fill }).select(&[12, 0, 8]);
         assert_eq!(seen, [&weights[60..], &weights[..5], &weights[40..45]].concat());
     }
 }
