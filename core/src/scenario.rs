@@ -157,6 +157,14 @@ pub struct Group {
     pub stake: f64,
 }
 
+impl Group {
+    /// One instance of a recorded node, as it was recorded.
+    #[must_use]
+    pub fn one(model: &str) -> Self {
+        Self { model: model.to_owned(), count: 1, latency_factor: 1.0, score_noise_sd: 0.0, stake: 1.0 }
+    }
+}
+
 fn one() -> u32 {
     1
 }

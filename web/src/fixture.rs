@@ -1,6 +1,6 @@
 //! A small dataset for unit tests: three tasks, two inference nodes, three evaluators.
 
-use poq_core::dataset::{Dataset, DatasetFiles, FileEntry, Manifest};
+use poq_core::dataset::{AddedEvaluator, Dataset, DatasetFiles, EvaluatorEntry, FileEntry, Manifest, RecordedScore};
 use poq_core::{Report, Scenario};
 use std::collections::BTreeMap;
 
@@ -72,4 +72,20 @@ pub fn dataset() -> Dataset {
 pub fn report(scenario: &str) -> Report {
     let scenario = Scenario::from_json(scenario).expect("a valid scenario");
     poq_core::simulate(&dataset(), &scenario, scenario.seed, scenario.rounds).expect("a scenario that fits")
+}
+
+/// An evaluator that scored the dataset elsewhere: the best answer is the first.
+pub fn added_evaluator() -> AddedEvaluator {
+    let dataset = dataset();
+    let outputs = dataset.tasks.len() * dataset.inference_nodes();
+    AddedEvaluator {
+        entry: EvaluatorEntry {
+            id: "near@device".to_owned(),
+            name: "Near, on this device".to_owned(),
+            ..dataset.manifest.evaluators[0].clone()
+        },
+        hardware: "a device".to_owned(),
+        scores: (0..outputs).map(|output| RecordedScore { raw: 1.0 / (1 + output) as f64, latency_ms: 9.0 }).collect(),
+        dataset: dataset.hash,
+    }
 }

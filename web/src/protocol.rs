@@ -1,7 +1,7 @@
 //! The messages between the page and its simulation worker: one enum each way.
 
 use poq_core::attack::Role;
-use poq_core::dataset::{Dataset, JUDGE};
+use poq_core::dataset::{AddedEvaluator, Dataset, JUDGE};
 use poq_core::report::{AttackerReport, Brief, DatasetName, NodeReport};
 use poq_core::round::OpenedRound;
 use poq_core::scenario::ScenarioError;
@@ -16,6 +16,11 @@ use crate::format;
 /// From the page to the worker, which reads the dataset beside it without being asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
+    /// The dataset beside the page has this evaluator besides from now on, or none. What runs is dropped.
+    Extend {
+        /// The evaluator.
+        evaluator: Option<Box<AddedEvaluator>>,
+    },
     /// Run a scenario. It replaces the run before it.
     Run {
         /// Names the run in answers.
@@ -62,12 +67,14 @@ pub enum ToWorker {
 
 /// Many runs of which a digest each is wanted. Its items are, in this order: the cells of the grid of the first scenario
 /// over the axes, where there are axes; then each scenario as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Work {
     /// The scenarios: fields that differ from their presets.
     pub scenarios: Vec<Value>,
     /// Axes as path and values; the last moves fastest.
     pub axes: Vec<(String, Vec<Value>)>,
+    /// The evaluator that the dataset beside the page has besides.
+    pub evaluator: Option<Box<AddedEvaluator>>,
 }
 
 impl Work {
@@ -212,6 +219,8 @@ pub struct Failure {
 pub enum Part {
     /// Fetching or reading the dataset.
     Dataset,
+    /// An evaluator that was to be added to it.
+    Evaluator,
     /// A run: its scenario does not fit.
     Run {
         /// The run.

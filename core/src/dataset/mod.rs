@@ -4,11 +4,15 @@
 //! reads and checks it whole: sizes, hashes, row counts, ids, finite numbers, and that every inference node answered
 //! every task and every evaluator scored every answer, because a simulated round may draw any of them.
 
+mod added;
 mod read;
 mod rows;
 
+pub use added::AddedEvaluator;
 pub use read::{DatasetError, DatasetFiles};
 pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Task, TaskKind};
+
+use serde::{Deserialize, Serialize};
 
 use crate::text::squad;
 
@@ -16,7 +20,7 @@ use crate::text::squad;
 pub const JUDGE: &str = "judge";
 
 /// A recorded score: an evaluator's raw value and what it took.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedScore {
     /// The evaluator's raw value, finite.
     pub raw: f64,

@@ -15,7 +15,7 @@ const SCHEMA: u32 = 1;
 /// Bytes of one file at most: what a page can hold beside its tables.
 const MAX_FILE_BYTES: usize = 512 << 20;
 /// Entries of the score table at most.
-const MAX_SCORES: usize = 50_000_000;
+pub(super) const MAX_SCORES: usize = 50_000_000;
 
 /// The bytes of a dataset's files.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub struct DatasetError {
     pub message: String,
 }
 
-fn fault<T>(file: &str, row: Option<usize>, message: impl Into<String>) -> Result<T, DatasetError> {
+pub(super) fn fault<T>(file: &str, row: Option<usize>, message: impl Into<String>) -> Result<T, DatasetError> {
     Err(DatasetError { file: file.to_owned(), row, message: message.into() })
 }
 

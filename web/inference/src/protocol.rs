@@ -1,6 +1,6 @@
 //! The messages between the page and the inference worker: one enum each way, as JSON text.
 
-use poq_core::dataset::Task;
+use poq_core::dataset::{AddedEvaluator, Task};
 use serde::{Deserialize, Serialize};
 
 /// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`] and [`ToInference::Open`]: the
@@ -59,6 +59,8 @@ pub enum ToInference {
         /// With which evaluator.
         evaluator: Evaluator,
     },
+    /// Write down the dataset with the evaluator that last scored all of it anew.
+    WriteDataset,
     /// Embed texts, in one batch where they are few, with the encoder that is loaded. It replaces the work before it.
     Embed {
         /// Names the work in the answer.
@@ -216,12 +218,23 @@ pub enum FromInference {
         /// What came of it.
         outcome: Result<Box<Rescored>, String>,
     },
+    /// The dataset with one evaluator more, written down.
+    Written(Result<Written, String>),
     /// Texts are embedded.
     Embedded {
         /// The work.
         work: u32,
         /// What came of it.
         outcome: Result<Embedded, String>,
+    },
+    /// How far a prompt is read.
+    Reading {
+        /// The work.
+        work: u32,
+        /// Tokens read.
+        done: u32,
+        /// Tokens in all.
+        of: u32,
     },
     /// A part of an answer, as it comes.
     Token {
@@ -255,6 +268,20 @@ pub struct DeviceReport {
     pub kind: DeviceKind,
     /// What the browser calls it.
     pub name: String,
+    /// Whether products are computed in half precision there: a GPU's shaders may know it, the CPU does not.
+    pub has_half: bool,
+}
+
+impl DeviceReport {
+    /// What latencies are measured on here.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.kind {
+            DeviceKind::Cpu => "one thread of a browser's CPU, in WebAssembly".to_owned(),
+            DeviceKind::WebGpu if self.has_half => format!("{}, through WebGPU, in half precision", self.name),
+            DeviceKind::WebGpu => format!("{}, through WebGPU", self.name),
+        }
+    }
 }
 
 /// A kind of device.
@@ -301,6 +328,8 @@ pub struct Loaded {
     pub upload_ms: f64,
     /// How it computed the known answer; none for a model of which none is known.
     pub known_answer: Option<KnownAnswer>,
+    /// Cosine of its scores with those that the CPU computes: for a model without a known answer, on a GPU.
+    pub cpu_cosine: Option<f64>,
 }
 
 /// A known answer, computed.
@@ -380,6 +409,17 @@ pub struct Rescored {
     pub recorded_ms: f64,
     /// Answers of which the end of a text was cut off.
     pub truncated: u32,
+    /// The evaluator as one of the dataset's, if it scored all of it.
+    pub added: Option<Box<AddedEvaluator>>,
+}
+
+/// The files of a dataset with one evaluator more that differ from those beside the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// `manifest.json`
+    pub manifest: String,
+    /// `scores.jsonl`
+    pub scores: String,
 }
 
 /// Texts as an encoder sees them, in their order.

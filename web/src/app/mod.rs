@@ -23,8 +23,10 @@ pub mod tables;
 
 use std::rc::Rc;
 
+use poq_core::dataset::AddedEvaluator;
 use poq_core::link::Place;
 use wasm_bindgen::prelude::*;
+use web_sys::CustomEvent;
 use yew::prelude::*;
 
 use self::controls::Controls;
@@ -38,7 +40,8 @@ use self::results::Results;
 use self::share::{Console, Share};
 use self::state::{Action, DatasetState, State};
 use self::status::Status;
-use crate::protocol::{FromWorker, ToWorker};
+use crate::protocol::{FromWorker, ToWorker, decode};
+use crate::score;
 
 /// A slider's steps within this time become one run.
 const DEBOUNCE_MS: i32 = 60;
@@ -63,6 +66,13 @@ pub fn App() -> Html {
         move |()| console.install(engine)
     });
     use_links(&state);
+    use_effect_with(state.evaluator.clone(), {
+        let engine = Rc::clone(&engine);
+        move |evaluator| {
+            let evaluator = evaluator.as_deref().cloned().map(Box::new);
+            engine.send(&ToWorker::Extend { evaluator });
+        }
+    });
     use_runs(&state, &engine);
     use_opened_round(&state, &engine);
 
@@ -90,6 +100,16 @@ pub fn App() -> Html {
     let reproduction = use_reproduction(state.place == Place::Reproduce);
     let explore = use_reducer(explore::state::Explore::default);
     let pool = PoolHandle(use_memo((), |()| Pool::default()));
+    let on_take_part = {
+        let (dispatch, explore, pool) = (state.dispatcher(), explore.dispatcher(), pool.clone());
+        Callback::from(move |evaluator: Option<Rc<AddedEvaluator>>| {
+            // What Explore holds is of the dataset before.
+            pool.0.stop();
+            explore.dispatch(explore::state::Action::Forget);
+            dispatch.dispatch(Action::TakePart(evaluator));
+        })
+    };
+    use_evaluator(on_take_part.clone());
     let on_cell = use_callback(state.dispatcher(), |scenario, dispatch| {
         dispatch.dispatch(Action::Change(Ok(scenario)));
         dispatch.dispatch(Action::Go(Place::Results));
@@ -122,7 +142,7 @@ pub fn App() -> Html {
                     { shared.view() }
                 }
                 <div id="result" tabindex="-1">
-                    <Status state={whole} {on_cancel} {on_again} />
+                    <Status state={whole} {on_cancel} {on_again} on_leave={on_take_part.reform(|()| None)} />
                     { way_back }
                 </div>
                 <div class={classes!("controls", panel_open.then_some("open"))}>
@@ -142,7 +162,8 @@ pub fn App() -> Html {
                     // Once it was on view it stays, with what was found there.
                     if let Some(summary) = summary.filter(|_| was_exploring) {
                         <div hidden={state.place != Place::Explore}>
-                            <Explore scenario={state.scenario.clone()} {summary} {explore} {pool} on_open={on_cell} />
+                            <Explore key={explore_key(state.evaluator.as_ref())} scenario={state.scenario.clone()} {summary}
+                                evaluator={state.evaluator.clone()} {explore} {pool} on_open={on_cell} />
                         </div>
                     }
                     if was_scoring {
@@ -190,11 +211,36 @@ fn use_seen(place: Place, wanted: Place) -> bool {
     *seen
 }
 
+/// Explore begins anew where the dataset became another.
+fn explore_key(evaluator: Option<&Rc<AddedEvaluator>>) -> String {
+    evaluator.map_or_else(String::new, |evaluator| format!("{:p}", Rc::as_ptr(evaluator)))
+}
+
+/// The Score place, which is a program of its own, hands over an evaluator.
+#[hook]
+fn use_evaluator(on_take_part: Callback<Option<Rc<AddedEvaluator>>>) {
+    use_effect_with((), move |()| {
+        let listener = Closure::<dyn FnMut(CustomEvent)>::new(move |event: CustomEvent| {
+            if let Ok(evaluator) = decode(event.detail().as_string()) {
+                on_take_part.emit(Some(Rc::new(evaluator)));
+            }
+        });
+        if let Some(window) = web_sys::window() {
+            // It fails for no event of this name.
+            window
+                .add_event_listener_with_callback(score::TAKES_PART, listener.as_ref().unchecked_ref())
+                .unwrap_or_default();
+        }
+        // As long as the page lives.
+        listener.forget();
+    });
+}
+
 /// Where the program of the Score place goes, which is loaded with this.
 #[component]
 fn ScoreHost() -> Html {
     use_effect_with((), |()| browser::load_program("./score_loader.js"));
-    html! { <div id={crate::score::ROOT}><p class="quiet">{ "Loading …" }</p></div> }
+    html! { <div id={score::ROOT}><p class="quiet">{ "Loading …" }</p></div> }
 }
 
 /// A link that is put into the address bar while the page is open is replayed.

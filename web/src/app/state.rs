@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use poq_core::dataset::AddedEvaluator;
 use poq_core::link::{Link, LinkError, Place, Replay, View};
 use poq_core::round::OpenedRound;
-use poq_core::scenario::ScenarioError;
+use poq_core::scenario::{Group, ScenarioError};
 use poq_core::{Report, Scenario};
 use yew::prelude::*;
 
@@ -19,6 +20,8 @@ pub struct State {
     pub fault: Option<ScenarioError>,
     /// The dataset.
     pub dataset: DatasetState,
+    /// The evaluator that the dataset beside the page has besides: one that ran on this device.
+    pub evaluator: Option<Rc<AddedEvaluator>>,
     /// Names the run that `scenario` asks for; goes up with every change.
     pub run: u32,
     /// How far that run is.
@@ -80,6 +83,8 @@ pub enum Notice {
     Refused(String),
     /// It was replayed.
     Replayed(Replay),
+    /// An evaluator of this device does not fit the dataset.
+    NotTaken(String),
 }
 
 /// What changes the state.
@@ -93,6 +98,8 @@ pub enum Action {
     Open(u64),
     /// A place is to be shown.
     Go(Place),
+    /// An evaluator of this device is to take part in the network, or none any more.
+    TakePart(Option<Rc<AddedEvaluator>>),
     /// The run is to be made again.
     Again,
     /// The address's fragment is a new one.
@@ -107,6 +114,7 @@ impl State {
             scenario: Scenario::default(),
             fault: None,
             dataset: DatasetState::Loading,
+            evaluator: None,
             run: 0,
             phase: Phase::Waiting,
             report: None,
@@ -200,6 +208,21 @@ impl State {
         }
     }
 
+    /// An empty list of groups stands for every evaluator that there is; where groups are named, it becomes one.
+    fn take_part(&mut self, evaluator: Option<Rc<AddedEvaluator>>) {
+        let mut scenario = self.scenario.clone();
+        let groups = &mut scenario.network.evaluators;
+        if let Some(former) = &self.evaluator {
+            groups.retain(|group| group.model != former.entry.id);
+        }
+        if let Some(evaluator) = evaluator.as_ref().filter(|_| !groups.is_empty()) {
+            groups.push(Group::one(&evaluator.entry.id));
+        }
+        self.evaluator = evaluator;
+        self.take(scenario);
+        (self.link, self.notice) = (None, None);
+    }
+
     fn heard(&mut self, message: FromWorker) {
         match message {
             FromWorker::Loaded(summary) => self.dataset = DatasetState::Ready(Rc::new(summary)),
@@ -243,6 +266,10 @@ impl State {
                 }
             }
             Part::Run { .. } => {}
+            Part::Evaluator => {
+                self.take_part(None);
+                self.notice = Some(Notice::NotTaken(message));
+            }
             Part::Round => self.round_fault = Some(message),
             Part::Worker => self.engine_fault = Some(capitalised(&message)),
         }
@@ -263,6 +290,7 @@ impl Reducible for State {
             Action::Heard(message) => state.heard(message),
             Action::Open(round) => state.round = round,
             Action::Go(place) => state.place = place,
+            Action::TakePart(evaluator) => state.take_part(evaluator),
             Action::Again => state.take(state.scenario.clone()),
             Action::Follow(fragment) => state.follow(&fragment),
         }
@@ -339,6 +367,31 @@ mod tests {
         let state = after(State::new(&link.to_string()), [Action::Heard(FromWorker::Failed(failure))]);
         assert!(matches!(&state.notice, Some(Notice::Refused(words)) if words.contains("allowed: 1 to 3")));
         assert_eq!((state.run, state.scenario), (2, Scenario::default()));
+    }
+
+    #[test]
+    fn an_evaluator_of_this_device_becomes_a_group_where_groups_are_named_and_goes_again() {
+        let join = || Action::TakePart(Some(Rc::new(fixture::added_evaluator())));
+        let state = after(State::new(""), [join()]);
+        assert_eq!((state.run, state.scenario.network.evaluators.len()), (2, 0), "all take part");
+
+        let named = state.scenario.with("network.evaluators", r#"[{"model": "near"}, {"model": "odd"}]"#);
+        let state = after(State::new(""), [Action::Change(named), join()]);
+        let models = |state: &State| -> Vec<String> {
+            state.scenario.network.evaluators.iter().map(|group| group.model.clone()).collect()
+        };
+        assert_eq!(models(&state), ["near", "odd", "near@device"]);
+        let state = after(state, [Action::TakePart(None)]);
+        assert_eq!((models(&state), state.evaluator), (vec!["near".to_owned(), "odd".to_owned()], None));
+    }
+
+    #[test]
+    fn an_evaluator_that_does_not_fit_is_told_and_does_not_stay() {
+        let join = Action::TakePart(Some(Rc::new(fixture::added_evaluator())));
+        let refused = Failure { part: Part::Evaluator, message: "another dataset".into() };
+        let state = after(State::new(""), [join, Action::Heard(FromWorker::Failed(refused))]);
+        assert_eq!((state.evaluator, state.run), (None, 3));
+        assert_eq!(state.notice, Some(Notice::NotTaken("another dataset".to_owned())));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use poq_core::Report;
+use poq_core::dataset::AddedEvaluator;
 use poq_core::link::Replay;
+use poq_core::preset;
 use yew::prelude::*;
 
 use super::state::{DatasetState, Notice, Phase, State};
@@ -20,12 +22,14 @@ pub struct StatusProps {
     pub on_cancel: Callback<()>,
     /// Runs it again.
     pub on_again: Callback<()>,
+    /// Takes this device's evaluator out of the network.
+    pub on_leave: Callback<()>,
 }
 
 /// Headline, progress and notices.
 #[component]
 pub fn Status(props: &StatusProps) -> Html {
-    let StatusProps { state, on_cancel, on_again } = props;
+    let StatusProps { state, on_cancel, on_again, on_leave } = props;
     let summary = match &state.dataset {
         DatasetState::Ready(summary) => Some(summary),
         DatasetState::Loading | DatasetState::Failed(_) => None,
@@ -44,6 +48,7 @@ pub fn Status(props: &StatusProps) -> Html {
     html! {
         <section class="status" aria-label="Result in a sentence" data-phase={phase_word(state.phase)}>
             { state.notice.as_ref().map(notice) }
+            { state.evaluator.as_deref().map(|evaluator| taking_part(evaluator, state, on_leave)) }
             if let Some(words) = &state.engine_fault {
                 <p class="fault banner" role="alert">{ words }</p>
             }
@@ -79,6 +84,24 @@ fn fault(state: &State) -> Option<Html> {
     })
 }
 
+/// The evaluator of this device that takes part.
+fn taking_part(evaluator: &AddedEvaluator, state: &State, on_leave: &Callback<()>) -> Html {
+    let times = evaluator.scores.iter().map(|score| score.latency_ms).sum::<f64>();
+    let mean_ms = times / evaluator.scores.len().max(1) as f64;
+    let rest = match preset::dataset_of(&state.scenario.preset) {
+        None => {
+            "It makes the dataset another one: links to results with it replay where that dataset is, which Score writes down."
+        }
+        Some(_) => "It scored the dataset beside the page; this preset runs on one of its own.",
+    };
+    html! {
+        <div class="banner" role="status" data-evaluator={evaluator.entry.id.clone()}>
+            <p>{ format!("One more evaluator takes part: {}, {} a score. {rest}", evaluator.entry.name, format::duration(mean_ms)) }</p>
+            <button type="button" class="small" onclick={on_leave.reform(|_: MouseEvent| ())}>{ "Take it out" }</button>
+        </div>
+    }
+}
+
 fn notice(notice: &Notice) -> Html {
     match notice {
         Notice::Refused(words) => html! {
@@ -86,6 +109,11 @@ fn notice(notice: &Notice) -> Html {
                 <p><strong>{ "This share link cannot be replayed." }</strong></p>
                 <p>{ format!("{words}. The default scenario is shown instead.") }</p>
             </div>
+        },
+        Notice::NotTaken(words) => html! {
+            <p class="banner fault" role="alert" data-outcome="not_taken">
+                { format!("The evaluator of this device cannot take part: {words}.") }
+            </p>
         },
         Notice::Replayed(replay) => {
             let (outcome, sign) = match replay {

@@ -11,6 +11,7 @@ pub mod words;
 use std::rc::Rc;
 
 use poq_core::Scenario;
+use poq_core::dataset::AddedEvaluator;
 use poq_core::scenario::ScenarioError;
 use poq_core::sweep::{Axis, Grid};
 
@@ -130,11 +131,11 @@ impl Map {
         (0..across).flat_map(move |x| (0..up).map(move |y| (x, y)))
     }
 
-    /// What workers are to run.
+    /// What workers are to run, on the dataset with that evaluator besides.
     #[must_use]
-    pub fn work(&self) -> Work {
+    pub fn work(&self, evaluator: Option<&AddedEvaluator>) -> Work {
         let axes = self.grid.axes().iter().map(|axis| (axis.path.clone(), axis.values.clone())).collect();
-        Work { scenarios: vec![self.base().patch()], axes }
+        Work { scenarios: vec![self.base().patch()], axes, evaluator: evaluator.cloned().map(Box::new) }
     }
 
     /// The items of [`Map::work`] in the order that gives an even picture early: the scenario itself, then cells far apart,
@@ -216,7 +217,7 @@ pub(crate) mod tests {
             }
         };
         host.loaded(Ok(fixture::dataset()), 0.0, &mut send);
-        host.receive(ToWorker::Prepare { job: 1, work: Box::new(map.work()) }, 0.0, &mut send);
+        host.receive(ToWorker::Prepare { job: 1, work: Box::new(map.work(None)) }, 0.0, &mut send);
         let items = map.order().into_iter().take(items).collect();
         host.receive(ToWorker::Items { job: 1, items }, 0.0, &mut send);
         while host.is_busy() {

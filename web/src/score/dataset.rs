@@ -1,12 +1,18 @@
 //! The whole dataset, scored anew on this device.
 
-use web_sys::HtmlSelectElement;
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use web_sys::{CustomEvent, CustomEventInit, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::part::{PartProps, begin};
-use super::state::{Action, Work};
-use super::words;
-use poq_inference::protocol::Evaluator;
+use super::part::{Act, PartProps, begin};
+use super::state::{Action, State, Work};
+use super::{TAKES_PART, words};
+use crate::app::browser;
+use crate::protocol::encode;
+use poq_core::dataset::AddedEvaluator;
+use poq_inference::protocol::{Evaluator, ToInference, Written};
 
 /// The dataset, scored anew.
 #[component]
@@ -47,6 +53,54 @@ pub fn Anew(props: &PartProps) -> Html {
                 data-largest={state.rescored.iter().flatten().next().map(|scored| scored.largest.to_string())}>
                 { words::rescored(state) }
             </p>
+            { state.added().map(|added| part_in_the_network(state, act, added)) }
         </section>
     }
+}
+
+/// What can be done with an evaluator that scored the whole dataset.
+fn part_in_the_network(state: &State, act: &Act, added: &AddedEvaluator) -> Html {
+    let take_part = {
+        let added = added.clone();
+        move |_: MouseEvent| {
+            if let Err(error) = hand_over(&added) {
+                wasm_bindgen::throw_val(error);
+            }
+        }
+    };
+    let write = {
+        let act = act.clone();
+        move |_: MouseEvent| act.send(&ToInference::WriteDataset)
+    };
+    let save = |name: &'static str, mime: &'static str, written: &Rc<Written>, text: fn(&Written) -> &str| {
+        let written = Rc::clone(written);
+        html! {
+            <button type="button" onclick={move |_: MouseEvent| browser::download(name, mime, text(&written))}>
+                { format!("Save {name}") }
+            </button>
+        }
+    };
+    html! {
+        <>
+            <div class="buttons">
+                <button type="button" onclick={take_part}>{ "Let it take part in the network" }</button>
+                if let Some(Ok(written)) = &state.written {
+                    { save("manifest.json", "application/json", written, |written| &written.manifest) }
+                    { save("scores.jsonl", "application/jsonl", written, |written| &written.scores) }
+                } else {
+                    <button type="button" onclick={write}>{ "Write the dataset with it" }</button>
+                }
+            </div>
+            <p class="quiet">{ words::written(state) }</p>
+        </>
+    }
+}
+
+/// The page around this program hears the event.
+fn hand_over(added: &AddedEvaluator) -> Result<(), JsValue> {
+    let init = CustomEventInit::new();
+    init.set_detail(&encode(added)?.into());
+    let event = CustomEvent::new_with_event_init_dict(TAKES_PART, &init)?;
+    web_sys::window().ok_or("no window")?.dispatch_event(&event)?;
+    Ok(())
 }

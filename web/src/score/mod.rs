@@ -24,6 +24,9 @@ use poq_inference::protocol::{DeviceKind, ToInference};
 /// Id of the element that it fills.
 pub const ROOT: &str = "score-root";
 
+/// The event by which it hands over an evaluator that is to take part in the network: its JSON is the detail.
+pub const TAKES_PART: &str = "poq-evaluator";
+
 /// Fills the element.
 ///
 /// # Errors

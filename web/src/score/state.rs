@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use poq_core::dataset::{Task, TaskKind};
+use poq_core::dataset::{AddedEvaluator, Task, TaskKind};
 use poq_core::weights;
 use yew::Reducible;
 
 use poq_inference::protocol::{
     Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded, RecordedRow,
-    Rescored, Score, Stored, ToInference,
+    Rescored, Score, Stored, ToInference, Written,
 };
 
 /// What WebGPU is here.
@@ -91,6 +91,8 @@ impl Form {
 pub struct Ask {
     /// The request.
     pub request: Generate,
+    /// Tokens of the prompt read, and in all, where it is read in parts.
+    pub read: Option<(u32, u32)>,
     /// The answer so far.
     pub text: String,
     /// Tokens so far.
@@ -152,6 +154,8 @@ pub struct State {
     pub rescoring: Option<(u32, u32)>,
     /// The dataset scored anew.
     pub rescored: Option<Result<Rc<Rescored>, String>>,
+    /// The dataset with the evaluator that scored all of it anew, as files.
+    pub written: Option<Result<Rc<Written>, String>>,
     /// What is asked of the decoder.
     pub ask: Ask,
 }
@@ -216,6 +220,7 @@ impl Default for State {
             rescore_with: Evaluator::Reference,
             rescoring: None,
             rescored: None,
+            written: None,
             ask: Ask {
                 request: Generate {
                     prompt: "What is the capital of France?".to_owned(),
@@ -224,6 +229,7 @@ impl Default for State {
                     temperature: 0.0,
                     seed: 42,
                 },
+                read: None,
                 text: String::new(),
                 tokens: 0,
                 ms: 0.0,
@@ -247,6 +253,12 @@ impl State {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.doing.is_some() || self.loading.is_some() || !self.to_load.is_empty()
+    }
+
+    /// The evaluator that scored the whole dataset anew, as one that can take part in the network.
+    #[must_use]
+    pub fn added(&self) -> Option<&AddedEvaluator> {
+        self.rescored.as_ref()?.as_ref().ok()?.added.as_deref()
     }
 
     /// Bytes of a known model that are here.
@@ -344,6 +356,9 @@ impl State {
                 if untrusted && self.program.0 == DeviceKind::WebGpu {
                     let name = self.device.as_ref().map(|device| device.name.clone()).filter(|name| !name.is_empty());
                     let name = name.unwrap_or_else(|| "this GPU".to_owned());
+                    if weights::known(&model).is_none() {
+                        self.load_fault = Some((model, "open it once more, and the CPU runs it".to_owned()));
+                    }
                     return self.fall_back(format!("{name} computes wrongly: {words}"));
                 }
                 self.to_load.retain(|seen| *seen != model);
@@ -364,6 +379,8 @@ impl State {
                 self.rescoring = None;
                 self.rescored = Some(outcome.map(Rc::from));
             }
+            FromInference::Written(outcome) => self.written = Some(outcome.map(Rc::new)),
+            FromInference::Reading { work, done, of } if work == self.work => self.ask.read = Some((done, of)),
             FromInference::Token { work, text, tokens, ms } if work == self.work => {
                 self.ask.text.push_str(&text);
                 (self.ask.tokens, self.ask.ms) = (tokens, ms);
@@ -377,6 +394,7 @@ impl State {
             FromInference::Scored { .. }
             | FromInference::Rescoring { .. }
             | FromInference::Rescored { .. }
+            | FromInference::Reading { .. }
             | FromInference::Token { .. }
             // Of a benchmark, which the page never asks for.
             | FromInference::Embedded { .. }
@@ -404,12 +422,12 @@ impl State {
                 self.scored = Some(self.form.clone());
             }
             Work::Rescore => {
-                self.rescored = None;
+                (self.rescored, self.written) = (None, None);
                 self.rescoring = Some((0, 0));
             }
             Work::Generate => {
                 self.ask.text.clear();
-                (self.ask.tokens, self.ask.ms, self.ask.outcome) = (0, 0.0, None);
+                (self.ask.read, self.ask.tokens, self.ask.ms, self.ask.outcome) = (None, 0, 0.0, None);
             }
         }
     }
@@ -460,7 +478,7 @@ mod tests {
     }
 
     fn ready(kind: DeviceKind) -> Action {
-        Action::Heard(FromInference::Ready(DeviceReport { kind, name: "a device".to_owned() }))
+        Action::Heard(FromInference::Ready(DeviceReport { kind, name: "a device".to_owned(), has_half: false }))
     }
 
     fn loaded() -> Action {
@@ -471,6 +489,7 @@ mod tests {
             check_ms: zero,
             upload_ms: zero,
             known_answer: None,
+            cpu_cosine: None,
         }))
     }
 
@@ -498,6 +517,12 @@ mod tests {
         let state = after(on_gpu(), [failed(true)]);
         assert_eq!((state.program, &state.to_load), ((DeviceKind::Cpu, 2), &vec![MINILM.to_owned()]));
         assert!(state.fell_back.is_some_and(|words| words.contains("a device") && words.contains("wrong")));
+
+        let file =
+            FromInference::LoadFailed { model: "my.gguf".to_owned(), words: "wrong".to_owned(), untrusted: true };
+        let state = after(on_gpu(), [Action::Heard(file)]);
+        assert_eq!(state.program, (DeviceKind::Cpu, 2));
+        assert!(state.load_fault.is_some_and(|(model, _)| model == "my.gguf"));
 
         // A file that is damaged is no fault of the device.
         let state = after(on_gpu(), [failed(false)]);

@@ -34,6 +34,7 @@ pub fn device(state: &State) -> &'static str {
             "Ready. The program for the GPU is loaded with the first model."
         }
         (Some(_), DeviceKind::Cpu) => "Ready, on the CPU.",
+        (Some(device), DeviceKind::WebGpu) if device.has_half => "Ready, on the GPU, in half precision.",
         (Some(_), DeviceKind::WebGpu) => "Ready, on the GPU.",
     }
 }
@@ -200,6 +201,18 @@ pub fn ask_mark(state: &State) -> &'static str {
     }
 }
 
+/// The dataset with the evaluator, as files.
+pub fn written(state: &State) -> String {
+    match &state.written {
+        None => "In the network its time here is its cost. The dataset is then another one, and links to results replay only where it is: write \
+                 it down to keep it."
+            .to_owned(),
+        Some(Err(words)) => format!("The dataset could not be written: {words}."),
+        Some(Ok(_)) => "Beside tasks.jsonl and outputs.jsonl of the dataset here, these two files make one that `poq simulate --dataset` runs on."
+            .to_owned(),
+    }
+}
+
 /// How the answer goes.
 pub fn asking(state: &State) -> String {
     let Some(decoder) = &state.decoder else {
@@ -212,12 +225,18 @@ pub fn asking(state: &State) -> String {
     };
     if state.doing == Some(Work::Generate) {
         return match ask.tokens {
-            0 => "Reading the prompt …".to_owned(),
+            0 => match ask.read {
+                None => "Reading the prompt …".to_owned(),
+                Some((done, of)) => format!("Reading the prompt: {done} of {of} tokens …"),
+            },
             tokens => format!("{}{}", format::counted(u64::from(tokens), "token", "tokens"), rate(tokens, ask.ms)),
         };
     }
     let Some(Ok(answer)) = &ask.outcome else {
-        return format!("{} is ready.", decoder.model);
+        let checked = decoder.cpu_cosine.map_or_else(String::new, |cosine| {
+            format!(" On this device its scores are those of the CPU (cosine {}).", format::fixed(cosine, 6))
+        });
+        return format!("{} is ready.{checked}", decoder.model);
     };
     let tokens = answer.token_ids.len() as u32;
     let finish = match answer.finish {

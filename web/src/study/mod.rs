@@ -11,6 +11,7 @@ pub mod search;
 pub mod sensitivity;
 pub mod sheet;
 
+use poq_core::dataset::AddedEvaluator;
 use poq_core::scenario::{Network, ScenarioError};
 use poq_core::{Dataset, Scenario};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ pub struct Question {
     pub scenario: Scenario,
     /// What is asked of it.
     pub about: About,
+    /// The evaluator that the dataset beside the page has besides.
+    pub evaluator: Option<Box<AddedEvaluator>>,
 }
 
 /// What can be asked of a scenario.
@@ -205,7 +208,7 @@ mod tests {
     use super::*;
 
     fn answer(scenario: &str, about: About) -> Result<Sheet, ScenarioError> {
-        let question = Question { scenario: Scenario::from_json(scenario).expect("valid"), about };
+        let question = Question { scenario: Scenario::from_json(scenario).expect("valid"), about, evaluator: None };
         question.answer(&crate::fixture::dataset(), &|_: &FromStudy| ())
     }
 
@@ -243,7 +246,8 @@ mod tests {
         let equal = answer(r#"{"rounds": 400}"#, compare("reward.alpha_evaluator", "1.0")).expect("an answer");
         assert!(headline(&equal).ends_with("every node is paid the same."), "{}", headline(&equal));
         let many = compare("network.inference", r#"[{"model": "quick", "count": 5000}]"#);
-        let many = Question { scenario: Scenario::default(), about: many }.check_size(&crate::fixture::dataset());
+        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }
+            .check_size(&crate::fixture::dataset());
         assert!(many.is_err_and(|error| error.message.starts_with("5003 nodes")));
     }
 
@@ -300,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_study_says_how_far_it_is() {
-        let question = Question { scenario: Scenario::default(), about: About::Attacks { budget: 1 } };
+        let question = Question { scenario: Scenario::default(), about: About::Attacks { budget: 1 }, evaluator: None };
         let told = std::cell::RefCell::new(Vec::new());
         let tell = |message: &FromStudy| {
             if let FromStudy::Progress(Progress { what, done, of }) = message {
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_question_has_its_command() {
-        let command = |about| Question { scenario: Scenario::default(), about }.command();
+        let command = |about| Question { scenario: Scenario::default(), about, evaluator: None }.command();
         assert_eq!(
             command(About::Compare { changes: vec![("consensus.rule".to_owned(), "median".to_owned())] }),
             "poq compare --seed 42 --rounds 5000 --change=consensus.rule=median"

@@ -1,5 +1,7 @@
 //! What the worker does, without a browser: messages in, slices of work, messages out.
 
+use poq_core::dataset::AddedEvaluator;
+use poq_core::preset;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Network, ScenarioError};
 use poq_core::{Dataset, Scenario, Simulation};
@@ -77,6 +79,7 @@ impl Host {
             ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
             ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
             ToWorker::Cancel { id } => self.preset_of(*id),
+            ToWorker::Extend { .. } => preset::DEFAULT.to_owned(),
             ToWorker::Prepare { work, .. } => work.preset().to_owned(),
             ToWorker::Items { .. } | ToWorker::Stop => {
                 self.items.as_ref().map(|items| items.preset().to_owned()).unwrap_or_default()
@@ -150,13 +153,38 @@ impl Host {
                     Err(error) => send(FromWorker::Digest { token, outcome: Err(error.to_string()) }),
                 }
             }
-            ToWorker::Prepare { job, work } => self.items = Some(Items::new(job, *work)),
+            ToWorker::Prepare { job, mut work } => {
+                if preset::dataset_of(&preset).is_none() {
+                    self.extend(work.evaluator.take(), send);
+                }
+                self.items = Some(Items::new(job, *work));
+            }
             ToWorker::Items { job, items } => {
                 if let Some(work) = self.items.as_mut().filter(|work| work.job() == job) {
                     work.add(&items);
                 }
             }
             ToWorker::Stop => self.items = None,
+            ToWorker::Extend { evaluator } => self.extend(evaluator, send),
+        }
+    }
+
+    /// Gives the dataset beside the page an evaluator besides, or none; what runs is of the dataset before.
+    fn extend(&mut self, evaluator: Option<Box<AddedEvaluator>>, send: &mut impl FnMut(FromWorker)) {
+        match self.datasets.extend(evaluator) {
+            Ok(false) => {}
+            outcome => {
+                for job in std::mem::take(&mut self.jobs) {
+                    if let Goal::Digest { token } = job.goal {
+                        let outcome = Err("the dataset became another; ask again".to_owned());
+                        send(FromWorker::Digest { token, outcome });
+                    }
+                }
+                (self.opened, self.opened_scenario, self.items) = (None, None, None);
+                if let Err(message) = outcome {
+                    send(failed(Part::Evaluator, &message));
+                }
+            }
         }
     }
 
@@ -349,6 +377,34 @@ mod tests {
 
     fn run(id: u32, scenario: &str) -> ToWorker {
         ToWorker::Run { id, scenario: Box::new(Scenario::from_json(scenario).expect("valid")) }
+    }
+
+    #[test]
+    fn an_evaluator_besides_drops_what_runs_and_takes_part_in_what_comes_after() {
+        let mut bench = Bench::new(7.0);
+        bench.ask(run(1, r#"{"rounds": 1000000}"#));
+        bench.ask(ToWorker::Digest { token: 5, scenario_json: r#"{"rounds": 1000000}"#.to_owned() });
+        bench.work();
+        bench.sent.clear();
+        let evaluator = Box::new(fixture::added_evaluator());
+        bench.ask(ToWorker::Extend { evaluator: Some(evaluator.clone()) });
+        assert!(!bench.host.is_busy());
+        assert!(matches!(&bench.sent[..], [FromWorker::Digest { token: 5, outcome: Err(_) }]), "{:?}", bench.sent);
+
+        bench.sent.clear();
+        let extended = fixture::dataset().with_evaluator(&evaluator).expect("fits");
+        bench.ask(run(2, r#"{"rounds": 50}"#));
+        let sent = bench.work_to_end();
+        assert!(matches!(&sent[0], FromWorker::Loaded(summary) if *summary == Summary::of(&extended)), "{sent:?}");
+        let report = poq_core::simulate(&extended, &Scenario::default(), 42, 50).expect("fits");
+        assert!(matches!(sent.last(), Some(FromWorker::Done { report: seen, .. }) if seen.digest == report.digest));
+
+        let mut other = evaluator;
+        other.dataset.clear();
+        bench.ask(ToWorker::Extend { evaluator: Some(other) });
+        let failure =
+            |message: &FromWorker| matches!(message, FromWorker::Failed(Failure { part: Part::Evaluator, .. }));
+        assert!(bench.sent.iter().any(failure), "{:?}", bench.sent);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Items {
     #[must_use]
     pub fn new(job: u32, work: Work) -> Self {
         let preset = work.preset().to_owned();
-        let Work { scenarios, axes } = work;
+        let Work { scenarios, axes, .. } = work;
         let base = scenarios.first().filter(|_| !axes.is_empty()).map(Scenario::from_patch);
         let axes = axes.into_iter().map(|(path, values)| Axis { path, values }).collect();
         let grid = base.map(|base| Grid::new(base?, axes));
@@ -183,7 +183,7 @@ mod tests {
             ("reward.alpha_inference".to_owned(), vec![json!(0), json!(1.5)]),
             ("consensus.rule".to_owned(), vec![json!("mean"), json!("median")]),
         ];
-        let mut items = Items::new(3, Work { scenarios: vec![base.patch()], axes });
+        let mut items = Items::new(3, Work { scenarios: vec![base.patch()], axes, ..Work::default() });
         items.add(&[2, 4]);
         let sent = run(items);
         let got: Vec<&Item> = sent.iter().flat_map(|(_, items)| items).collect();
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn gains_stand_beside_their_nodes() {
         let attacked = scenario(r#"{"attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#);
-        let mut items = Items::new(3, Work { scenarios: vec![attacked.patch()], axes: Vec::new() });
+        let mut items = Items::new(3, Work { scenarios: vec![attacked.patch()], ..Work::default() });
         items.add(&[0]);
         let sent = run(items);
         let report = poq_core::simulate(&fixture::dataset(), &attacked, 42, 5000).expect("fits");
@@ -221,7 +221,7 @@ mod tests {
             r#"{"rounds": 400, "network": {"inference": [{"model": "quick", "count": 90}, {"model": "slow"}]},
                 "attacks": [{"nodes": ["odd"], "kind": "boost", "by": 3}]}"#,
         );
-        let mut items = Items::new(3, Work { scenarios: vec![large.patch()], axes: Vec::new() });
+        let mut items = Items::new(3, Work { scenarios: vec![large.patch()], ..Work::default() });
         items.add(&[0]);
         let sent = run(items);
         let report = poq_core::simulate(&fixture::dataset(), &large, 42, 400).expect("fits");
@@ -239,7 +239,7 @@ mod tests {
             scenario(r#"{"rounds": 10, "network": {"inference": [{"model": "quick", "count": 3}]}}"#),
         ];
         let scenarios = scenarios.iter().map(Scenario::patch).collect();
-        let mut items = Items::new(3, Work { scenarios, axes: Vec::new() });
+        let mut items = Items::new(3, Work { scenarios, ..Work::default() });
         items.add(&[0, 1, 2, 3]);
         let sent = run(items);
         let sizes: Vec<usize> = sent.iter().map(|(roster, _)| roster.inference.len()).collect();
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_long_item_is_run_in_slices() {
         let mut items =
-            Items::new(3, Work { scenarios: vec![scenario(r#"{"rounds": 1000000000}"#).patch()], axes: Vec::new() });
+            Items::new(3, Work { scenarios: vec![scenario(r#"{"rounds": 1000000000}"#).patch()], ..Work::default() });
         items.add(&[0]);
         let now_ms = Cell::new(0.0);
         let clock = || {

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use poq_core::dataset::AddedEvaluator;
+use poq_core::preset;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
@@ -14,7 +16,7 @@ use crate::study::reproduce::reproduce;
 use crate::study::{FromStudy, Question, ToStudy};
 
 /// The preset of the dataset that lies beside the page.
-const SHIPPED: &str = poq_core::preset::DEFAULT;
+const SHIPPED: &str = preset::DEFAULT;
 
 /// Takes over the worker.
 pub fn listen(scope: DedicatedWorkerGlobalScope) {
@@ -24,14 +26,14 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
         wasm_bindgen_futures::spawn_local(async move {
             let send = |message: &FromStudy| post(&scope, message);
             let outcome = match decode(event.data().as_string()) {
-                Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, |datasets| {
+                Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, None, |datasets| {
                     reproduce(datasets.get(SHIPPED)?, &send).map_err(|error| error.to_string())
                 })
                 .await
                 .map(FromStudy::Done),
                 Ok(ToStudy::Ask(question)) => {
-                    on(&scope, &datasets, &question.scenario.preset, |datasets| answer(datasets, &question, &send))
-                        .await
+                    let (preset, evaluator) = (&question.scenario.preset, question.evaluator.clone());
+                    on(&scope, &datasets, preset, evaluator, |datasets| answer(datasets, &question, &send)).await
                 }
                 Err(words) => Err(words),
             };
@@ -44,11 +46,13 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
     post(&scope, &FromStudy::Ready);
 }
 
-/// Does `what` once the datasets hold the one that scenarios of `preset` run on.
+/// Does `what` once the datasets hold the one that scenarios of `preset` run on; the one beside the page with `evaluator`
+/// besides.
 async fn on<T>(
     scope: &DedicatedWorkerGlobalScope,
     datasets: &RefCell<Datasets>,
     preset: &str,
+    evaluator: Option<Box<AddedEvaluator>>,
     what: impl FnOnce(&Datasets) -> Result<T, String>,
 ) -> Result<T, String> {
     let is_there = datasets.borrow_mut().prepare(preset);
@@ -56,6 +60,9 @@ async fn on<T>(
         let shipped = fetching::dataset(scope).await;
         let shipped = shipped.map_err(|error| format!("the dataset beside the page could not be read: {error}"));
         datasets.borrow_mut().set_given(shipped);
+    }
+    if preset::dataset_of(preset).is_none() {
+        datasets.borrow_mut().extend(evaluator)?;
     }
     what(&datasets.borrow())
 }

@@ -106,9 +106,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             env!("CARGO_PKG_VERSION")
         ),
     };
-    let mut json = serde_json::to_vec_pretty(&manifest).environment("cannot serialise the manifest")?;
-    json.push(b'\n');
-    write_whole(&out.join(MANIFEST), &json)?;
+    write_whole(&out.join(MANIFEST), manifest.to_json().as_bytes())?;
     dataset::load(Some(out), "")?;
     fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
     eprintln!("{}: {} tasks, {} outputs, complete", out.display(), tasks.len(), outputs.len());

@@ -11,7 +11,8 @@ mod work;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::{DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, ToInference};
+use crate::protocol::{DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, Rescored, ToInference};
+use poq_core::dataset::AddedEvaluator;
 use poq_core::weights::{KnownModel, known};
 use poq_models::{BiEncoder, Decoder, Device};
 use wasm_bindgen::prelude::*;
@@ -25,9 +26,12 @@ use self::work::{LoadFault, Model};
 /// What the worker holds.
 struct Host {
     device: Device,
+    report: DeviceReport,
     encoder: RefCell<Option<Rc<BiEncoder>>>,
     decoder: RefCell<Option<Rc<Decoder>>>,
     rows: RefCell<Option<Rc<Rows>>>,
+    /// The evaluator that last scored all rows anew.
+    added: RefCell<Option<Box<AddedEvaluator>>>,
     /// Ends the transfer that is under way.
     transfer: RefCell<Option<AbortController>>,
     /// Goes up with each piece of work and each stop: what is older is no longer wanted.
@@ -45,9 +49,11 @@ pub fn listen() {
         };
         let host = Rc::new(Host {
             device,
+            report: report.clone(),
             encoder: RefCell::default(),
             decoder: RefCell::default(),
             rows: RefCell::default(),
+            added: RefCell::default(),
             transfer: RefCell::default(),
             turn: Cell::default(),
             is_loading: Cell::default(),
@@ -73,14 +79,17 @@ fn tell_panics() {
 
 #[cfg(not(feature = "webgpu"))]
 async fn open_device() -> Result<(Device, DeviceReport), String> {
-    Ok((poq_models::cpu_device(), DeviceReport { kind: DeviceKind::Cpu, name: "one thread".to_owned() }))
+    Ok((
+        poq_models::cpu_device(),
+        DeviceReport { kind: DeviceKind::Cpu, name: "one thread".to_owned(), has_half: false },
+    ))
 }
 
 #[cfg(feature = "webgpu")]
 async fn open_device() -> Result<(Device, DeviceReport), String> {
     let gpu = poq_models::Gpu::open(|reason| post(&FromInference::Lost(reason))).await;
-    let poq_models::Gpu { device, name } = gpu.map_err(|error| error.to_string())?;
-    Ok((device, DeviceReport { kind: DeviceKind::WebGpu, name }))
+    let poq_models::Gpu { device, name, has_half } = gpu.map_err(|error| error.to_string())?;
+    Ok((device, DeviceReport { kind: DeviceKind::WebGpu, name, has_half }))
 }
 
 impl Host {
@@ -129,11 +138,25 @@ impl Host {
                 let outcome = match self.rows() {
                     Some(rows) => {
                         let is_wanted = || self.turn.get() == turn;
-                        work::rescore(encoder.as_deref(), &rows, work, evaluator, &is_wanted).await.map(Box::new)
+                        let hardware = self.report.in_words();
+                        let rescored =
+                            work::rescore(encoder.as_deref(), &rows, work, evaluator, &hardware, &is_wanted).await;
+                        if let Ok(Rescored { added: Some(added), .. }) = &rescored {
+                            *self.added.borrow_mut() = Some(added.clone());
+                        }
+                        rescored.map(Box::new)
                     }
                     None => Err("the dataset is not here".to_owned()),
                 };
                 post(&FromInference::Rescored { work, outcome });
+            }
+            ToInference::WriteDataset => {
+                let (rows, added) = (self.rows(), self.added.borrow().clone());
+                let written = match rows.zip(added) {
+                    Some((rows, added)) => rows.write_with(&added),
+                    None => Err("no evaluator has scored the whole dataset anew".to_owned()),
+                };
+                post(&FromInference::Written(written));
             }
             ToInference::Embed { work, texts } => {
                 self.next_turn();
@@ -225,7 +248,7 @@ impl Host {
         if self.is_loading.replace(true) {
             return Err("another model is being loaded; wait for it".to_owned().into());
         }
-        let outcome = work::load(known, &self.device).await;
+        let outcome = work::load(known, &self.device, self.report.has_half).await;
         self.is_loading.set(false);
         let (model, loaded) = outcome?;
         self.hold(model);
@@ -240,17 +263,19 @@ impl Host {
         }
     }
 
-    /// A decoder from a file, for which there is no known answer.
+    /// A decoder from a file, for which there is no known answer: a GPU must compute what the CPU does.
     async fn open(&self, files: Vec<File>) {
         let name = files.first().map(File::name).unwrap_or_default();
         match self.open_file(files.first()).await {
             Ok(loaded) => post(&FromInference::Loaded(loaded)),
-            Err(words) => post(&FromInference::LoadFailed { model: name, words, untrusted: false }),
+            Err(LoadFault { words, untrusted }) => {
+                post(&FromInference::LoadFailed { model: name, words, untrusted });
+            }
         }
     }
 
-    async fn open_file(&self, file: Option<&File>) -> Result<Loaded, String> {
-        let file = file.ok_or("no file was chosen")?;
+    async fn open_file(&self, file: Option<&File>) -> Result<Loaded, LoadFault> {
+        let file = file.ok_or_else(|| "no file was chosen".to_owned())?;
         let model = file.name();
         let begun = now_ms();
         let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| scope::words(&error))?;
@@ -259,8 +284,24 @@ impl Host {
         let read = now_ms();
         post(&FromInference::Loading { model: model.clone(), step: LoadStep::Upload });
         breath().await?;
-        let decoder = work::decoder(&bytes, &self.device).map_err(|error| format!("{model}: {error}"))?;
+        let named = |error| LoadFault::of(&model, error);
+        let decoder = work::decoder(&bytes, &self.device, self.report.has_half).map_err(named)?;
+        let uploaded = now_ms();
+        let mut cpu_cosine = None;
+        if self.report.kind == DeviceKind::WebGpu {
+            post(&FromInference::Loading { model: model.clone(), step: LoadStep::KnownAnswer });
+            breath().await?;
+            let trusted = work::decoder(&bytes, &poq_models::cpu_device(), false).map_err(named)?;
+            cpu_cosine = Some(decoder.check_against(&trusted).await.map_err(named)?);
+        }
         self.hold(Model::Decoder(Rc::new(decoder)));
-        Ok(Loaded { model, decoder: true, check_ms: read - begun, upload_ms: now_ms() - read, known_answer: None })
+        Ok(Loaded {
+            model,
+            decoder: true,
+            check_ms: read - begun,
+            upload_ms: uploaded - read,
+            known_answer: None,
+            cpu_cosine,
+        })
     }
 }

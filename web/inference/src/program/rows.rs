@@ -1,8 +1,8 @@
 //! The dataset beside the page: the rows that a reader picks from, and what was recorded of them.
 
-use crate::protocol::{Corpus, Evaluator, RecordedRow, Score};
+use crate::protocol::{Corpus, Evaluator, RecordedRow, Score, Written};
 use poq_core::Dataset;
-use poq_core::dataset::{DatasetFiles, Task};
+use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, RecordedScore, Task};
 use poq_core::score::ScoreNormalization;
 
 use super::scope::get;
@@ -88,6 +88,28 @@ impl Rows {
         let before = self.before(task, node, evaluator);
         let before = before.ok_or_else(|| format!("the dataset has no evaluator `{}`", evaluator.id()))?;
         Ok((&self.dataset.tasks[task], &self.dataset.output(task, node).text, before))
+    }
+
+    /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`.
+    pub fn added(&self, evaluator: Evaluator, hardware: &str, scores: &[Score]) -> Option<AddedEvaluator> {
+        let recorded = &self.dataset.manifest.evaluators[self.recorded(evaluator)?.number];
+        let score = |score: &Score| RecordedScore { raw: score.raw, latency_ms: score.latency_ms };
+        Some(AddedEvaluator {
+            dataset: self.dataset.hash.clone(),
+            entry: EvaluatorEntry {
+                id: format!("{}@device", recorded.id),
+                name: format!("{}, on this device", recorded.name),
+                ..recorded.clone()
+            },
+            hardware: hardware.to_owned(),
+            scores: scores.iter().map(score).collect(),
+        })
+    }
+
+    /// The dataset with that evaluator, as files.
+    pub fn write_with(&self, added: &AddedEvaluator) -> Result<Written, String> {
+        let extended = self.dataset.with_evaluator(added).map_err(|error| error.to_string())?;
+        Ok(Written { manifest: extended.manifest.to_json(), scores: extended.scores_jsonl() })
     }
 
     /// A row, if there is one of these numbers.

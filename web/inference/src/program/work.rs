@@ -11,13 +11,16 @@ use poq_core::stats::pearson;
 use poq_core::text::{chrf, rouge, structure};
 use poq_core::weights::{KnownModel, ModelRole};
 use poq_models::{
-    BiEncoder, Decoder, DecoderOptions, Device, GenerateOptions, Message, ModelError, Prompt, WeightStorage,
+    BiEncoder, Decoder, DecoderOptions, Device, GenerateOptions, Kernels, Message, ModelError, Prompt, WeightStorage,
 };
 use serde::Deserialize;
 
 use super::rows::Rows;
 use super::scope::{breath, now_ms, post};
 use super::store;
+
+/// Tokens of a prompt that are read at a time: less than a second's work of one thread for the models here.
+const READ_TOKENS: usize = 64;
 
 /// Time between two words of progress, in milliseconds.
 const TELL_MS: f64 = 200.0;
@@ -44,14 +47,23 @@ impl From<String> for LoadFault {
     }
 }
 
+impl LoadFault {
+    /// Of a file.
+    pub fn of(file: &str, error: ModelError) -> Self {
+        let fault = Self::from(error);
+        Self { words: format!("{file}: {}", fault.words), ..fault }
+    }
+}
+
 impl From<ModelError> for LoadFault {
     fn from(error: ModelError) -> Self {
         Self { untrusted: matches!(error, ModelError::WrongAnswer { .. }), words: error.to_string() }
     }
 }
 
-/// Reads a known model from the browser's storage, puts it on the device, and lets it compute the known answer.
-pub async fn load(known: &KnownModel, device: &Device) -> Result<(Model, Loaded), LoadFault> {
+/// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and lets it
+/// compute the known answer.
+pub async fn load(known: &KnownModel, device: &Device, has_half: bool) -> Result<(Model, Loaded), LoadFault> {
     let step = |step| post(&FromInference::Loading { model: known.name.to_owned(), step });
     step(LoadStep::Check);
     let begun = now_ms();
@@ -66,9 +78,9 @@ pub async fn load(known: &KnownModel, device: &Device) -> Result<(Model, Loaded)
     let model = match known.role {
         ModelRole::Decoder => {
             let (_, gguf) = files.pop().ok_or_else(|| format!("{} has no files", known.name))?;
-            Model::Decoder(Rc::new(decoder(&gguf, device)?))
+            Model::Decoder(Rc::new(decoder(&gguf, device, has_half)?))
         }
-        ModelRole::BiEncoder => Model::Encoder(Rc::new(encoder(files, device)?)),
+        ModelRole::BiEncoder => Model::Encoder(Rc::new(encoder(files, device, has_half)?)),
     };
     let uploaded = now_ms();
     step(LoadStep::KnownAnswer);
@@ -83,15 +95,19 @@ pub async fn load(known: &KnownModel, device: &Device) -> Result<(Model, Loaded)
         decoder: known.role == ModelRole::Decoder,
         check_ms: checked - begun,
         upload_ms: uploaded - checked,
+        cpu_cosine: None,
         known_answer: Some(KnownAnswer { agreement, first_ms: first - uploaded, second_ms: second - first }),
     };
     Ok((model, loaded))
 }
 
 /// A decoder with all its layers. In the worker's own memory its weights stay quantised: as f32 they are five times as large.
-pub fn decoder(gguf: &[u8], device: &Device) -> Result<Decoder, ModelError> {
-    let is_cpu = *device == poq_models::cpu_device();
-    let weights = if is_cpu { WeightStorage::AsStored } else { WeightStorage::F32 };
+pub fn decoder(gguf: &[u8], device: &Device, has_half: bool) -> Result<Decoder, ModelError> {
+    let weights = match *device == poq_models::cpu_device() {
+        true => WeightStorage::AsStored,
+        false if has_half => WeightStorage::F16,
+        false => WeightStorage::F32,
+    };
     Decoder::from_gguf(gguf, &DecoderOptions { weights, ..DecoderOptions::default() }, device)
 }
 
@@ -110,7 +126,7 @@ struct SentenceConfig {
 }
 
 /// The files are dropped as soon as the device has them.
-fn encoder(files: Vec<(&str, Vec<u8>)>, device: &Device) -> Result<BiEncoder, LoadFault> {
+fn encoder(files: Vec<(&str, Vec<u8>)>, device: &Device, has_half: bool) -> Result<BiEncoder, LoadFault> {
     let file = |name: &str| {
         let found = files.iter().find(|(seen, _)| *seen == name);
         found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| format!("there is no {name}"))
@@ -118,7 +134,9 @@ fn encoder(files: Vec<(&str, Vec<u8>)>, device: &Device) -> Result<BiEncoder, Lo
     let sentence: SentenceConfig = serde_json::from_slice(file("sentence_bert_config.json")?)
         .map_err(|error| format!("sentence_bert_config.json: {error}"))?;
     let (config, tokenizer) = (file("config.json")?, file("tokenizer.json")?);
-    Ok(BiEncoder::from_parts(config, tokenizer, file("model.safetensors")?, sentence.max_seq_length, device)?)
+    let kernels = if has_half { Kernels::Half } else { Kernels::fastest(device) };
+    let (tensors, limit) = (file("model.safetensors")?, sentence.max_seq_length);
+    Ok(BiEncoder::from_parts_with(config, tokenizer, tensors, limit, kernels, device)?)
 }
 
 /// Scores an answer with every evaluator, while `is_wanted`; the neural ones with `encoder`, if it is there.
@@ -173,12 +191,13 @@ async fn score_by(
     Ok(Score { raw, score, latency_ms, tokens, truncated })
 }
 
-/// Scores all of `rows` anew, while `is_wanted`.
+/// Scores all of `rows` anew on `hardware`, while `is_wanted`.
 pub async fn rescore(
     encoder: Option<&BiEncoder>,
     rows: &Rows,
     work: u32,
     evaluator: Evaluator,
+    hardware: &str,
     is_wanted: &impl Fn() -> bool,
 ) -> Result<Rescored, String> {
     let of = rows.len();
@@ -211,6 +230,7 @@ pub async fn rescore(
         latency_ms: mean_ms(&new),
         recorded_ms: mean_ms(&recorded),
         truncated: new.iter().filter(|score| score.truncated).count() as u32,
+        added: if new.len() as u32 == of { rows.added(evaluator, hardware, &new).map(Box::new) } else { None },
     })
 }
 
@@ -228,7 +248,7 @@ pub async fn embed(encoder: &BiEncoder, texts: &[String]) -> Result<Embedded, St
     })
 }
 
-/// Answers, token by token, while `is_wanted`.
+/// Reads the prompt part by part, and answers token by token, while `is_wanted`.
 pub async fn generate(
     decoder: &Decoder,
     work: u32,
@@ -244,7 +264,18 @@ pub async fn generate(
     let options = GenerateOptions { max_tokens: max_tokens as usize, temperature, seed };
     let (begun, mut tokens, mut first_ms) = (now_ms(), 0, 0.0);
     let mut continuation = decoder.begin(&prompt, &options).map_err(fault)?;
+    let of = continuation.unread() as u32;
+    let mut is_stopped = false;
+    while continuation.unread() > READ_TOKENS && !is_stopped {
+        continuation.read(READ_TOKENS);
+        post(&FromInference::Reading { work, done: of - continuation.unread() as u32, of });
+        breath().await?;
+        is_stopped = !is_wanted();
+    }
     let generation = loop {
+        if is_stopped {
+            break continuation.stop();
+        }
         let Some(step) = continuation.step().await.map_err(fault)? else {
             break continuation.end();
         };
@@ -255,9 +286,7 @@ pub async fn generate(
         tokens += 1;
         post(&FromInference::Token { work, text: step.text, tokens, ms });
         breath().await?;
-        if !is_wanted() {
-            break continuation.stop();
-        }
+        is_stopped = !is_wanted();
     };
     Ok(Generated {
         text: generation.text,

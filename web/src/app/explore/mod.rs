@@ -9,6 +9,7 @@ pub mod study;
 use std::rc::Rc;
 
 use poq_core::Scenario;
+use poq_core::dataset::AddedEvaluator;
 use yew::prelude::*;
 
 use self::map::MapPart;
@@ -26,6 +27,8 @@ pub struct ExploreProps {
     pub scenario: Scenario,
     /// The dataset.
     pub summary: Rc<Summary>,
+    /// The evaluator that it has besides.
+    pub evaluator: Option<Rc<AddedEvaluator>>,
     /// What is on view here, kept while other places are.
     pub explore: UseReducerHandle<ExploreState>,
     /// The workers.
@@ -55,7 +58,7 @@ const PARTS: [(&str, &[Kind]); 4] = [
 /// The place. Every part stays as it was left.
 #[component]
 pub fn Explore(props: &ExploreProps) -> Html {
-    let ExploreProps { scenario, summary, explore, on_open, .. } = props;
+    let ExploreProps { scenario, summary, evaluator, explore, on_open, .. } = props;
     // The map is part 0.
     let part = use_state(|| 0);
     // The same callback at every render, so that what was found is not drawn again for each change of the scenario.
@@ -85,7 +88,7 @@ pub fn Explore(props: &ExploreProps) -> Html {
             { for (1..).zip(PARTS).map(|(to, (_, kinds))| html! {
                 <div hidden={*part != to}>
                     { for kinds.iter().map(|&kind| html! {
-                        <StudyPart {kind} scenario={scenario.clone()} summary={Rc::clone(summary)} is_shown={*part == to} on_open={open.clone()} />
+                        <StudyPart {kind} scenario={scenario.clone()} summary={Rc::clone(summary)} evaluator={evaluator.clone()} is_shown={*part == to} on_open={open.clone()} />
                     }) }
                 </div>
             }) }

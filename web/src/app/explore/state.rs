@@ -77,6 +77,8 @@ pub enum Action {
     Heard(News),
     /// The map is stopped.
     Cancel,
+    /// The dataset became another.
+    Forget,
     /// The cells are to show something else.
     Show(Shows),
     /// The node for [`Shows::Node`].
@@ -137,6 +139,7 @@ impl Reducible for Explore {
                 state.weaker = None;
             }
             Action::Heard(news) => state.heard(news),
+            Action::Forget => state = Self::default(),
             Action::Cancel => state.phase = Phase::Cancelled,
             Action::Show(shows) => state.shows = shows,
             Action::Node(node) => state.node = node,

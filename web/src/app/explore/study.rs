@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use poq_core::Scenario;
+use poq_core::dataset::AddedEvaluator;
 use yew::prelude::*;
 
 use super::questions::{Form, Kind};
@@ -24,6 +25,8 @@ pub struct StudyPartProps {
     pub scenario: Scenario,
     /// The dataset.
     pub summary: Rc<Summary>,
+    /// The evaluator that it has besides.
+    pub evaluator: Option<Rc<AddedEvaluator>>,
     /// Whether it is on view: it asks by itself when it first is.
     pub is_shown: bool,
     /// Opens a scenario that it found.
@@ -93,7 +96,7 @@ impl Reducible for Study {
 /// A study.
 #[component]
 pub fn StudyPart(props: &StudyPartProps) -> Html {
-    let StudyPartProps { kind, scenario, summary, is_shown, on_open } = props;
+    let StudyPartProps { kind, scenario, summary, evaluator, is_shown, on_open } = props;
     let kind = *kind;
     let study = use_reducer(|| Study { form: Form::new(scenario), asked: None, phase: Phase::Idle, found: None });
     let said = use_state(String::new);
@@ -103,7 +106,11 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         Callback::from(move |form| dispatch.dispatch(Action::Edit(form)))
     };
     let (form, about) = kind.form(&study.form, scenario, summary, &on_edit);
-    let question = about.map(|about| Question { scenario: scenario.clone(), about });
+    let question = about.map(|about| Question {
+        scenario: scenario.clone(),
+        about,
+        evaluator: evaluator.as_deref().cloned().map(Box::new),
+    });
     let ask = {
         let (dispatch, worker) = (study.dispatcher(), Rc::clone(&worker));
         let question = question.clone();
