@@ -44,8 +44,9 @@ build_inference() {
 # inference_bundle KIND FEATURE: its failures are told by its status, for callers that go on without it.
 inference_bundle() {
   local kind=$1 feature=$2 program=$POQ_CACHE/target-web/$WASM_TARGET/web/inference.wasm bundle
-  with_web_env cargo build --locked --profile web --target "$WASM_TARGET" -p poq-inference --features "$feature" ||
-    return 1
+  # The core at full speed is for the simulator.
+  with_web_env cargo build --locked --profile web --config 'profile.web.package.poq-core.opt-level="z"' \
+    --target "$WASM_TARGET" -p poq-inference --features "$feature" || return 1
   # What became of one program is kept.
   bundle=$POQ_CACHE/target-web/inference-$kind/$(cat "$program" scripts/page.sh | sha256sum | cut -c 1-16)
   if ! [ -d "$bundle" ]; then

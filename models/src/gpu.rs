@@ -1,5 +1,7 @@
 //! The GPU through WebGPU, in a page.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
 
@@ -16,17 +18,26 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the GPU that the browser offers. At most once in a program: a second call fails. `on_lost` is told, once, when
-    /// the device is gone.
+    /// Opens the GPU that the browser offers. At most once in a program: a second call fails. `on_lost` is told when
+    /// the device is gone, its memory is full, or it refuses what it is asked: nothing that it computes afterwards is right.
     ///
     /// # Errors
     /// If there is no adapter, or it gives no device.
     pub async fn open(on_lost: impl Fn(String) + Send + Sync + 'static) -> Result<Self, ModelError> {
         let opened = Device::wgpu_options().init_with_setup_async().await;
         let (device, setup) = opened.map_err(|error| ModelError::Device(error.to_string()))?;
+        let on_lost = Arc::new(on_lost);
+        let on_gone = on_lost.clone();
         setup.device.set_device_lost_callback(move |reason: wgpu::DeviceLostReason, message: String| {
-            on_lost(if message.is_empty() { format!("{reason:?}") } else { message });
+            on_gone(if message.is_empty() { format!("{reason:?}") } else { message });
         });
+        let on_error = on_lost.clone();
+        setup.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            on_error(match error {
+                wgpu::Error::OutOfMemory { .. } => "its memory is full".to_owned(),
+                other => other.to_string(),
+            });
+        }));
         let has_half = setup.device.features().contains(wgpu::Features::SHADER_F16);
         Ok(Self { device, name: setup.adapter.get_info().name, has_half })
     }

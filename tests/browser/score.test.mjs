@@ -1,93 +1,16 @@
 // The Score place: real weights, real tokens, on this device; and what the page says when something is missing or wrong.
 
 import assert from "node:assert/strict";
-import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
 import { withPage } from "./harness.mjs";
-
-const CACHE = process.env.POQ_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME, ".cache"), "poq-lab");
-const MODELS = join(CACHE, "models");
-const MINILM = "all-minilm-l6-v2";
-const SMOLLM2 = "smollm2-135m-instruct";
-const GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf";
-const FILES = ["model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"];
-const FIXTURES = new URL("../../models/tests/fixtures/", import.meta.url);
-
-/** Weights that come from this machine's disk, and a network that computes, take a while on a busy machine. */
-const LONG_MS = 240_000;
-
-const row = (page, model) => page.locator(`#score [data-model="${model}"]`);
-const becomes = (page, model, state) =>
-  page.locator(`#score [data-model="${model}"][data-state="${state}"]`).waitFor({ timeout: LONG_MS });
-const click = (scope, name) => scope.getByRole("button", { name }).click();
-
-async function place(page, url, device = "cpu") {
-  await page.goto(url);
-  await click(page, "Score");
-  await page.locator(`#score [data-device="${device}"]`).waitFor();
-  await page.getByLabel("Recorded task").waitFor();
-  // The first row is on view.
-  await page.waitForFunction(() => document.querySelector("#score-prompt").value.startsWith("How long does Venus"));
-}
-
-async function download(page, model, state = "loaded") {
-  await row(page, model).getByRole("button", { name: /^Download/ }).click();
-  await becomes(page, model, state);
-}
-
-/** Deletes MiniLM from the browser, and opens the place anew. */
-async function forget(page) {
-  const button = row(page, MINILM).getByRole("button", { name: "Delete all-MiniLM-L6-v2 from this browser" });
-  await button.click();
-  // It is there until nothing is stored.
-  await button.waitFor({ state: "detached" });
-  await page.reload();
-  await click(page, "Score");
-  await becomes(page, MINILM, "absent");
-}
-
-/** Picks files for the models or the language model by the label of its input. */
-const pick = (page, label, files) => page.getByLabel(label).setInputFiles(files);
-
-/** Scores what is typed; gives each evaluator's raw value and its difference from the recorded score, where there is one. */
-async function score(page) {
-  await click(page, "Score it");
-  await page.locator('#score [data-scored="true"]').waitFor({ state: "attached", timeout: LONG_MS });
-  const rows = await page.locator("#score [data-evaluator]").evaluateAll((rows) =>
-    rows.map((row) => [
-      row.dataset.evaluator,
-      {
-        raw: Number(row.querySelector("[data-raw]").dataset.raw),
-        difference: row.querySelector("[data-difference]")?.dataset.difference,
-        words: row.textContent,
-      },
-    ]),
-  );
-  return Object.fromEntries(rows);
-}
-
-async function choose(page, task, node) {
-  const answer = () => page.locator("#score-text").inputValue();
-  const rows = (await readFile(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8")).split("\n");
-  await page.getByLabel("Recorded task").selectOption({ index: task });
-  await page.getByLabel("answered by").selectOption({ index: node });
-  const { text } = JSON.parse(rows[5 * task + node]);
-  for (let waited = 0; (await answer()) !== text && waited < 100; waited += 1) await page.waitForTimeout(50);
-  assert.equal(await answer(), text);
-}
-
-/** A folder of MiniLM's files that a test may damage. */
-async function ownCopy() {
-  const folder = await mkdtemp(join(tmpdir(), "poq-models-"));
-  await mkdir(join(folder, MINILM));
-  for (const file of FILES) await copyFile(join(MODELS, MINILM, file), join(folder, MINILM, file));
-  return folder;
-}
+import {
+  FILES, FIXTURES, GGUF, LONG_MS, MINILM, MODELS, SMOLLM2, becomes, choose, click, download, forget, ownCopy, pick, place, row, score,
+} from "./score.mjs";
 
 test("without weights the evaluators that need none score, and the page says how weights come", async () => {
   const allow = [/models\/all-minilm-l6-v2\/model.safetensors/, /404/];

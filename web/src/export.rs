@@ -4,6 +4,8 @@ use poq_core::report::{NodeReport, Report};
 use poq_core::scenario::Scenario;
 use serde_json::Value;
 
+use crate::protocol::Summary;
+
 /// The CSV's columns.
 const COLUMNS: [&str; 21] = [
     "role",
@@ -121,6 +123,12 @@ pub fn study_command(name: &str, scenario: &Scenario, options: impl IntoIterator
     format!("poq {name}{}{options}", flags(scenario))
 }
 
+/// The command on the dataset in question: where it is this device's own, the reader names the folder that it was saved in.
+#[must_use]
+pub fn on_dataset(command: String, summary: &Summary) -> String {
+    if summary.is_own() { command + " --dataset FOLDER" } else { command }
+}
+
 /// What makes a command run this scenario.
 fn flags(scenario: &Scenario) -> String {
     let mut out = String::new();
@@ -170,6 +178,14 @@ fn shell(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
+
+    #[test]
+    fn a_dataset_of_this_device_is_named_in_the_command() {
+        let dataset = fixture::dataset();
+        let extended = dataset.with_evaluator(&fixture::added_evaluator()).expect("fits");
+        let on = |dataset| on_dataset("poq audit".to_owned(), &Summary::of(dataset));
+        assert_eq!((on(&dataset).as_str(), on(&extended).as_str()), ("poq audit", "poq audit --dataset FOLDER"));
+    }
 
     #[test]
     fn the_csv_has_a_row_for_every_node_and_full_precision() {

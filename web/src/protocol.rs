@@ -1,7 +1,7 @@
 //! The messages between the page and its simulation worker: one enum each way.
 
 use poq_core::attack::Role;
-use poq_core::dataset::{AddedEvaluator, Dataset, JUDGE};
+use poq_core::dataset::{AddedEvaluator, Dataset, JUDGE, ON_DEVICE};
 use poq_core::report::{AttackerReport, Brief, DatasetName, NodeReport};
 use poq_core::round::OpenedRound;
 use poq_core::scenario::ScenarioError;
@@ -21,6 +21,8 @@ pub enum ToWorker {
         /// The evaluator.
         evaluator: Option<Box<AddedEvaluator>>,
     },
+    /// Write down the dataset beside the page as it is with that evaluator.
+    WriteDataset,
     /// Run a scenario. It replaces the run before it.
     Run {
         /// Names the run in answers.
@@ -113,6 +115,8 @@ pub enum FromWorker {
         /// Computing time in milliseconds; never part of the result.
         elapsed_ms: f64,
     },
+    /// The dataset is written down.
+    Written(Box<Written>),
     /// A round is opened.
     Round(Box<OpenedRound>),
     /// Answer to a question for a digest.
@@ -133,6 +137,15 @@ pub enum FromWorker {
     },
     /// Something could not be done.
     Failed(Failure),
+}
+
+/// The files of a dataset with one evaluator more that differ from those beside the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// `manifest.json`
+    pub manifest: String,
+    /// `scores.jsonl`
+    pub scores: String,
 }
 
 /// The nodes of a network.
@@ -317,6 +330,12 @@ impl Summary {
             licences: manifest.licences.clone(),
             made_by: manifest.made_by.clone(),
         }
+    }
+
+    /// Whether it has an evaluator of this device, and so is no dataset that others have.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.evaluators.iter().any(|node| node.id.ends_with(ON_DEVICE))
     }
 
     /// The name for people of a recorded node; its id where the dataset has none.

@@ -11,6 +11,9 @@ const SCORES: &str = DatasetFiles::NAMES[3];
 /// Rows of the module's own types can be written whatever they hold.
 const WRITES: &str = "plain data";
 
+/// Ends the id of an evaluator that ran on a reader's own device.
+pub const ON_DEVICE: &str = "@device";
+
 /// An evaluator, and what it made of every output of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AddedEvaluator {

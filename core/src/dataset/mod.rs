@@ -8,7 +8,7 @@ mod added;
 mod read;
 mod rows;
 
-pub use added::AddedEvaluator;
+pub use added::{AddedEvaluator, ON_DEVICE};
 pub use read::{DatasetError, DatasetFiles};
 pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Task, TaskKind};
 

@@ -59,8 +59,6 @@ pub enum ToInference {
         /// With which evaluator.
         evaluator: Evaluator,
     },
-    /// Write down the dataset with the evaluator that last scored all of it anew.
-    WriteDataset,
     /// Embed texts, in one batch where they are few, with the encoder that is loaded. It replaces the work before it.
     Embed {
         /// Names the work in the answer.
@@ -218,8 +216,6 @@ pub enum FromInference {
         /// What came of it.
         outcome: Result<Box<Rescored>, String>,
     },
-    /// The dataset with one evaluator more, written down.
-    Written(Result<Written, String>),
     /// Texts are embedded.
     Embedded {
         /// The work.
@@ -411,15 +407,6 @@ pub struct Rescored {
     pub truncated: u32,
     /// The evaluator as one of the dataset's, if it scored all of it.
     pub added: Option<Box<AddedEvaluator>>,
-}
-
-/// The files of a dataset with one evaluator more that differ from those beside the page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Written {
-    /// `manifest.json`
-    pub manifest: String,
-    /// `scores.jsonl`
-    pub scores: String,
 }
 
 /// Texts as an encoder sees them, in their order.

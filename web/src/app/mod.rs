@@ -110,6 +110,10 @@ pub fn App() -> Html {
         })
     };
     use_evaluator(on_take_part.clone());
+    let on_write = {
+        let engine = Rc::clone(&engine);
+        Callback::from(move |()| engine.send(&ToWorker::WriteDataset))
+    };
     let on_cell = use_callback(state.dispatcher(), |scenario, dispatch| {
         dispatch.dispatch(Action::Change(Ok(scenario)));
         dispatch.dispatch(Action::Go(Place::Results));
@@ -142,7 +146,7 @@ pub fn App() -> Html {
                     { shared.view() }
                 }
                 <div id="result" tabindex="-1">
-                    <Status state={whole} {on_cancel} {on_again} on_leave={on_take_part.reform(|()| None)} />
+                    <Status state={whole} {on_cancel} {on_again} on_leave={on_take_part.reform(|()| None)} {on_write} />
                     { way_back }
                 </div>
                 <div class={classes!("controls", panel_open.then_some("open"))}>

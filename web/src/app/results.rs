@@ -42,7 +42,7 @@ pub fn Results(props: &ResultsProps) -> Html {
             <Figures report={Rc::clone(report)} summary={Rc::clone(summary)} on_open={on_open.clone()} />
             <Opened round={round.clone()} number={*number} rounds={report.rounds} fault={round_fault.clone()}
                 summary={Rc::clone(summary)} on_open={on_open.clone()} />
-            <TakeAway report={Rc::clone(report)} />
+            <TakeAway report={Rc::clone(report)} summary={Rc::clone(summary)} />
         </>
     }
 }
@@ -241,13 +241,14 @@ pub fn copier(said: &UseStateHandle<String>, what: &'static str, text: String) -
 #[derive(Clone, PartialEq, Properties)]
 struct TakeAwayProps {
     report: Rc<Report>,
+    summary: Rc<Summary>,
 }
 
 #[component]
 fn TakeAway(props: &TakeAwayProps) -> Html {
-    let TakeAwayProps { report } = props;
+    let TakeAwayProps { report, summary } = props;
     let said = use_state(String::new);
-    let command = export::command(&report.scenario);
+    let command = export::on_dataset(export::command(&report.scenario), summary);
     let save = |name: &'static str, mime: &'static str, text: fn(&Report) -> String| {
         let report = Rc::clone(report);
         move |_: MouseEvent| browser::download(name, mime, &text(&report))

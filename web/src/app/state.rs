@@ -9,7 +9,7 @@ use poq_core::scenario::{Group, ScenarioError};
 use poq_core::{Report, Scenario};
 use yew::prelude::*;
 
-use crate::protocol::{Failure, FromWorker, Part, Summary};
+use crate::protocol::{Failure, FromWorker, Part, Summary, Written};
 
 /// The state.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct State {
     pub dataset: DatasetState,
     /// The evaluator that the dataset beside the page has besides: one that ran on this device.
     pub evaluator: Option<Rc<AddedEvaluator>>,
+    /// The dataset with it, as files.
+    pub written: Option<Rc<Written>>,
     /// Names the run that `scenario` asks for; goes up with every change.
     pub run: u32,
     /// How far that run is.
@@ -115,6 +117,7 @@ impl State {
             fault: None,
             dataset: DatasetState::Loading,
             evaluator: None,
+            written: None,
             run: 0,
             phase: Phase::Waiting,
             report: None,
@@ -218,7 +221,7 @@ impl State {
         if let Some(evaluator) = evaluator.as_ref().filter(|_| !groups.is_empty()) {
             groups.push(Group::one(&evaluator.entry.id));
         }
-        self.evaluator = evaluator;
+        (self.evaluator, self.written) = (evaluator, None);
         self.take(scenario);
         (self.link, self.notice) = (None, None);
     }
@@ -244,6 +247,7 @@ impl State {
                 self.round_fault = None;
                 self.opened = Some(Rc::new(*round));
             }
+            FromWorker::Written(written) => self.written = Some(Rc::new(*written)),
             FromWorker::Failed(failure) => self.failed(failure),
             FromWorker::Ready
             | FromWorker::Digest { .. }

@@ -8,10 +8,11 @@ use poq_core::link::Replay;
 use poq_core::preset;
 use yew::prelude::*;
 
+use super::browser;
 use super::state::{DatasetState, Notice, Phase, State};
 use crate::format;
 use crate::headline::headline;
-use crate::protocol::Summary;
+use crate::protocol::{Summary, Written};
 
 /// What the state and its actions need of the page.
 #[derive(Clone, PartialEq, Properties)]
@@ -24,12 +25,14 @@ pub struct StatusProps {
     pub on_again: Callback<()>,
     /// Takes this device's evaluator out of the network.
     pub on_leave: Callback<()>,
+    /// Writes down the dataset with it.
+    pub on_write: Callback<()>,
 }
 
 /// Headline, progress and notices.
 #[component]
 pub fn Status(props: &StatusProps) -> Html {
-    let StatusProps { state, on_cancel, on_again, on_leave } = props;
+    let StatusProps { state, on_cancel, on_again, on_leave, on_write } = props;
     let summary = match &state.dataset {
         DatasetState::Ready(summary) => Some(summary),
         DatasetState::Loading | DatasetState::Failed(_) => None,
@@ -48,7 +51,7 @@ pub fn Status(props: &StatusProps) -> Html {
     html! {
         <section class="status" aria-label="Result in a sentence" data-phase={phase_word(state.phase)}>
             { state.notice.as_ref().map(notice) }
-            { state.evaluator.as_deref().map(|evaluator| taking_part(evaluator, state, on_leave)) }
+            { state.evaluator.as_deref().map(|evaluator| taking_part(evaluator, state, on_leave, on_write)) }
             if let Some(words) = &state.engine_fault {
                 <p class="fault banner" role="alert">{ words }</p>
             }
@@ -85,21 +88,36 @@ fn fault(state: &State) -> Option<Html> {
 }
 
 /// The evaluator of this device that takes part.
-fn taking_part(evaluator: &AddedEvaluator, state: &State, on_leave: &Callback<()>) -> Html {
+fn taking_part(evaluator: &AddedEvaluator, state: &State, on_leave: &Callback<()>, on_write: &Callback<()>) -> Html {
     let times = evaluator.scores.iter().map(|score| score.latency_ms).sum::<f64>();
     let mean_ms = times / evaluator.scores.len().max(1) as f64;
     let rest = match preset::dataset_of(&state.scenario.preset) {
-        None => {
-            "It makes the dataset another one: links to results with it replay where that dataset is, which Score writes down."
-        }
+        None => "It makes the dataset another one: links to results with it replay where that dataset is.",
         Some(_) => "It scored the dataset beside the page; this preset runs on one of its own.",
     };
     html! {
         <div class="banner" role="status" data-evaluator={evaluator.entry.id.clone()}>
             <p>{ format!("One more evaluator takes part: {}, {} a score. {rest}", evaluator.entry.name, format::duration(mean_ms)) }</p>
-            <button type="button" class="small" onclick={on_leave.reform(|_: MouseEvent| ())}>{ "Take it out" }</button>
+            <div class="buttons">
+                <button type="button" class="small" onclick={on_leave.reform(|_: MouseEvent| ())}>{ "Take it out" }</button>
+                if let Some(written) = &state.written {
+                    { save(written, "manifest.json", |written| &written.manifest) }
+                    { save(written, "scores.jsonl", |written| &written.scores) }
+                } else {
+                    <button type="button" class="small" onclick={on_write.reform(|_: MouseEvent| ())}>{ "Write the dataset down" }</button>
+                }
+            </div>
+            if state.written.is_some() {
+                <p>{ "With tasks.jsonl and outputs.jsonl of the dataset here, these two files are one for `poq simulate --dataset`." }</p>
+            }
         </div>
     }
+}
+
+fn save(written: &Rc<Written>, name: &'static str, text: fn(&Written) -> &str) -> Html {
+    let written = Rc::clone(written);
+    let save = move |_: MouseEvent| browser::download(name, "application/json", text(&written));
+    html! { <button type="button" class="small" onclick={save}>{ format!("Save {name}") }</button> }
 }
 
 fn notice(notice: &Notice) -> Html {

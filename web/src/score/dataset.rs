@@ -1,23 +1,22 @@
 //! The whole dataset, scored anew on this device.
 
-use std::rc::Rc;
-
 use wasm_bindgen::JsValue;
 use web_sys::{CustomEvent, CustomEventInit, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::part::{Act, PartProps, begin};
-use super::state::{Action, State, Work};
+use super::part::{PartProps, begin};
+use super::state::{Action, Work};
 use super::{TAKES_PART, words};
-use crate::app::browser;
 use crate::protocol::encode;
 use poq_core::dataset::AddedEvaluator;
-use poq_inference::protocol::{Evaluator, ToInference, Written};
+use poq_inference::protocol::Evaluator;
 
 /// The dataset, scored anew.
 #[component]
 pub fn Anew(props: &PartProps) -> Html {
     let PartProps { state, act } = props;
+    // The work whose evaluator was handed over.
+    let handed = use_state_eq(|| None::<u32>);
     let choose = {
         let act = act.clone();
         move |event: Event| {
@@ -53,45 +52,32 @@ pub fn Anew(props: &PartProps) -> Html {
                 data-largest={state.rescored.iter().flatten().next().map(|scored| scored.largest.to_string())}>
                 { words::rescored(state) }
             </p>
-            { state.added().map(|added| part_in_the_network(state, act, added)) }
+            { state.added().map(|added| part_in_the_network(added, state.work, &handed)) }
         </section>
     }
 }
 
 /// What can be done with an evaluator that scored the whole dataset.
-fn part_in_the_network(state: &State, act: &Act, added: &AddedEvaluator) -> Html {
+fn part_in_the_network(added: &AddedEvaluator, work: u32, handed: &UseStateHandle<Option<u32>>) -> Html {
     let take_part = {
-        let added = added.clone();
-        move |_: MouseEvent| {
-            if let Err(error) = hand_over(&added) {
-                wasm_bindgen::throw_val(error);
-            }
-        }
-    };
-    let write = {
-        let act = act.clone();
-        move |_: MouseEvent| act.send(&ToInference::WriteDataset)
-    };
-    let save = |name: &'static str, mime: &'static str, written: &Rc<Written>, text: fn(&Written) -> &str| {
-        let written = Rc::clone(written);
-        html! {
-            <button type="button" onclick={move |_: MouseEvent| browser::download(name, mime, text(&written))}>
-                { format!("Save {name}") }
-            </button>
+        let (added, set) = (added.clone(), handed.clone());
+        move |_: MouseEvent| match hand_over(&added) {
+            Ok(()) => set.set(Some(work)),
+            Err(error) => wasm_bindgen::throw_val(error),
         }
     };
     html! {
         <>
             <div class="buttons">
                 <button type="button" onclick={take_part}>{ "Let it take part in the network" }</button>
-                if let Some(Ok(written)) = &state.written {
-                    { save("manifest.json", "application/json", written, |written| &written.manifest) }
-                    { save("scores.jsonl", "application/jsonl", written, |written| &written.scores) }
-                } else {
-                    <button type="button" onclick={write}>{ "Write the dataset with it" }</button>
-                }
             </div>
-            <p class="quiet">{ words::written(state) }</p>
+            <p class="quiet" role="status">
+                { if **handed == Some(work) {
+                    "It takes part now, in Results and Explore; at the top of the page it can be taken out again."
+                } else {
+                    "In the network its time here is its cost."
+                } }
+            </p>
         </>
     }
 }

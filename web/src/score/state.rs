@@ -8,7 +8,7 @@ use yew::Reducible;
 
 use poq_inference::protocol::{
     Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded, RecordedRow,
-    Rescored, Score, Stored, ToInference, Written,
+    Rescored, Score, Stored, ToInference,
 };
 
 /// What WebGPU is here.
@@ -154,8 +154,6 @@ pub struct State {
     pub rescoring: Option<(u32, u32)>,
     /// The dataset scored anew.
     pub rescored: Option<Result<Rc<Rescored>, String>>,
-    /// The dataset with the evaluator that scored all of it anew, as files.
-    pub written: Option<Result<Rc<Written>, String>>,
     /// What is asked of the decoder.
     pub ask: Ask,
 }
@@ -220,7 +218,6 @@ impl Default for State {
             rescore_with: Evaluator::Reference,
             rescoring: None,
             rescored: None,
-            written: None,
             ask: Ask {
                 request: Generate {
                     prompt: "What is the capital of France?".to_owned(),
@@ -379,7 +376,6 @@ impl State {
                 self.rescoring = None;
                 self.rescored = Some(outcome.map(Rc::from));
             }
-            FromInference::Written(outcome) => self.written = Some(outcome.map(Rc::new)),
             FromInference::Reading { work, done, of } if work == self.work => self.ask.read = Some((done, of)),
             FromInference::Token { work, text, tokens, ms } if work == self.work => {
                 self.ask.text.push_str(&text);
@@ -422,7 +418,7 @@ impl State {
                 self.scored = Some(self.form.clone());
             }
             Work::Rescore => {
-                (self.rescored, self.written) = (None, None);
+                self.rescored = None;
                 self.rescoring = Some((0, 0));
             }
             Work::Generate => {

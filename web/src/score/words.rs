@@ -201,18 +201,6 @@ pub fn ask_mark(state: &State) -> &'static str {
     }
 }
 
-/// The dataset with the evaluator, as files.
-pub fn written(state: &State) -> String {
-    match &state.written {
-        None => "In the network its time here is its cost. The dataset is then another one, and links to results replay only where it is: write \
-                 it down to keep it."
-            .to_owned(),
-        Some(Err(words)) => format!("The dataset could not be written: {words}."),
-        Some(Ok(_)) => "Beside tasks.jsonl and outputs.jsonl of the dataset here, these two files make one that `poq simulate --dataset` runs on."
-            .to_owned(),
-    }
-}
-
 /// How the answer goes.
 pub fn asking(state: &State) -> String {
     let Some(decoder) = &state.decoder else {

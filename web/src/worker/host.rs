@@ -9,7 +9,7 @@ use poq_core::{Dataset, Scenario, Simulation};
 use super::datasets::Datasets;
 use super::grouped;
 use super::items::Items;
-use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker};
+use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker, Written};
 
 /// Length of a slice of work.
 pub(super) const SLICE_MS: f64 = 20.0;
@@ -79,7 +79,7 @@ impl Host {
             ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
             ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
             ToWorker::Cancel { id } => self.preset_of(*id),
-            ToWorker::Extend { .. } => preset::DEFAULT.to_owned(),
+            ToWorker::Extend { .. } | ToWorker::WriteDataset => preset::DEFAULT.to_owned(),
             ToWorker::Prepare { work, .. } => work.preset().to_owned(),
             ToWorker::Items { .. } | ToWorker::Stop => {
                 self.items.as_ref().map(|items| items.preset().to_owned()).unwrap_or_default()
@@ -166,6 +166,10 @@ impl Host {
             }
             ToWorker::Stop => self.items = None,
             ToWorker::Extend { evaluator } => self.extend(evaluator, send),
+            ToWorker::WriteDataset => {
+                let written = Written { manifest: dataset.manifest.to_json(), scores: dataset.scores_jsonl() };
+                send(FromWorker::Written(Box::new(written)));
+            }
         }
     }
 
@@ -334,6 +338,7 @@ fn failed(part: Part, message: &str) -> FromWorker {
 mod tests {
     use super::*;
     use crate::fixture;
+    use poq_core::dataset::DatasetFiles;
     use std::cell::Cell;
 
     /// A worker whose clock goes on by `tick_ms` at each look.
@@ -398,6 +403,17 @@ mod tests {
         assert!(matches!(&sent[0], FromWorker::Loaded(summary) if *summary == Summary::of(&extended)), "{sent:?}");
         let report = poq_core::simulate(&extended, &Scenario::default(), 42, 50).expect("fits");
         assert!(matches!(sent.last(), Some(FromWorker::Done { report: seen, .. }) if seen.digest == report.digest));
+
+        bench.ask(ToWorker::WriteDataset);
+        let [_, tasks, outputs, _] = fixture::files();
+        let Some(FromWorker::Written(written)) = bench.sent.last() else { panic!("not written") };
+        let again = Dataset::from_files(DatasetFiles {
+            manifest: written.manifest.as_bytes(),
+            tasks: tasks.as_bytes(),
+            outputs: outputs.as_bytes(),
+            scores: written.scores.as_bytes(),
+        });
+        assert_eq!(again, Ok(extended));
 
         let mut other = evaluator;
         other.dataset.clear();

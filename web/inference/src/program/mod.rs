@@ -11,8 +11,7 @@ mod work;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::{DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, Rescored, ToInference};
-use poq_core::dataset::AddedEvaluator;
+use crate::protocol::{DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, ToInference};
 use poq_core::weights::{KnownModel, known};
 use poq_models::{BiEncoder, Decoder, Device};
 use wasm_bindgen::prelude::*;
@@ -30,8 +29,6 @@ struct Host {
     encoder: RefCell<Option<Rc<BiEncoder>>>,
     decoder: RefCell<Option<Rc<Decoder>>>,
     rows: RefCell<Option<Rc<Rows>>>,
-    /// The evaluator that last scored all rows anew.
-    added: RefCell<Option<Box<AddedEvaluator>>>,
     /// Ends the transfer that is under way.
     transfer: RefCell<Option<AbortController>>,
     /// Goes up with each piece of work and each stop: what is older is no longer wanted.
@@ -53,7 +50,6 @@ pub fn listen() {
             encoder: RefCell::default(),
             decoder: RefCell::default(),
             rows: RefCell::default(),
-            added: RefCell::default(),
             transfer: RefCell::default(),
             turn: Cell::default(),
             is_loading: Cell::default(),
@@ -139,24 +135,13 @@ impl Host {
                     Some(rows) => {
                         let is_wanted = || self.turn.get() == turn;
                         let hardware = self.report.in_words();
-                        let rescored =
-                            work::rescore(encoder.as_deref(), &rows, work, evaluator, &hardware, &is_wanted).await;
-                        if let Ok(Rescored { added: Some(added), .. }) = &rescored {
-                            *self.added.borrow_mut() = Some(added.clone());
-                        }
-                        rescored.map(Box::new)
+                        work::rescore(encoder.as_deref(), &rows, work, evaluator, &hardware, &is_wanted)
+                            .await
+                            .map(Box::new)
                     }
                     None => Err("the dataset is not here".to_owned()),
                 };
                 post(&FromInference::Rescored { work, outcome });
-            }
-            ToInference::WriteDataset => {
-                let (rows, added) = (self.rows(), self.added.borrow().clone());
-                let written = match rows.zip(added) {
-                    Some((rows, added)) => rows.write_with(&added),
-                    None => Err("no evaluator has scored the whole dataset anew".to_owned()),
-                };
-                post(&FromInference::Written(written));
             }
             ToInference::Embed { work, texts } => {
                 self.next_turn();

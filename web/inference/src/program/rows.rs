@@ -1,8 +1,8 @@
 //! The dataset beside the page: the rows that a reader picks from, and what was recorded of them.
 
-use crate::protocol::{Corpus, Evaluator, RecordedRow, Score, Written};
+use crate::protocol::{Corpus, Evaluator, RecordedRow, Score};
 use poq_core::Dataset;
-use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, RecordedScore, Task};
+use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Task};
 use poq_core::score::ScoreNormalization;
 
 use super::scope::get;
@@ -97,19 +97,13 @@ impl Rows {
         Some(AddedEvaluator {
             dataset: self.dataset.hash.clone(),
             entry: EvaluatorEntry {
-                id: format!("{}@device", recorded.id),
+                id: format!("{}{ON_DEVICE}", recorded.id),
                 name: format!("{}, on this device", recorded.name),
                 ..recorded.clone()
             },
             hardware: hardware.to_owned(),
             scores: scores.iter().map(score).collect(),
         })
-    }
-
-    /// The dataset with that evaluator, as files.
-    pub fn write_with(&self, added: &AddedEvaluator) -> Result<Written, String> {
-        let extended = self.dataset.with_evaluator(added).map_err(|error| error.to_string())?;
-        Ok(Written { manifest: extended.manifest.to_json(), scores: extended.scores_jsonl() })
     }
 
     /// A row, if there is one of these numbers.

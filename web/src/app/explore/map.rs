@@ -11,6 +11,7 @@ use super::form::MapForm;
 use super::state::{Action, Explore, Opened, Phase};
 use crate::app::browser;
 use crate::app::results::copier;
+use crate::export;
 use crate::format;
 use crate::map::form::{self, Form};
 use crate::map::paint::{Shows, paint, position};
@@ -359,7 +360,9 @@ struct TakeAwayProps {
 fn TakeAway(props: &TakeAwayProps) -> Html {
     let TakeAwayProps { map, summary } = props;
     let said = use_state(String::new);
-    let command = use_memo(Rc::clone(map), |map| files::command(map));
+    let command = use_memo((Rc::clone(map), Rc::clone(summary)), |(map, summary)| {
+        export::on_dataset(files::command(map), summary)
+    });
     let csv = {
         let map = Rc::clone(map);
         move |_: MouseEvent| browser::download_parts("poq-map.csv", "text/csv", files::csv(&map))

@@ -11,6 +11,7 @@ use crate::app::browser;
 use crate::app::results::copier;
 use crate::app::sheet::SheetView;
 use crate::app::study::StudyWorker;
+use crate::export;
 use crate::format;
 use crate::protocol::Summary;
 use crate::study::sheet::{Block, Opens};
@@ -151,7 +152,7 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
     });
     let id = kind.id();
     let found = study.found.as_ref().map(|found| {
-        let (command, json) = (found.question.command(), found.json.clone());
+        let (command, json) = (export::on_dataset(found.question.command(), summary), found.json.clone());
         let save = move |_: MouseEvent| browser::download(&format!("poq-{id}.json"), "application/json", &json);
         html! {
             <>

@@ -1,0 +1,207 @@
+// This device in the network: what the Score place scored anew takes part; large datasets; devices that go away.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { withPage } from "./harness.mjs";
+import { changed, open, poq, settled, share } from "./lab.mjs";
+import { LONG_MS, MINILM, MODELS, SMOLLM2, becomes, click, download, pick, place, row, score } from "./score.mjs";
+
+const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
+const DIST = resolve(process.env.POQ_DIST ?? join(REPOSITORY, "web/dist"));
+
+/** Shows a place. */
+const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
+/** Scores the whole dataset anew. */
+async function rescore(page, evaluator) {
+  await page.getByLabel("Evaluator", { exact: true }).selectOption(evaluator);
+  await click(page, "Score every answer");
+  const told = page.locator('#score [data-rescored="true"]');
+  await told.waitFor({ timeout: LONG_MS });
+  return told.innerText();
+}
+
+test("an evaluator of this device takes part, its dataset can be taken away and replayed, and it goes again", async () => {
+  await withPage(async ({ page, url, context }) => {
+    await open(page, url);
+    const before = await settled(page);
+    await go(page, "Score");
+    await page.getByLabel("Recorded task").waitFor();
+    await rescore(page, "chrf");
+    await click(page, "Let it take part in the network");
+    await page.getByText("It takes part now", { exact: false }).waitFor();
+    const banner = page.locator('[data-evaluator="chrf@device"]');
+    assert.match(await banner.innerText(), /One more evaluator takes part: .*chrF.*, on this device/);
+
+    // It is a node like the others.
+    await go(page, "Results");
+    await page.waitForFunction((old) => document.querySelector("[data-digest]")?.dataset.digest !== old, before);
+    const joined = await settled(page);
+    assert.match(await page.locator(".place-view").innerText(), /chrF.*on this device/);
+    await go(page, "Explore");
+    await page.locator('[data-map-phase="done"]').waitFor({ timeout: LONG_MS });
+    await page.getByRole("button", { name: "Without an evaluator", exact: true }).click();
+    const study = page.locator("[data-study]:visible");
+    await study.getByText("chrF, on this device", { exact: true }).first().waitFor({ timeout: LONG_MS });
+    assert.match(await study.locator("pre").innerText(), /^poq audit .* --dataset FOLDER$/);
+    await go(page, "Results");
+
+    const link = await share(page);
+    const other = await context.browser().newContext();
+    const visitor = await other.newPage();
+    await visitor.goto(link);
+    await visitor.locator('[data-outcome="other_dataset"]').waitFor();
+    await other.close();
+
+    const folder = await mkdtemp(join(tmpdir(), "poq-dataset-"));
+    try {
+      await cp(join(REPOSITORY, "static/dataset"), folder, { recursive: true });
+      await click(page, "Write the dataset down");
+      for (const name of ["manifest.json", "scores.jsonl"]) {
+        const [saved] = await Promise.all([page.waitForEvent("download"), click(page, `Save ${name}`)]);
+        await saved.saveAs(join(folder, name));
+      }
+      const report = JSON.parse(poq(`poq simulate --dataset '${folder}' --json`));
+      assert.equal(report.digest, joined);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+
+    assert.equal(await changed(page, () => click(page, "Take it out")), before);
+    assert.equal(await banner.count(), 0);
+  });
+});
+
+/** A page whose dataset has 10,000 answers. */
+async function largeDist() {
+  const dist = await mkdtemp(join(tmpdir(), "poq-large-"));
+  await cp(DIST, dist, { recursive: true });
+  const words = ["red", "green", "blue", "grey", "plum", "rose", "teal", "gold"];
+  const text = (number) => Array.from({ length: 1 + (number % 5) }, (_, at) => words[(number * (at + 3)) % words.length]).join(" ");
+  const [tasks, outputs, scores] = [[], [], []];
+  for (let task = 0; task < 2000; task += 1) {
+    tasks.push({ id: `t${task}`, kind: "qa", prompt: `Which colours has ${task}?`, references: [text(task)] });
+    for (let node = 0; node < 5; node += 1) {
+      const of = { task: `t${task}`, node: `n${node}` };
+      outputs.push({ ...of, text: text(task + node), tokens_in: 4, tokens_out: 3, latency_ms: 10 + node });
+      for (const evaluator of ["rouge-l", "chrf"]) scores.push({ ...of, evaluator, raw: ((task + node) % 10) / 10, latency_ms: 1 });
+    }
+  }
+  const folder = join(dist, "dataset");
+  const files = {};
+  for (const [name, rows] of Object.entries({ tasks, outputs, scores })) {
+    const bytes = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    files[`${name}.jsonl`] = { rows: rows.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+    await writeFile(join(folder, `${name}.jsonl`), bytes);
+  }
+  const entry = (id) => ({ id, name: id, kind: "made_up" });
+  const manifest = {
+    ...{ schema: 1, id: "large", hardware: "none", licences: "none", made_by: "a test", files },
+    inference_nodes: Array.from({ length: 5 }, (_, node) => entry(`n${node}`)),
+    evaluators: ["rouge-l", "chrf"].map((id) => ({ ...entry(id), normalization: "unit" })),
+  };
+  await writeFile(join(folder, "manifest.json"), JSON.stringify(manifest));
+  return dist;
+}
+
+test("10,000 answers are scored anew while the page can be used, stop when told to, and take part", async () => {
+  const dist = await largeDist();
+  try {
+    await withPage(async ({ page, url }) => {
+      // Two evaluators: a round draws both.
+      await page.goto(url);
+      await go(page, "Score");
+      await page.getByLabel("Recorded task").waitFor();
+      await page.getByLabel("Evaluator", { exact: true }).selectOption("chrf");
+      await click(page, "Score every answer");
+      await page.locator("#score progress").waitFor();
+      // Meanwhile the rest of the page answers.
+      await go(page, "Network");
+      await go(page, "Score");
+      const section = page.locator("#score section", { hasText: "Score the whole dataset anew" });
+      await click(section, "Stop");
+      await page.locator('#score [data-rescored="true"]').waitFor();
+      assert.match(await page.locator('#score [data-rescored="true"]').innerText(), /^Stopped\. \d[\d,]* of 10,000 answers/);
+      assert.equal(await page.getByRole("button", { name: "Let it take part in the network" }).count(), 0);
+
+      assert.match(await rescore(page, "chrf"), /^10,000 of 10,000 answers/);
+      await click(page, "Let it take part in the network");
+      await page.locator('[data-evaluator="chrf@device"]').waitFor();
+    }, { dist });
+  } finally {
+    await rm(dist, { recursive: true });
+  }
+});
+
+test("a long prompt is stopped while it is read", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await download(page, SMOLLM2);
+    await page.getByLabel("Prompt", { exact: true }).last().fill("The owl judges. ".repeat(400));
+    await click(page, "Ask");
+    const section = page.locator("#score section", { hasText: "Ask a language model" });
+    await section.getByText(/Reading the prompt: \d+ of \d+ tokens/).waitFor({ timeout: LONG_MS });
+    await click(section, "Stop");
+    const told = page.locator('#score [data-ask="done"]');
+    await told.waitFor();
+    assert.match(await told.innerText(), /^0 tokens \(stopped\)/);
+  }, { mounts: { models: MODELS } });
+});
+
+test("a GPU that goes away is said, and the CPU takes over with its models", async () => {
+  await withPage(async ({ page, url, context }) => {
+    await place(page, url);
+    await download(page, MINILM);
+    await page.locator('#score [data-device="webgpu"]').waitFor();
+    const session = await context.browser().newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    process.kill(processInfo.find(({ type }) => type === "GPU").id);
+    await page.locator('#score [data-fault="gpu"]').waitFor({ timeout: LONG_MS });
+    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: /);
+    await page.locator('#score [data-device="cpu"]').waitFor();
+    await becomes(page, MINILM, "loaded");
+    assert.equal(Object.keys(await score(page)).length, 5);
+  }, { webgpu: true, mounts: { models: MODELS } });
+});
+
+test("a GPU whose memory is full is said, and the CPU takes over", async () => {
+  await withPage(async ({ page, url, context }) => {
+    // No adapter here runs out of memory by itself: the device tells so, as the browser would, when the weights come.
+    await context.route("**/inference-webgpu.js", async (route) => {
+      const answer = await route.fetch();
+      const full = `
+        const create = GPUDevice.prototype.createBuffer;
+        GPUDevice.prototype.createBuffer = function (options) {
+          if (options.size > 10_000_000) {
+            const error = new GPUOutOfMemoryError("no room for " + options.size);
+            this.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+          }
+          return create.call(this, options);
+        };\n`;
+      await route.fulfill({ response: answer, body: full + (await answer.text()) });
+    });
+    await place(page, url);
+    await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
+    await page.locator('#score [data-fault="gpu"]').waitFor({ timeout: LONG_MS });
+    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: its memory is full/);
+    await becomes(page, MINILM, "loaded");
+  }, { webgpu: true, mounts: { models: MODELS } });
+});
+
+test("a file that is opened on a GPU must compute there what the CPU does", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await download(page, MINILM);
+    await page.locator('#score [data-device="webgpu"]').waitFor();
+    const tiny = await readFile(new URL("../../models/tests/fixtures/tiny-llama.gguf", import.meta.url));
+    await pick(page, "Open a model in GGUF", [{ name: "tiny.gguf", mimeType: "application/octet-stream", buffer: tiny }]);
+    const section = page.locator("#score section", { hasText: "Ask a language model" });
+    await section.getByText(/tiny.gguf is ready. On this device its scores are those of the CPU \(cosine (1|0\.9999)/).waitFor({ timeout: LONG_MS });
+  }, { webgpu: true, mounts: { models: MODELS } });
+});
