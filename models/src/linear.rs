@@ -145,6 +145,9 @@ impl FullMatrix {
     fn product(&self, x: Tensor<2>) -> Tensor<2> {
         let [rows, _] = x.dims();
         let x = x.cast(self.rows.dtype());
+        if rows == 1 && self.rows.device() != crate::cpu_device() {
+            return row_product(x, self.rows.clone());
+        }
         let y = if rows == 1 && !self.parts.is_empty() {
             Tensor::cat(parallel::map(&self.parts, |part| x.clone().matmul(part.clone().transpose())), 1)
         } else {
@@ -152,6 +155,12 @@ impl FullMatrix {
         };
         y.cast(DType::F32)
     }
+}
+
+/// `x W^T` of one row, `[1, inputs]`, with `[outputs, inputs]`, as sums of products: on a GPU burn's product computes whole
+/// tiles of rows, however many there are.
+fn row_product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    (weight * x).cast(DType::F32).sum_dim(1).transpose()
 }
 
 #[cfg(test)]
@@ -194,6 +203,17 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_product_of_one_row_on_a_gpu_is_that_of_any_device() {
+        let rows = host::tensor(numbers(13 * 30), [13, 30]);
+        let x = host::tensor(numbers(30), [1, 30]);
+        let (seen, expected) = (row_product(x.clone(), rows.clone()), x.matmul(rows.transpose()));
+        assert_eq!(seen.dims(), [1, 13]);
+        for (seen, expected) in host::values(seen).into_iter().zip(host::values(expected)) {
+            assert!((seen - expected).abs() < 1e-5, "{seen} for {expected}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! What burn does slowly, or not at all, on one thread of a CPU: products with matrices that are packed once, with
 //! weights that stay in their file's blocks of few bits, and attention. Plain loops over slices.
 //!
-//! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed: at `opt-level` 3
-//! the compiler makes vector instructions of them (SSE2, NEON, wasm's simd128).
+//! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
+//! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where what
+//! it links at the end is built for size.
 
 mod attention;
 mod blocks;

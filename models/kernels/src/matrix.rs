@@ -1,8 +1,8 @@
-//! Products of rows with a matrix whose weights are packed once, in loops over four lanes.
-//!
-//! The compiler makes vector instructions of these loops (SSE2, NEON, wasm's simd128) at `opt-level` 3. Tiles are as
+//! Products of rows with a matrix whose weights are packed once, in vectors of four lanes. Tiles are as
 //! large as 16 vector registers allow: eight sums, two weights, the inputs and what is on its way. Browsers keep sums
 //! in registers in this simple loop, and not in one that is unrolled by hand.
+
+use wide::f32x4;
 
 /// Numbers that are computed together.
 const LANES: usize = 4;
@@ -17,7 +17,7 @@ const HEIGHT: usize = 4;
 const DEPTH: usize = 384;
 
 /// The weights of a panel's outputs for one input.
-type Weights = [[f32; LANES]; WIDTH / LANES];
+type Weights = [f32x4; WIDTH / LANES];
 
 /// `[outputs, inputs]`
 #[derive(Debug)]
@@ -50,7 +50,8 @@ impl PackedMatrix {
             let row = |row: usize| &rows[row * inputs..][..inputs];
             let rows: [&[f32]; WIDTH] = std::array::from_fn(row);
             weights.extend((0..inputs).map(|input| {
-                std::array::from_fn(|vector| std::array::from_fn(|lane| rows[vector * LANES + lane][input]))
+                let lanes = |vector: usize| std::array::from_fn(|lane| rows[vector * LANES + lane][input]);
+                std::array::from_fn(|vector| f32x4::new(lanes(vector)))
             }));
         }
         Self { weights, outputs, inputs }
@@ -61,10 +62,10 @@ impl PackedMatrix {
         let mut weights = Vec::with_capacity(outputs.div_ceil(WIDTH) * inputs);
         for first in (0..outputs).step_by(WIDTH) {
             weights.extend(columns.chunks(stride).take(inputs).map(|column| {
-                let mut weights = Weights::default();
+                let mut weights = [[0.0; LANES]; WIDTH / LANES];
                 let column = &column[first..outputs.min(first + WIDTH)];
                 weights.as_flattened_mut()[..column.len()].copy_from_slice(column);
-                weights
+                weights.map(f32x4::new)
             }));
         }
         Self { weights, outputs, inputs }
@@ -84,7 +85,9 @@ impl PackedMatrix {
     pub fn select(&self, numbers: &[u32]) -> Vec<f32> {
         let row = |number: &u32| {
             let (panel, place) = (*number as usize / WIDTH, *number as usize % WIDTH);
-            self.weights[panel * self.inputs..][..self.inputs].iter().map(move |weights| weights.as_flattened()[place])
+            self.weights[panel * self.inputs..][..self.inputs]
+                .iter()
+                .map(move |weights| weights[place / LANES].to_array()[place % LANES])
         };
         numbers.iter().flat_map(row).collect()
     }
@@ -150,6 +153,7 @@ fn interleave<const ROWS: usize>(rows: [&[f32]; ROWS], packed: &mut Vec<f32>) {
 fn add_tile<'a, const ROWS: usize>(x: &[f32], weights: &[Weights], y: impl Iterator<Item = &'a mut [f32]>) {
     let sums = tile(x.as_chunks::<ROWS>().0, weights);
     for (sums, y) in sums.iter().zip(y) {
+        let sums = sums.map(f32x4::to_array);
         let sums = sums.as_flattened();
         match <&mut [f32; WIDTH]>::try_from(&mut *y) {
             Ok(y) => y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum),
@@ -163,10 +167,9 @@ fn tile<const ROWS: usize>(x: &[[f32; ROWS]], weights: &[Weights]) -> [Weights; 
     let mut sums = [Weights::default(); ROWS];
     for (x, weights) in x.iter().zip(weights) {
         for (sums, x) in sums.iter_mut().zip(x) {
-            for (sums, weights) in sums.iter_mut().zip(weights) {
-                for lane in 0..LANES {
-                    sums[lane] += x * weights[lane];
-                }
+            let x = f32x4::splat(*x);
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum += x * *weights;
             }
         }
     }

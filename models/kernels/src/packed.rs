@@ -1,13 +1,11 @@
-//! Blocks of four and of eight bits, packed so that plain loops over four lanes multiply them.
+//! Blocks of four and of eight bits, packed for products in vectors of four lanes.
 //!
 //! Four words side by side hold four numbers that follow each other at each bit position: a mask and a conversion give
 //! four weights, lane by lane, without shuffles and mostly without shifts. A number is used where its bits stand in the
 //! word, that is, times a power of two, which the other factor makes up for without rounding.
-//!
-//! The compiler makes vector instructions of these loops (SSE2, NEON, wasm's simd128) at `opt-level` 3. At 2 and below
-//! they take five times as long and more.
 
 use half::f16;
+use wide::{f32x4, i32x4};
 
 /// Numbers in a block.
 const BLOCK: usize = 32;
@@ -15,20 +13,17 @@ const BLOCK: usize = 32;
 /// Numbers that are computed together.
 const LANES: usize = 4;
 
-/// Numbers that follow each other.
-type Lanes = [f32; LANES];
-
 /// The inputs that a block is multiplied with.
-type InputBlock = [Lanes; BLOCK / LANES];
+type InputBlock = [f32x4; BLOCK / LANES];
 
 /// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
-const NIBBLES: [u32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
+const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
 
 /// What the inputs of [`NIBBLES`] are multiplied with in turn.
 const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
 
 /// Eight-bit numbers are used here, so that their sign is the word's.
-const TOP_BYTE: u32 = 0xFF00_0000;
+const TOP_BYTE: i32 = 0xFF << 24;
 
 /// What the scales of numbers at [`TOP_BYTE`] are multiplied with.
 const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
@@ -37,8 +32,10 @@ const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
 #[derive(Debug)]
 pub struct Input {
     values: Vec<f32>,
+    /// The same as vectors.
+    blocks: Vec<InputBlock>,
     /// The same in [`NIBBLE_UNITS`].
-    scaled: Vec<f32>,
+    scaled: Vec<InputBlock>,
     /// The sum of each block.
     sums: Vec<f32>,
 }
@@ -46,12 +43,15 @@ pub struct Input {
 impl Input {
     /// `values` in whole blocks of 32.
     pub fn new(values: Vec<f32>) -> Self {
-        let mut scaled = values.clone();
-        for (lanes, unit) in scaled.as_chunks_mut::<LANES>().0.iter_mut().zip(NIBBLE_UNITS.into_iter().cycle()) {
-            *lanes = lanes.map(|value| value * unit);
-        }
+        let lanes: Vec<f32x4> = values.as_chunks().0.iter().copied().map(f32x4::new).collect();
+        let scaled: Vec<f32x4> = lanes
+            .iter()
+            .zip(NIBBLE_UNITS.into_iter().cycle())
+            .map(|(lanes, unit)| *lanes * f32x4::splat(unit))
+            .collect();
+        let (blocks, scaled) = (lanes.as_chunks().0.to_vec(), scaled.as_chunks().0.to_vec());
         let sums = values.as_chunks::<BLOCK>().0.iter().map(|block| dot(block, &[1.0; BLOCK])).collect();
-        Self { values, scaled, sums }
+        Self { values, blocks, scaled, sums }
     }
 
     /// The inputs.
@@ -64,7 +64,7 @@ impl Input {
 #[derive(Debug)]
 pub struct Nibbles {
     /// Number `4 k + lane` of a block is nibble `k` of word `lane`.
-    words: Vec<[u32; LANES]>,
+    words: Vec<i32x4>,
     scales: Vec<f32>,
     minimums: Vec<f32>,
 }
@@ -92,10 +92,9 @@ impl Nibbles {
     /// block.
     pub fn product(&self, x: &Input) -> Vec<f32> {
         let blocks = x.sums.len();
-        let x_blocks = input_blocks(&x.scaled);
         let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
         let rows = rows.zip(self.minimums.chunks_exact(blocks));
-        let row = |((words, scales), minimums)| dot_nibbles(words, scales, x_blocks) + dot(minimums, &x.sums);
+        let row = |((words, scales), minimums)| dot_nibbles(words, scales, &x.scaled) + dot(minimums, &x.sums);
         rows.map(row).collect()
     }
 
@@ -106,7 +105,8 @@ impl Nibbles {
         let weights = self.words[at..].iter().zip(&self.scales[at..]).zip(&self.minimums[at..]);
         for (block, ((words, scale), minimum)) in blocks.iter_mut().zip(weights) {
             for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                *values = words.map(|word| (word >> (4 * k) & 15) as i32 as f32 * scale + minimum);
+                let numbers = (*words >> (4 * k as i32) & i32x4::splat(15)).round_float();
+                *values = (numbers * f32x4::splat(*scale) + f32x4::splat(*minimum)).to_array();
             }
         }
     }
@@ -116,7 +116,7 @@ impl Nibbles {
 #[derive(Debug)]
 pub struct Bytes {
     /// Number `16 half + 4 k + lane` of a block is byte `k` of word `lane` of that half.
-    words: Vec<[[u32; LANES]; 2]>,
+    words: Vec<[i32x4; 2]>,
     /// In [`TOP_BYTE_UNIT`].
     scales: Vec<f32>,
 }
@@ -134,9 +134,8 @@ impl Bytes {
     /// One number for each row.
     pub fn product(&self, x: &Input) -> Vec<f32> {
         let blocks = x.sums.len();
-        let x_blocks = input_blocks(&x.values);
         let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
-        rows.map(|(words, scales)| dot_bytes(words, scales, x_blocks)).collect()
+        rows.map(|(words, scales)| dot_bytes(words, scales, &x.blocks)).collect()
     }
 
     /// The numbers of a row.
@@ -146,14 +145,10 @@ impl Bytes {
         let weights = self.words[at..].iter().zip(&self.scales[at..]);
         for (block, (words, scale)) in blocks.iter_mut().zip(weights) {
             for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                *values = words[k / 4].map(|word| top_byte(word, k % 4) * scale);
+                *values = (top_byte(words[k / 4], k % 4) * f32x4::splat(*scale)).to_array();
             }
         }
     }
-}
-
-fn input_blocks(values: &[f32]) -> &[InputBlock] {
-    values.as_chunks().0.as_chunks().0
 }
 
 fn half_at(block: &[u8], at: usize) -> f32 {
@@ -161,72 +156,66 @@ fn half_at(block: &[u8], at: usize) -> f32 {
 }
 
 /// In a file, the low four bits of 16 bytes are the first half of a block, the high four the second.
-fn nibble_words(bytes: &[u8]) -> [u32; LANES] {
-    std::array::from_fn(|lane| {
-        let nibble = |k: usize| u32::from(bytes[(4 * k + lane) % 16] >> (k / 4 * 4) & 15) << (4 * k);
-        (0..8).map(nibble).sum()
-    })
+fn nibble_words(bytes: &[u8]) -> i32x4 {
+    i32x4::new(std::array::from_fn(|lane| {
+        let nibble = |k: usize| i32::from(bytes[(4 * k + lane) % 16] >> (k / 4 * 4) & 15) << (4 * k);
+        (0..8).map(nibble).fold(0, |word, nibble| word | nibble)
+    }))
 }
 
-fn byte_words(bytes: &[u8]) -> [u32; LANES] {
-    std::array::from_fn(|lane| u32::from_le_bytes(std::array::from_fn(|k| bytes[4 * k + lane])))
+fn byte_words(bytes: &[u8]) -> i32x4 {
+    i32x4::new(std::array::from_fn(|lane| i32::from_le_bytes(std::array::from_fn(|k| bytes[4 * k + lane]))))
 }
 
-/// Byte `k` of a word, as the signed number that it is at the top of the word.
-fn top_byte(word: u32, k: usize) -> f32 {
-    (word << (24 - 8 * k) & TOP_BYTE) as i32 as f32
+/// Byte `k` of each word, as the signed number that it is at the top of the word.
+#[inline(always)]
+fn top_byte(words: i32x4, k: usize) -> f32x4 {
+    (words << (24 - 8 * k as i32) & i32x4::splat(TOP_BYTE)).round_float()
 }
 
-fn dot_nibbles(words: &[[u32; LANES]], scales: &[f32], x: &[InputBlock]) -> f32 {
-    let mut sum = [0.0; LANES];
+fn dot_nibbles(words: &[i32x4], scales: &[f32], x: &[InputBlock]) -> f32 {
+    let mut sum = f32x4::ZERO;
     for ((words, scale), x) in words.iter().zip(scales).zip(x) {
-        let high = words.map(|word| word >> 16);
-        let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+        // The sign that comes in from the left is beyond the nibbles.
+        let high: i32x4 = *words >> 16;
+        let (mut first, mut second) = (f32x4::ZERO, f32x4::ZERO);
         for (k, nibble) in NIBBLES.into_iter().enumerate() {
-            add_product(&mut first, &words.map(|word| (word & nibble) as i32 as f32), &x[k]);
-            add_product(&mut second, &high.map(|word| (word & nibble) as i32 as f32), &x[k + 4]);
+            let nibble = i32x4::splat(nibble);
+            first += (*words & nibble).round_float() * x[k];
+            second += (high & nibble).round_float() * x[k + 4];
         }
-        add_scaled(&mut sum, first, second, *scale);
+        sum += (first + second) * f32x4::splat(*scale);
     }
-    sum.iter().sum()
+    total(sum)
 }
 
-fn dot_bytes(words: &[[[u32; LANES]; 2]], scales: &[f32], x: &[InputBlock]) -> f32 {
-    let mut sum = [0.0; LANES];
+fn dot_bytes(words: &[[i32x4; 2]], scales: &[f32], x: &[InputBlock]) -> f32 {
+    let mut sum = f32x4::ZERO;
     for (([low, high], scale), x) in words.iter().zip(scales).zip(x) {
-        let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+        let (mut first, mut second) = (f32x4::ZERO, f32x4::ZERO);
         for k in 0..4 {
-            add_product(&mut first, &low.map(|word| top_byte(word, k)), &x[k]);
-            add_product(&mut second, &high.map(|word| top_byte(word, k)), &x[k + 4]);
+            first += top_byte(*low, k) * x[k];
+            second += top_byte(*high, k) * x[k + 4];
         }
-        add_scaled(&mut sum, first, second, *scale);
+        sum += (first + second) * f32x4::splat(*scale);
     }
-    sum.iter().sum()
+    total(sum)
 }
 
 /// The sum of products of two rows of one length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks(), b.as_chunks());
-    let mut sum = [0.0; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sum = f32x4::ZERO;
     for (a, b) in a.iter().zip(b) {
-        add_product(&mut sum, a, b);
+        sum += f32x4::new(*a) * f32x4::new(*b);
     }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
-    sum.into_iter().chain(rest).sum()
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    total(sum) + rest
 }
 
-#[inline(always)]
-fn add_product(sum: &mut Lanes, a: &Lanes, b: &Lanes) {
-    for lane in 0..LANES {
-        sum[lane] += a[lane] * b[lane];
-    }
-}
-
-#[inline(always)]
-fn add_scaled(sum: &mut Lanes, first: Lanes, second: Lanes, scale: f32) {
-    for lane in 0..LANES {
-        sum[lane] += (first[lane] + second[lane]) * scale;
-    }
+/// In the order of the lanes on every machine.
+fn total(lanes: f32x4) -> f32 {
+    lanes.to_array().iter().sum()
 }
 
 #[cfg(test)]
