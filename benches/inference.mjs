@@ -82,26 +82,30 @@ function cosine(a, b) {
   return dot / Math.sqrt(ofA * ofB);
 }
 
-function checkVectors(ours, theirs) {
-  const least = Math.min(...ours.map((vector, i) => cosine(vector, theirs[i])));
+function checkVectors({ ours, theirs }) {
+  const isOff = (length) => length !== TOKENS_OF_A_TEXT;
+  if (ours.lengths.some(isOff)) throw new Error("a text is not as long as it should be");
+  const least = Math.min(...ours.vectors.map((vector, i) => cosine(vector, theirs.vectors[i])));
   console.log(`  least cosine of our vectors and theirs: ${least.toFixed(6)}`);
   if (!(least > AGREE)) throw new Error(`the vectors are not those of one model: cosine ${least}`);
 }
 
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
-const rate = (count, ms) => ((1000 * count) / ms).toFixed(2).padStart(7);
-
 /** Calls `window.bench` in the page. */
 const caller = (page) => (method, ...given) =>
   page.evaluate(([method, given]) => window.bench[method](...given), [method, given]);
 
-/** Embeds texts in messages of `size`; gives the time of all. */
-async function embedMs(call, name, texts, size) {
+/** Embeds texts in messages of `size`; gives the time of all, and their vectors. */
+async function embed(call, name, texts, size) {
   let ms = 0;
+  const [vectors, lengths] = [[], []];
   for (let at = 0; at < texts.length; at += size) {
-    ms += (await call("call", name, "embed", texts.slice(at, at + size))).ms;
+    const embedded = await call("call", name, "embed", texts.slice(at, at + size));
+    ms += embedded.ms;
+    vectors.push(...embedded.vectors);
+    lengths.push(...(embedded.tokenIds ?? []).map((ids) => ids.length));
   }
-  return ms;
+  return { ms, vectors, lengths };
 }
 
 /** How long a model takes until it has embedded its first text, where its weights are in the browser or beside it. */
@@ -116,33 +120,41 @@ async function tellStart(call, ours, theirs, text, started, startedTheirs) {
   console.log(`  theirs: program and weights ${seconds(startedTheirs.loadMs)}, first text ${seconds(firstText.ms)}`);
 }
 
-/** MiniLM on a device: texts alone and in batches, in turn. */
+/** MiniLM on a device: texts one by one and in batches, in turn; without batches where `batch` is 1. */
 async function embedding(call, { device, kind, texts, turns, batch }) {
   const [ours, theirs] = [`ours-${kind}`, `transformers-${device}`];
-  const warm = texts.slice(0, Math.min(batch, texts.length));
-  const own = await call("call", ours, "embed", warm);
-  const other = await call("call", theirs, "embed", warm);
-  if (own.tokenIds.some((ids) => ids.length !== TOKENS_OF_A_TEXT)) throw new Error("a text is not as long as it should be");
-  checkVectors(own.vectors, other.vectors);
-  const [alone, together, cost, costOfTheirs] = [[], [], [], []];
-  for (let turn = 0; turn < turns; turn += 1) {
-    const ms = {};
-    for (const [form, size] of [["alone", 1], ["batch", batch]]) {
-      for (const name of [ours, theirs]) ms[`${form} ${name}`] = await embedMs(call, name, texts, size);
+  const sizes = batch > 1 ? { alone: 1, batch } : { alone: 1 };
+  const play = async (texts) => {
+    const turn = {};
+    for (const [form, size] of Object.entries(sizes)) {
+      turn[form] = { ours: await embed(call, ours, texts, size), theirs: await embed(call, theirs, texts, size) };
     }
-    const of = (form, name) => ms[`${form} ${name}`];
-    alone.push(of("alone", theirs) / of("alone", ours));
-    together.push(of("batch", theirs) / of("batch", ours));
-    cost.push(of("batch", ours) / of("alone", ours));
-    costOfTheirs.push(of("batch", theirs) / of("alone", theirs));
-    const told = (form) =>
-      `${form}: ours ${rate(texts.length, of(form, ours))} theirs ${rate(texts.length, of(form, theirs))} texts/s`;
-    console.log(`  ${told("alone")}   ${told("batch")}`);
+    return turn;
+  };
+  await play(texts.slice(0, batch));
+  const played = [];
+  for (let turn = 0; turn < turns; turn += 1) {
+    played.push(await play(texts));
+    const speed = ({ ms }) => `${((1000 * texts.length) / ms).toPrecision(3).padStart(6)} texts/s`;
+    const told = ([form, { ours, theirs }]) => `${form}: ours ${speed(ours)} theirs ${speed(theirs)}`;
+    console.log(`  ${Object.entries(played[turn]).map(told).join("   ")}`);
   }
-  judge(`MiniLM on ${device}, a text alone: our speed to that of Transformers.js`, alone, 1);
-  judge(`MiniLM on ${device}, batches of ${batch}: our speed to that of Transformers.js`, together, 1);
-  judge(`MiniLM on ${device}: our time for a text in a batch to that alone`, cost, 1, true);
-  judge(`MiniLM on ${device}: their time for a text in a batch to that alone`, costOfTheirs);
+  checkVectors(played[0].alone);
+  const judged = (what, ratio, ...bound) => judge(`MiniLM on ${device}${what}`, played.map(ratio), ...bound);
+  const ratioOf = (form) => (turn) => turn[form].theirs.ms / turn[form].ours.ms;
+  const costOf = (side) => (turn) => turn.batch[side].ms / turn.alone[side].ms;
+  judged(", texts one by one: our speed to that of Transformers.js", ratioOf("alone"), 1);
+  if (batch === 1) return;
+  judged(`, batches of ${batch}: our speed to that of Transformers.js`, ratioOf("batch"), 1);
+  judged(": our time for a text in a batch to that alone", costOf("ours"), 1, true);
+  judged(": their time for a text in a batch to that alone", costOf("theirs"));
+}
+
+/** Different texts of one length, cut by the tokenizer of a runtime. */
+async function textsBy(call, name, count) {
+  const texts = await call("call", name, "cut", await call("passages"), TOKENS_OF_A_TEXT, count);
+  if (texts.length < count) throw new Error(`only ${texts.length} texts of ${TOKENS_OF_A_TEXT} tokens were found`);
+  return texts;
 }
 
 /** What the worker's program has of memory: it only grows. */
@@ -162,7 +174,7 @@ async function cpu(page, call) {
   const started = await call("startOurs", "cpu");
   await call("call", "ours-cpu", "fetch", MINILM);
   const startedTheirs = await call("startTransformers", "wasm");
-  const texts = await call("call", "transformers-wasm", "cut", await call("passages"), TOKENS_OF_A_TEXT, Number(options.texts));
+  const texts = await textsBy(call, "transformers-wasm", Number(options.texts));
   await tellStart(call, "ours-cpu", "transformers-wasm", texts[0], started, startedTheirs);
   await embedding(call, { device: "wasm", kind: "cpu", texts, turns, batch: BATCH });
   await tellMemory(page, "cpu");
@@ -181,10 +193,10 @@ async function gpu(page, call) {
   await call("end", "ours-cpu");
   const started = await call("startOurs", "webgpu");
   const startedTheirs = await call("startTransformers", "webgpu");
-  const texts = await call("call", "transformers-webgpu", "cut", await call("passages"), TOKENS_OF_A_TEXT, count);
+  const texts = await textsBy(call, "transformers-webgpu", count);
   await tellStart(call, "ours-webgpu", "transformers-webgpu", texts[0], started, startedTheirs);
   const gpuTurns = Number(options["gpu-turns"] ?? (isEmulated ? 1 : turns));
-  await embedding(call, { device: "webgpu", kind: "webgpu", texts, turns: gpuTurns, batch: Math.min(BATCH, count) });
+  await embedding(call, { device: "webgpu", kind: "webgpu", texts, turns: gpuTurns, batch: isEmulated ? 1 : BATCH });
   await tellMemory(page, "webgpu");
   for (const name of ["ours-webgpu", "transformers-webgpu"]) await call("end", name);
 }
@@ -231,7 +243,7 @@ async function decodeAfter(call, what, prompt, tokens) {
     }
     speeds.push(decodeRate(ours) / decodeRate(theirs));
     prompted.push(theirs.arrivals[0] / ours.arrivals[0]);
-    const told = ({ arrivals }) => `${decodeRate({ arrivals }).toFixed(2).padStart(6)} tokens/s, first after ${seconds(arrivals[0])}`;
+    const told = (answer) => `${decodeRate(answer).toPrecision(3)} tokens/s, first after ${seconds(answer.arrivals[0])}`;
     console.log(`    ours ${told(ours)}   theirs ${told(theirs)}`);
   }
   judge(`SmolLM2 after ${what}: our speed in tokens to that of wllama`, speeds, 0.5);

@@ -3,7 +3,8 @@
 /** Starts the program, `cpu` or `webgpu`; `startMs` is the time until it is ready. */
 export async function start(kind) {
   const begun = performance.now();
-  const worker = new Worker(new URL(`/worker.js#inference-${kind}.js`, location.href), { type: "module", name: `ours-${kind}` });
+  const script = new URL(`/worker.js#inference-${kind}.js`, location.href);
+  const worker = new Worker(script, { type: "module", name: `ours-${kind}` });
   const listeners = new Set();
   worker.onmessage = ({ data }) => {
     const message = JSON.parse(data);

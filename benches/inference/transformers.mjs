@@ -3,7 +3,8 @@
 /** Starts it on `wasm` or `webgpu` with MiniLM loaded; `loadMs` is the time until then. */
 export async function start(device) {
   const begun = performance.now();
-  const worker = new Worker(new URL("transformers.worker.mjs", import.meta.url), { type: "module", name: `theirs-${device}` });
+  const script = new URL("transformers.worker.mjs", import.meta.url);
+  const worker = new Worker(script, { type: "module", name: `transformers-${device}` });
   const ask = (message) =>
     new Promise((done, failed) => {
       worker.onmessage = ({ data }) => (data.fault ? failed(new Error(data.fault)) : done(data));
