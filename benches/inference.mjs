@@ -33,11 +33,13 @@ const EMULATED = /swiftshader|llvmpipe/i;
 /** A prompt of this many words has about 200 tokens. */
 const WORDS_OF_A_LONG_PROMPT = 150;
 const AGREE = 0.999;
+/** Of wllama's programs' addresses: the newest version, and the faster one before it. */
+const BITS = [64, 32];
 
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "cpu,decode,gpu" },
-    turns: { type: "string", default: "7" },
+    turns: { type: "string", default: "5" },
     texts: { type: "string", default: "32" },
     "gpu-turns": { type: "string" },
     "gpu-texts": { type: "string" },
@@ -216,8 +218,10 @@ async function decode(page, call) {
   await call("startOurs", "cpu");
   await call("call", "ours-cpu", "fetch", SMOLLM2);
   await call("call", "ours-cpu", "load", SMOLLM2);
-  const { threads } = await call("startWllama", GGUF);
-  if (threads !== 1) throw new Error(`wllama runs on ${threads} threads`);
+  for (const bits of BITS) {
+    const { threads } = await call("startWllama", bits, GGUF);
+    if (threads !== 1) throw new Error(`wllama runs on ${threads} threads`);
+  }
   const words = (await call("passages")).join(" ").split(/\s+/);
   const prompts = {
     "a short prompt": "The most important thing about the history of the Roman Empire is",
@@ -225,29 +229,40 @@ async function decode(page, call) {
   };
   for (const [what, prompt] of Object.entries(prompts)) await decodeAfter(call, what, prompt, tokens);
   await tellMemory(page, "cpu");
-  for (const name of ["ours-cpu", "wllama"]) await call("end", name);
+  for (const name of ["ours-cpu", ...BITS.map((bits) => `wllama-${bits}`)]) await call("end", name);
 }
 
 async function decodeAfter(call, what, prompt, tokens) {
-  const [speeds, prompted] = [[], []];
+  const generate = (name) => call("call", name, "generate", prompt, tokens);
+  const played = [];
   for (let turn = -1; turn < turns; turn += 1) {
-    const ours = await call("call", "ours-cpu", "generate", prompt, tokens);
-    const theirs = await call("call", "wllama", "generate", prompt, tokens);
-    // The first turn warms up, and shows whether both compute the same.
-    if (turn < 0) {
-      const same = agreement(ours.text, theirs.text);
-      console.log(`  ${what}: ${ours.promptTokens} tokens, theirs ${theirs.timings?.prompt_n ?? "unknown"}`);
-      console.log(`    answers agree in the first ${same} of ${ours.text.length} characters`);
-      if (same < Math.min(8, ours.text.length)) throw new Error(`the answers differ: ${ours.text} | ${theirs.text}`);
-      continue;
+    const answers = { ours: await generate("ours-cpu") };
+    for (const bits of BITS) answers[bits] = await generate(`wllama-${bits}`);
+    // The first turn warms up, and shows whether all compute the same.
+    if (turn < 0) checkAnswers(what, answers);
+    else {
+      const told = (answer) => `${decodeRate(answer).toPrecision(3)} tokens/s, first after ${seconds(answer.arrivals[0])}`;
+      const theirs = BITS.map((bits) => `wllama ${bits} bits ${told(answers[bits])}`);
+      console.log(`    ours ${told(answers.ours)}   ${theirs.join("   ")}`);
+      played.push(answers);
     }
-    speeds.push(decodeRate(ours) / decodeRate(theirs));
-    prompted.push(theirs.arrivals[0] / ours.arrivals[0]);
-    const told = (answer) => `${decodeRate(answer).toPrecision(3)} tokens/s, first after ${seconds(answer.arrivals[0])}`;
-    console.log(`    ours ${told(ours)}   theirs ${told(theirs)}`);
   }
-  judge(`SmolLM2 after ${what}: our speed in tokens to that of wllama`, speeds, 0.5);
-  judge(`SmolLM2, the first token after ${what}: our speed to that of wllama`, prompted);
+  for (const bits of BITS) {
+    const speeds = played.map((answers) => decodeRate(answers.ours) / decodeRate(answers[bits]));
+    judge(`SmolLM2 after ${what}: our speed in tokens to that of wllama, ${bits} bits`, speeds, 0.5);
+    const first = played.map((answers) => answers[bits].arrivals[0] / answers.ours.arrivals[0]);
+    judge(`SmolLM2, the first token after ${what}: our speed to that of wllama, ${bits} bits`, first);
+  }
+}
+
+/** llama.cpp rounds otherwise: answers part where two tokens are about as likely. */
+function checkAnswers(what, { ours, ...theirs }) {
+  console.log(`  ${what}: ${ours.promptTokens} tokens`);
+  for (const [bits, { text }] of Object.entries(theirs)) {
+    const same = agreement(ours.text, text);
+    console.log(`    our answer and that of wllama, ${bits} bits: the first ${same} of ${ours.text.length} characters agree`);
+    if (same < Math.min(8, ours.text.length)) throw new Error(`the answers differ: ${ours.text} | ${text}`);
+  }
 }
 
 await withPage(

@@ -33,7 +33,7 @@ window.bench = {
   adapter,
   startOurs: (kind) => start(`ours-${kind}`, () => ours.start(kind)),
   startTransformers: (device) => start(`transformers-${device}`, () => transformers.start(device)),
-  startWllama: (address) => start("wllama", () => wllama.start(address)),
+  startWllama: (bits, address) => start(`wllama-${bits}`, () => wllama.start(bits, address)),
   end: async (name) => {
     await running[name].end();
     delete running[name];
