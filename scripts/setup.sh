@@ -271,28 +271,41 @@ ensure_node() {
   node_is_new_enough || die "Node.js $NODE_MAJOR_MIN or newer is needed and this is $(node --version)"
 }
 
-# The npm packages (wasm-opt for the build; the browser driver for the tests) in the cache, and the link by which
-# `import` in tests/browser finds them.
-ensure_node_packages() {
-  ensure_node
-  local source=$POQ_ROOT/tests/browser key modules
+# npm_packages FOLDER: those of its package-lock.json, in the cache, and the link by which `import` in the folder finds them.
+# Sets NPM_MODULES to where they are.
+NPM_MODULES=
+npm_packages() {
+  local source=$POQ_ROOT/$1 key
   key=$(cat "$source/package.json" "$source/package-lock.json" | sha256sum | cut -c 1-16)
-  modules=$POQ_CACHE/node/$key/node_modules
-  if ! [ -d "$modules" ]; then
-    say "fetching the npm packages, about half a minute"
+  NPM_MODULES=$POQ_CACHE/node/$key/node_modules
+  if ! [ -d "$NPM_MODULES" ]; then
+    say "fetching the npm packages of $1, about half a minute"
     local staging=$POQ_CACHE/node/$key.new
     rm -rf "$staging"
     mkdir -p "$staging"
     cp "$source/package.json" "$source/package-lock.json" "$staging/"
     npm ci --prefix "$staging" --no-audit --no-fund --loglevel=error --ignore-scripts >&2 ||
-      die "npm could not fetch the packages of tests/browser/package-lock.json"
-    rm -rf "${modules%/*}"
-    mv "$staging" "${modules%/*}"
+      die "npm could not fetch the packages of $1/package-lock.json"
+    rm -rf "${NPM_MODULES%/*}"
+    mv "$staging" "${NPM_MODULES%/*}"
   fi
   if [ -L "$source/node_modules" ] || ! [ -e "$source/node_modules" ]; then
-    ln -sfn "$modules" "$source/node_modules"
+    ln -sfn "$NPM_MODULES" "$source/node_modules"
   fi
-  PATH="$modules/.bin:$PATH"
+}
+
+# wasm-opt for the build; the browser driver for the tests.
+ensure_node_packages() {
+  ensure_node
+  npm_packages tests/browser
+  PATH="$NPM_MODULES/.bin:$PATH"
+}
+
+# What models in the page are set beside, for the benchmark alone. Its package.json puts a small package in the place of two
+# that work in Node.js only, and are large.
+ensure_bench_packages() {
+  ensure_node
+  npm_packages benches/inference
 }
 
 ensure_chromium() {
@@ -319,17 +332,37 @@ ensure_pip() {
   fi
 }
 
-# For the benchmarks alone, in an environment of its own.
+# For the benchmarks alone, each in an environment of its own: python_packages NAME PIP_ARGUMENT... makes it in the cache.
+python_packages() {
+  local environment=$POQ_CACHE/$1
+  shift
+  python3 -m venv "$environment" 2>/dev/null || {
+    need_apt "Python's venv" python3-venv
+    python3 -m venv "$environment"
+  }
+  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 || die "pip could not install: $*"
+}
+
 ensure_numpy() {
-  local environment=$POQ_CACHE/numpy
-  if ! "$environment/bin/python" -c 'import numpy' >/dev/null 2>&1; then
+  if ! "$POQ_CACHE/numpy/bin/python" -c 'import numpy' >/dev/null 2>&1; then
     say "fetching NumPy, about half a minute"
-    python3 -m venv "$environment" 2>/dev/null || {
-      need_apt "Python's venv" python3-venv
-      python3 -m venv "$environment"
-    }
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check numpy >&2 || die "pip could not install NumPy"
+    python_packages numpy numpy
   fi
+}
+
+# MiniLM as ONNX, in the cache, from the weights that `poq models fetch` brought.
+ensure_onnx() {
+  local source=$POQ_ROOT/benches/inference key model=all-minilm-l6-v2
+  key=$(cat "$source/onnx_minilm.py" "$source/requirements.txt" | sha256sum | cut -c 1-16)
+  [ -f "$POQ_CACHE/onnx/$key" ] && return
+  if ! "$POQ_CACHE/onnx-python/bin/python" -c 'import numpy, onnx' >/dev/null 2>&1; then
+    say "fetching the Python package onnx, about half a minute"
+    python_packages onnx-python -r "$source/requirements.txt"
+  fi
+  rm -rf "$POQ_CACHE/onnx"
+  "$POQ_CACHE/onnx-python/bin/python" "$source/onnx_minilm.py" "$POQ_CACHE/models/$model" "$POQ_CACHE/onnx/$model" ||
+    die "MiniLM could not be written as ONNX"
+  touch "$POQ_CACHE/onnx/$key"
 }
 
 ensure_for_page() {
