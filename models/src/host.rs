@@ -6,10 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 /// Whose arithmetic a model computes with. Results differ by rounding alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
-    /// burn's, on any device.
+    /// burn's, on any device; on a GPU, our own where there are any.
     Burn,
-    /// burn's, with weights in half precision and products computed in it; what is between them is f32. For a GPU whose
-    /// shaders know half precision.
+    /// The same, with weights in half precision; what is between products is f32. For a GPU whose shaders know half precision.
     Half,
     /// Those of `poq_kernels`, for the CPU device alone: on one thread, in vectors of four numbers.
     Host,

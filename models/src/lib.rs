@@ -3,8 +3,8 @@
 //!
 //! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
-//! - [`Kernels`]: whose arithmetic multiplies rows: burn's, in f32 or half precision, or, on the CPU of a page, that of
-//!   `poq-kernels`.
+//! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision, or, on
+//!   the CPU of a page, that of `poq-kernels`.
 //!
 //! # What it does not do
 //! - No files, network or clock: callers bring bytes, and measure time themselves.
@@ -20,6 +20,7 @@
 mod decoder;
 mod encoder;
 mod error;
+mod fused;
 mod gguf;
 #[cfg(feature = "webgpu")]
 mod gpu;

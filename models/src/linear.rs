@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use poq_kernels::{PackedMatrix, PackedRows};
 
+use crate::fused;
 use crate::host::{self, Kernels};
 use crate::parallel;
 use crate::quantised::BlockMatrix;
@@ -79,23 +80,30 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = match &self.weight {
-            Weight::Full(weight) => weight.product(x),
-            Weight::Packed(weight) => return on_host(self.sums(weight, x), weight.outputs()),
-            Weight::Blocks(weight) => weight.product(x),
-        };
-        match &self.bias {
-            Some(bias) => y + bias.clone(),
-            None => y,
+        match &self.weight {
+            Weight::Full(weight) => weight.product(x, self.bias.as_ref()),
+            Weight::Packed(weight) => on_host(self.sums(weight, x), weight.outputs()),
+            Weight::Blocks(weight) => {
+                let y = weight.product(x);
+                match &self.bias {
+                    Some(bias) => y + bias.clone(),
+                    None => y,
+                }
+            }
         }
     }
 
     /// `gelu` of [`Self::forward`].
     pub(crate) fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
-        let Weight::Packed(weight) = &self.weight else { return gelu(self.forward(x)) };
-        let mut y = self.sums(weight, x);
-        poq_kernels::gelu(&mut y);
-        on_host(y, weight.outputs())
+        match &self.weight {
+            Weight::Full(weight) => fused::linear_gelu(x, weight.rows.clone(), self.bias.as_ref()),
+            Weight::Packed(weight) => {
+                let mut y = self.sums(weight, x);
+                poq_kernels::gelu(&mut y);
+                on_host(y, weight.outputs())
+            }
+            Weight::Blocks(_) => gelu(self.forward(x)),
+        }
     }
 
     /// `[rows, outputs]`
@@ -142,25 +150,17 @@ impl FullMatrix {
     }
 
     /// f32 to f32, whatever the weights are.
-    fn product(&self, x: Tensor<2>) -> Tensor<2> {
+    fn product(&self, x: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
         let [rows, _] = x.dims();
-        let x = x.cast(self.rows.dtype());
-        if rows == 1 && self.rows.device() != crate::cpu_device() {
-            return row_product(x, self.rows.clone());
+        if rows > 1 || self.parts.is_empty() {
+            return fused::linear(x, self.rows.clone(), bias);
         }
-        let y = if rows == 1 && !self.parts.is_empty() {
-            Tensor::cat(parallel::map(&self.parts, |part| x.clone().matmul(part.clone().transpose())), 1)
-        } else {
-            x.matmul(self.rows.clone().transpose())
-        };
-        y.cast(DType::F32)
+        let y = Tensor::cat(parallel::map(&self.parts, |part| fused::linear(x.clone(), part.clone(), None)), 1);
+        match bias {
+            Some(bias) => y + bias.clone(),
+            None => y,
+        }
     }
-}
-
-/// `x W^T` of one row, `[1, inputs]`, with `[outputs, inputs]`, as sums of products: on a GPU burn's product computes whole
-/// tiles of rows, however many there are.
-fn row_product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
-    (weight * x).cast(DType::F32).sum_dim(1).transpose()
 }
 
 #[cfg(test)]
@@ -203,17 +203,6 @@ mod tests {
                     }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn the_product_of_one_row_on_a_gpu_is_that_of_any_device() {
-        let rows = host::tensor(numbers(13 * 30), [13, 30]);
-        let x = host::tensor(numbers(30), [1, 30]);
-        let (seen, expected) = (row_product(x.clone(), rows.clone()), x.matmul(rows.transpose()));
-        assert_eq!(seen.dims(), [1, 13]);
-        for (seen, expected) in host::values(seen).into_iter().zip(host::values(expected)) {
-            assert!((seen - expected).abs() < 1e-5, "{seen} for {expected}");
         }
     }
 

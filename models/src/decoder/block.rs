@@ -1,12 +1,13 @@
 //! One transformer block: attention with rotary positions and a key-value cache, then SwiGLU.
 
-use burn::tensor::activation::{silu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, s};
 
 use super::cache::LayerCache;
 use super::config::DecoderConfig;
 use super::weights::Weights;
 use crate::error::ModelError;
+use crate::fused;
 use crate::linear::Linear;
 
 /// Root mean square normalisation over the last dimension.
@@ -23,9 +24,7 @@ impl RmsNorm {
 
     /// `[seq, hidden]` to the same.
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mean = x.clone().square().mean_dim(1);
-        let scale = mean.add_scalar(self.epsilon).sqrt().recip();
-        x * scale * self.weight.clone()
+        fused::rms_norm(x, &self.weight, self.epsilon)
     }
 }
 
@@ -51,7 +50,6 @@ pub(super) struct Block {
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
-    feed_forward: usize,
 }
 
 impl Block {
@@ -76,7 +74,6 @@ impl Block {
             heads,
             kv_heads,
             head_dim,
-            feed_forward,
         })
     }
 
@@ -91,9 +88,7 @@ impl Block {
         let attended = self.attend(self.attention_norm.forward(x.clone()), positions, rotate, cache);
         let x = x + attended;
         let both = self.gate_up.forward(self.feed_forward_norm.forward(x.clone()));
-        let gate = both.clone().slice(s![.., 0..self.feed_forward]);
-        let up = both.slice(s![.., self.feed_forward..]);
-        x + self.down.forward(silu(gate) * up)
+        x + self.down.forward(fused::gated(both))
     }
 
     fn attend(&self, x: Tensor<2>, positions: &Positions, rotate: &Tensor<2>, cache: &mut LayerCache) -> Tensor<2> {

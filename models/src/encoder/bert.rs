@@ -1,12 +1,11 @@
 //! The BERT encoder: embeddings, then blocks of attention and feed-forward with normalisation after each.
 
-use burn::tensor::activation::softmax;
-use burn::tensor::module::layer_norm;
-use burn::tensor::{Device, Int, Tensor, TensorData, s};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::config::EncoderConfig;
 use super::weights::Weights;
 use crate::error::ModelError;
+use crate::fused;
 use crate::host::{self, Kernels};
 use crate::linear::Linear;
 
@@ -33,7 +32,7 @@ impl LayerNorm {
 
     /// `[rows, hidden]` to the same.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.epsilon)
+        fused::layer_norm(x, &self.weight, &self.bias, self.epsilon)
     }
 }
 
@@ -143,7 +142,7 @@ impl Layer {
     fn forward(&self, x: Tensor<2>, hidden_scores: &Tensor<2>) -> Tensor<2> {
         let all = self.query_key_value.forward(x.clone());
         let mixed = match self.kernels {
-            Kernels::Burn | Kernels::Half => attention(all, hidden_scores.clone(), self.heads),
+            Kernels::Burn | Kernels::Half => fused::attention(all, hidden_scores.clone(), self.heads),
             Kernels::Host => {
                 let [[_, seq], [rows, hidden]] = [hidden_scores.dims(), x.dims()];
                 let hidden_scores = host::values(hidden_scores.clone());
@@ -157,20 +156,4 @@ impl Layer {
         let inner = self.intermediate.forward_gelu(x.clone());
         self.output_norm.forward(x + self.output.forward(inner))
     }
-}
-
-/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
-fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
-    let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
-    let hidden = columns / 3;
-    let head_dim = hidden / heads;
-    let all = all.reshape([batch, seq, columns]);
-    // [batch, heads, seq, head_dim]
-    let part = |index: usize| {
-        let columns = index * hidden..(index + 1) * hidden;
-        all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
-    };
-    let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
-    let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores.reshape([batch, 1, 1, seq]);
-    softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden])
 }

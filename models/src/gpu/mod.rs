@@ -1,5 +1,11 @@
 //! The GPU through WebGPU, in a page.
 
+mod kernels;
+mod ops;
+
+pub(crate) use kernels::{Activation, Mean};
+pub(crate) use ops::{attention, gated, linear, norm};
+
 use std::sync::Arc;
 
 use burn::tensor::Device;

@@ -1,0 +1,233 @@
+//! Steps of a model that a GPU has one kernel of our own for; elsewhere they are several of burn's.
+
+use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::module::layer_norm as burn_layer_norm;
+use burn::tensor::{DType, Tensor, s};
+
+#[cfg(feature = "webgpu")]
+use crate::gpu::{self, Activation, Mean};
+
+/// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`, come in fours.
+#[cfg(feature = "webgpu")]
+fn is_own<const D: usize>(x: &Tensor<D>, columns: usize) -> bool {
+    x.device() != crate::cpu_device() && columns % 4 == 0
+}
+
+/// `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. `weight` is f32 or f16, all
+/// others are f32.
+pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
+    #[cfg(feature = "webgpu")]
+    if is_own(&x, x.dims()[1]) {
+        return gpu::linear(x, weight, bias.cloned(), Activation::None);
+    }
+    let y = x.cast(weight.dtype()).matmul(weight.transpose()).cast(DType::F32);
+    match bias {
+        Some(bias) => y + bias.clone(),
+        None => y,
+    }
+}
+
+/// `gelu` of [`linear`].
+pub(crate) fn linear_gelu(x: Tensor<2>, weight: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
+    #[cfg(feature = "webgpu")]
+    if is_own(&x, x.dims()[1]) {
+        return gpu::linear(x, weight, bias.cloned(), Activation::Gelu);
+    }
+    gelu(linear(x, weight, bias))
+}
+
+/// Layer normalisation of `[rows, columns]`, with `weight` and `bias` of `[columns]`.
+pub(crate) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, epsilon: f64) -> Tensor<2> {
+    #[cfg(feature = "webgpu")]
+    if is_own(&x, x.dims()[1]) {
+        return gpu::norm(x, weight.clone(), Some(bias.clone()), epsilon, Mean::Subtracted);
+    }
+    burn_layer_norm(x, weight.clone(), Some(bias.clone()), epsilon)
+}
+
+/// Root mean square normalisation of `[rows, columns]`, with `weight` of `[1, columns]`.
+pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor<2> {
+    #[cfg(feature = "webgpu")]
+    if is_own(&x, x.dims()[1]) {
+        return gpu::norm(x, weight.clone(), None, epsilon, Mean::Kept);
+    }
+    let mean = x.clone().square().mean_dim(1);
+    let scale = mean.add_scalar(epsilon).sqrt().recip();
+    x * scale * weight.clone()
+}
+
+/// SwiGLU's `silu(gate) * up` of `[rows, 2 * columns]`, gates before ups.
+pub(crate) fn gated(both: Tensor<2>) -> Tensor<2> {
+    let columns = both.dims()[1] / 2;
+    #[cfg(feature = "webgpu")]
+    if is_own(&both, columns) {
+        return gpu::gated(both);
+    }
+    let gate = both.clone().slice(s![.., 0..columns]);
+    let up = both.slice(s![.., columns..]);
+    silu(gate) * up
+}
+
+/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
+pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
+    let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
+    let hidden = columns / 3;
+    let head_dim = hidden / heads;
+    #[cfg(feature = "webgpu")]
+    if is_own(&all, head_dim) {
+        return gpu::attention(all, hidden_scores, heads);
+    }
+    let all = all.reshape([batch, seq, columns]);
+    // [batch, heads, seq, head_dim]
+    let part = |index: usize| {
+        let columns = index * hidden..(index + 1) * hidden;
+        all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
+    };
+    let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
+    let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores.reshape([batch, 1, 1, seq]);
+    softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::cpu_device;
+
+    /// The GPU where there is one in this build, and the CPU.
+    fn devices() -> Vec<Device> {
+        #[cfg(feature = "webgpu")]
+        {
+            use std::sync::LazyLock;
+            static GPU: LazyLock<Device> = LazyLock::new(|| {
+                let opened =
+                    futures_lite::future::block_on(gpu::Gpu::open(|reason| panic!("the GPU is lost: {reason}")));
+                opened.expect("tests of this feature want a GPU").device
+            });
+            vec![cpu_device(), GPU.clone()]
+        }
+        #[cfg(not(feature = "webgpu"))]
+        vec![cpu_device()]
+    }
+
+    fn numbers(count: usize, seed: f64) -> Vec<f64> {
+        (0..count).map(|index| f64::from(libm::sin(index as f64 * (0.37 + seed)) as f32)).collect()
+    }
+
+    fn tensor<const D: usize>(values: &[f64], shape: [usize; D], device: &Device) -> Tensor<D> {
+        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn assert_near<const D: usize>(seen: Tensor<D>, shape: [usize; D], expected: &[f64], bound: f64, place: &str) {
+        assert_eq!(seen.dims(), shape, "{place}");
+        let seen: Vec<f32> = seen.into_data().try_into_vec().expect("numbers");
+        for (index, (seen, expected)) in seen.into_iter().zip(expected).enumerate() {
+            assert!((f64::from(seen) - expected).abs() < bound, "{place}, at {index}: {seen} for {expected}");
+        }
+    }
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    fn gelu_of(x: f64) -> f64 {
+        0.5 * x * (1.0 + libm::erf(x / std::f64::consts::SQRT_2))
+    }
+
+    #[test]
+    fn linear_layers_of_all_shapes() {
+        for device in devices() {
+            for (rows, outputs, inputs) in
+                [(1, 1, 4), (1, 13, 64), (1, 70, 52), (2, 3, 8), (5, 31, 33), (7, 9, 40), (32, 32, 32), (66, 35, 100)]
+            {
+                let (x, weight) = (numbers(rows * inputs, 0.0), numbers(outputs * inputs, 0.1));
+                let bias = numbers(outputs, 0.2);
+                let expected: Vec<f64> = x
+                    .chunks(inputs)
+                    .flat_map(|row| weight.chunks(inputs).map(|weight| dot(row, weight)).collect::<Vec<_>>())
+                    .collect();
+                let biased: Vec<f64> =
+                    expected.iter().enumerate().map(|(index, sum)| sum + bias[index % outputs]).collect();
+                let activated: Vec<f64> = biased.iter().copied().map(gelu_of).collect();
+                let place = format!("{device:?}, [{rows}, {inputs}] to {outputs}");
+                let x = || tensor(&x, [rows, inputs], &device);
+                let rows_of = || tensor(&weight, [outputs, inputs], &device);
+                let bias = tensor(&bias, [1, outputs], &device);
+                let shape = [rows, outputs];
+                assert_near(linear(x(), rows_of(), None), shape, &expected, 1e-4, &place);
+                assert_near(linear(x(), rows_of(), Some(&bias)), shape, &biased, 1e-4, &place);
+                assert_near(linear_gelu(x(), rows_of(), Some(&bias)), shape, &activated, 1e-4, &place);
+            }
+        }
+    }
+
+    #[test]
+    fn normalisations_of_rows() {
+        for device in devices() {
+            for (rows, columns) in [(1, 4), (3, 36), (9, 384), (2, 30)] {
+                let x: Vec<f64> = numbers(rows * columns, 0.3).iter().map(|value| value * 3.0 + 1.0).collect();
+                let (weight, bias) = (numbers(columns, 0.1), numbers(columns, 0.2));
+                let normal = |is_centred: bool| {
+                    let mut y = Vec::new();
+                    for row in x.chunks(columns) {
+                        let mean = if is_centred { row.iter().sum::<f64>() / columns as f64 } else { 0.0 };
+                        let centred: Vec<f64> = row.iter().map(|value| value - mean).collect();
+                        let scale = 1.0 / libm::sqrt(dot(&centred, &centred) / columns as f64 + 1e-5);
+                        for (index, value) in centred.iter().enumerate() {
+                            y.push(value * scale * weight[index] + if is_centred { bias[index] } else { 0.0 });
+                        }
+                    }
+                    y
+                };
+                let place = format!("{device:?}, [{rows}, {columns}]");
+                let (x, shape) = (|| tensor(&x, [rows, columns], &device), [rows, columns]);
+                let (weights, biases) = (tensor(&weight, [columns], &device), tensor(&bias, [columns], &device));
+                assert_near(layer_norm(x(), &weights, &biases, 1e-5), shape, &normal(true), 1e-5, &place);
+                let weights = tensor(&weight, [1, columns], &device);
+                assert_near(rms_norm(x(), &weights, 1e-5), shape, &normal(false), 1e-5, &place);
+            }
+        }
+    }
+
+    #[test]
+    fn gates_let_through() {
+        for device in devices() {
+            for (rows, columns) in [(1, 4), (3, 20), (7, 192), (2, 6)] {
+                let both: Vec<f64> = numbers(rows * columns * 2, 0.4).iter().map(|value| value * 5.0).collect();
+                let expected: Vec<f64> = both
+                    .chunks(2 * columns)
+                    .flat_map(|row| {
+                        let (gates, ups) = row.split_at(columns);
+                        gates.iter().zip(ups).map(|(gate, up)| gate / (1.0 + libm::exp(-gate)) * up).collect::<Vec<_>>()
+                    })
+                    .collect();
+                let seen = gated(tensor(&both, [rows, 2 * columns], &device));
+                assert_near(seen, [rows, columns], &expected, 1e-5, &format!("{device:?}, [{rows}, {columns}]"));
+            }
+        }
+    }
+
+    /// Beside the host's kernel, which its own crate tests against sums in f64.
+    #[test]
+    fn attention_of_texts_of_several_lengths() {
+        for device in devices() {
+            for (batch, seq, heads, head_dim) in [(1, 1, 1, 4), (2, 5, 3, 8), (3, 70, 2, 32), (2, 4, 2, 6)] {
+                let hidden = heads * head_dim;
+                let all: Vec<f64> = numbers(batch * seq * 3 * hidden, 0.1).iter().map(|value| value * 3.0).collect();
+                // Each text but the first ends earlier.
+                let hidden_scores: Vec<f64> = (0..batch * seq)
+                    .map(|index| if index % seq >= seq - (index / seq).min(seq - 1) { -1.0e30 } else { 0.0 })
+                    .collect();
+                let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
+                let expected = poq_kernels::attention(&single(&all), &single(&hidden_scores), seq, heads);
+                let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+                let all = tensor(&all, [batch * seq, 3 * hidden], &device);
+                let seen = attention(all, tensor(&hidden_scores, [batch, seq], &device), heads);
+                let place = format!("{device:?}, {batch} texts of {seq}, {heads} heads of {head_dim}");
+                assert_near(seen, [batch * seq, hidden], &expected, 1e-4, &place);
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The kernels as functions of tensors.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension};
+use burn::tensor::{DType, Shape, Tensor};
+use burn_cubecl::Cube;
+use burn_cubecl::cubecl::prelude::*;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+use half::f16;
+
+use super::kernels::{self, Activation, Mean, SIDE, TEAM, TEAMS, TILE};
+
+/// Units of a cube whose units work alone.
+const UNITS: u32 = 64;
+
+/// What is added to each row, if anything.
+#[derive(ExtensionType)]
+pub(crate) enum Bias<B: Backend> {
+    Some(FloatTensor<B>),
+    None,
+}
+
+impl<B: Backend> Bias<B> {
+    fn of(bias: Option<FloatTensor<B>>) -> Self {
+        bias.map_or(Self::None, Self::Some)
+    }
+}
+
+/// Operations of our own on tensors of a GPU.
+#[backend_extension(Cube)]
+pub(crate) trait GpuBackend: Backend {
+    fn own_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Bias<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+    fn own_attention(all: FloatTensor<Self>, hidden_scores: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+    fn own_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Bias<Self>,
+        epsilon: f64,
+        mean: Mean,
+    ) -> FloatTensor<Self>;
+    fn own_gated(both: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// `activation` of `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. All
+/// are on the GPU, weights as f32 or f16, the rest f32; inputs are a multiple of four.
+pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>, activation: Activation) -> Tensor<2> {
+    let bias = Bias::of(bias.map(Tensor::into_dispatch));
+    Tensor::from_dispatch(Dispatch::own_linear(x.into_dispatch(), weight.into_dispatch(), bias, activation))
+}
+
+/// `poq_kernels::attention` on the GPU; numbers of a head are a multiple of four.
+pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::own_attention(all.into_dispatch(), hidden_scores.into_dispatch(), heads))
+}
+
+/// Normalisation of rows, with `weight` and `bias` of a number for each column; columns are a multiple of four.
+pub(crate) fn norm<const D: usize>(
+    x: Tensor<2>,
+    weight: Tensor<D>,
+    bias: Option<Tensor<D>>,
+    epsilon: f64,
+    mean: Mean,
+) -> Tensor<2> {
+    let bias = Bias::of(bias.map(Tensor::into_dispatch));
+    Tensor::from_dispatch(Dispatch::own_norm(x.into_dispatch(), weight.into_dispatch(), bias, epsilon, mean))
+}
+
+/// `silu(gate) * up` of `[rows, 2 * columns]`, gates before ups; columns are a multiple of four.
+pub(crate) fn gated(both: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::own_gated(both.into_dispatch()))
+}
+
+impl GpuBackend for Cube {
+    fn own_linear(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, activation: Activation) -> CubeTensor {
+        let (x, weight) = (into_contiguous(x), into_contiguous(weight));
+        let [[rows, inputs], [outputs, _]] = [dims(&x), dims(&weight)];
+        let y = empty(&x, rows, outputs);
+        let client = x.client.clone();
+        let is_half = weight.dtype == DType::F16;
+        let bias = buffer(bias).into();
+        let (x, weight, out) = (x.into_buffer_arg(), weight.into_buffer_arg(), y.clone().into_buffer_arg());
+        let fours = inputs / 4;
+        // SAFETY: the kernels stay within `rows`, `outputs` and `inputs`, which are the tensors' own.
+        #[allow(unsafe_code)]
+        unsafe {
+            if rows == 1 {
+                let (count, dim) = teams(outputs);
+                let launch = match is_half {
+                    true => kernels::row_linear::launch_unchecked::<f16>,
+                    false => kernels::row_linear::launch_unchecked::<f32>,
+                };
+                launch(&client, count, dim, x, weight, bias, out, outputs, fours, activation);
+            } else {
+                let count = CubeCount::Static(outputs.div_ceil(SIDE * TILE), rows.div_ceil(SIDE * TILE), 1);
+                let launch = match is_half {
+                    true => kernels::linear::launch_unchecked::<f16>,
+                    false => kernels::linear::launch_unchecked::<f32>,
+                };
+                let dim = CubeDim::new_2d(SIDE, SIDE);
+                launch(&client, count, dim, x, weight, bias, out, rows, outputs, fours, activation);
+            }
+        }
+        y
+    }
+
+    fn own_attention(all: CubeTensor, hidden_scores: CubeTensor, heads: usize) -> CubeTensor {
+        let (all, hidden_scores) = (into_contiguous(all), into_contiguous(hidden_scores));
+        let [[rows, columns], [_, seq]] = [dims(&all), dims(&hidden_scores)];
+        let (heads, hidden) = (heads as u32, columns / 3);
+        let head_dim = hidden / heads;
+        let mixed = empty(&all, rows, hidden);
+        // SAFETY: the kernel stays within `rows`, `seq` and `heads`, which are the tensors' own.
+        #[allow(unsafe_code)]
+        unsafe {
+            kernels::attention::launch_unchecked(
+                &all.client.clone(),
+                CubeCount::Static(rows.div_ceil(UNITS), heads, 1),
+                CubeDim::new_1d(UNITS),
+                all.into_buffer_arg(),
+                hidden_scores.into_buffer_arg(),
+                mixed.clone().into_buffer_arg(),
+                rows,
+                seq,
+                heads,
+                1.0 / (head_dim as f32).sqrt(),
+                head_dim / 4,
+            );
+        }
+        mixed
+    }
+
+    fn own_norm(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, epsilon: f64, mean: Mean) -> CubeTensor {
+        let (x, weight) = (into_contiguous(x), into_contiguous(weight));
+        let [rows, columns] = dims(&x);
+        let y = empty(&x, rows, columns);
+        let (count, dim) = teams(rows);
+        // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
+        #[allow(unsafe_code)]
+        unsafe {
+            kernels::norm::launch_unchecked(
+                &x.client.clone(),
+                count,
+                dim,
+                x.into_buffer_arg(),
+                weight.into_buffer_arg(),
+                buffer(bias).into(),
+                y.clone().into_buffer_arg(),
+                rows,
+                columns / 4,
+                epsilon as f32,
+                mean,
+            );
+        }
+        y
+    }
+
+    fn own_gated(both: CubeTensor) -> CubeTensor {
+        let both = into_contiguous(both);
+        let [rows, columns] = dims(&both);
+        let columns = columns / 2;
+        let y = empty(&both, rows, columns);
+        // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
+        #[allow(unsafe_code)]
+        unsafe {
+            kernels::gated::launch_unchecked(
+                &both.client.clone(),
+                CubeCount::Static((rows * columns / 4).div_ceil(UNITS), 1, 1),
+                CubeDim::new_1d(UNITS),
+                both.into_buffer_arg(),
+                y.clone().into_buffer_arg(),
+                rows,
+                columns / 4,
+            );
+        }
+        y
+    }
+}
+
+fn buffer(bias: Bias<Cube>) -> Option<BufferArg> {
+    match bias {
+        Bias::Some(bias) => Some(into_contiguous(bias).into_buffer_arg()),
+        Bias::None => None,
+    }
+}
+
+/// Cubes of teams, one team for each of `count`.
+fn teams(count: u32) -> (CubeCount, CubeDim) {
+    (CubeCount::Static(count.div_ceil(TEAMS), 1, 1), CubeDim::new_2d(TEAM, TEAMS))
+}
+
+fn dims(tensor: &CubeTensor) -> [u32; 2] {
+    let shape = tensor.meta.shape();
+    [shape[0] as u32, shape[1] as u32]
+}
+
+/// A tensor of f32 beside another, not yet written.
+fn empty(beside: &CubeTensor, rows: u32, columns: u32) -> CubeTensor {
+    let shape = Shape::from([rows as usize, columns as usize]);
+    empty_device_contiguous_dtype(beside.client.clone(), beside.device.clone(), shape, DType::F32)
+}
