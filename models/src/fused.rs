@@ -1,11 +1,16 @@
 //! Steps of a model that a GPU has one kernel of our own for; elsewhere they are several of burn's.
 
+use std::cell::OnceCell;
+
 use burn::tensor::activation::{gelu, silu, softmax};
 use burn::tensor::module::layer_norm as burn_layer_norm;
-use burn::tensor::{DType, Tensor, s};
+use burn::tensor::{DType, Tensor, TensorData, s};
 
 #[cfg(feature = "webgpu")]
 use crate::gpu::{self, Activation, Mean};
+
+/// Added to the score of a token that must not be seen; finite, as some devices make NaN of infinities.
+const HIDDEN: f32 = -1.0e30;
 
 /// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`, come in fours.
 #[cfg(feature = "webgpu")]
@@ -88,9 +93,81 @@ pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) 
     softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden])
 }
 
+/// Where in a text the rows of a pass stand.
+pub(crate) struct Positions {
+    /// `[seq, 1, head_dim]`
+    pub cos: Tensor<3>,
+    /// `[seq, 1, head_dim]`
+    pub sin: Tensor<3>,
+    /// Tokens before the first row.
+    pub start: usize,
+    /// `[1, 1, seq, start + seq]`: 0 where a row may look, hugely negative where not. Made when it is first asked for.
+    pub mask: OnceCell<Tensor<4>>,
+}
+
+impl Positions {
+    fn mask(&self) -> Tensor<4> {
+        let mask = self.mask.get_or_init(|| {
+            let [seq, ..] = self.cos.dims();
+            let total = self.start + seq;
+            let values = (self.start..total)
+                .flat_map(|row| (0..total).map(move |column| if column > row { HIDDEN } else { 0.0 }))
+                .collect::<Vec<f32>>();
+            Tensor::from_data(TensorData::new(values, [1, 1, seq, total]), &self.cos.device())
+        });
+        mask.clone()
+    }
+}
+
+/// The first `heads` of `[seq, all heads, head_dim]`, each pair of numbers turned by its angle: `[seq, heads, head_dim]`. `rotate`,
+/// `[head_dim, head_dim]`, takes each number to its partner in its pair.
+pub(crate) fn turned(all: Tensor<3>, positions: &Positions, rotate: &Tensor<2>, heads: usize) -> Tensor<3> {
+    let [seq, _, head_dim] = all.dims();
+    #[cfg(feature = "webgpu")]
+    if is_own(&all, head_dim) {
+        return gpu::turned(all, positions.cos.clone(), positions.sin.clone(), heads);
+    }
+    let turning = all.slice(s![.., 0..heads, ..]);
+    // The partner of each number in its pair, with its sign: one small product for all heads.
+    let partner = turning.clone().reshape([seq * heads, head_dim]).matmul(rotate.clone());
+    turning * positions.cos.clone() + partner.reshape([seq, heads, head_dim]) * positions.sin.clone()
+}
+
+/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]` to the tokens up to themselves, whose keys and
+/// values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`.
+pub(crate) fn cached_attention(
+    turned: Tensor<3>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
+    heads: usize,
+    positions: &Positions,
+) -> Tensor<2> {
+    let [[seq, _, head_dim], [kv_heads, ..]] = [turned.dims(), keys.dims()];
+    #[cfg(feature = "webgpu")]
+    if is_own(&turned, head_dim) && gpu::has_cached_attention(head_dim) {
+        return gpu::cached_attention(turned, keys, values, heads, positions.start);
+    }
+    let (group, total) = (heads / kv_heads, positions.start + seq);
+    let filled = |tensor: Tensor<3>| tensor.slice(s![.., 0..total, ..]);
+    let query = turned.slice(s![.., 0..heads, ..]).mul_scalar(1.0 / (head_dim as f64).sqrt());
+    // The query heads of a group share keys and values: they are rows of one product.
+    let query = query.swap_dims(0, 1).reshape([kv_heads, group * seq, head_dim]);
+    let scores = query.matmul(filled(keys).swap_dims(1, 2));
+    let weights = match seq {
+        1 => softmax(scores, 2),
+        _ => {
+            let scores = scores.reshape([kv_heads, group, seq, total]) + positions.mask();
+            softmax(scores, 3).reshape([kv_heads, group * seq, total])
+        }
+    };
+    // [kv_heads, group * seq, head_dim] to [seq, heads * head_dim]
+    let mixed = weights.matmul(filled(values)).reshape([heads, seq, head_dim]).swap_dims(0, 1);
+    mixed.reshape([seq, heads * head_dim])
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
 
     use super::*;
     use crate::cpu_device;
@@ -227,6 +304,79 @@ mod tests {
                 let seen = attention(all, tensor(&hidden_scores, [batch, seq], &device), heads);
                 let place = format!("{device:?}, {batch} texts of {seq}, {heads} heads of {head_dim}");
                 assert_near(seen, [batch * seq, hidden], &expected, 1e-4, &place);
+            }
+        }
+    }
+
+    /// A number of a head, turned: numbers 2i and 2i + 1 are a pair.
+    fn turned_number(head: &[f64], cos: &[f64], sin: &[f64], index: usize) -> f64 {
+        let partner = if index % 2 == 0 { -head[index + 1] } else { head[index - 1] };
+        head[index] * cos[index] + partner * sin[index]
+    }
+
+    #[test]
+    fn text_after_text_attends_to_what_is_before_it() {
+        for device in devices() {
+            for (start, seq, heads, kv_heads, head_dim) in [
+                (0, 1, 1, 1, 4),
+                (0, 7, 4, 2, 8),
+                (37, 1, 9, 3, 64),
+                (30, 5, 6, 2, 16),
+                (3, 2, 2, 1, 6),
+                (2, 3, 2, 1, 256),
+            ] {
+                let (all_heads, room) = (heads + 2 * kv_heads, start + seq + 3);
+                let all = numbers(seq * all_heads * head_dim, 0.05);
+                let (cos, sin) = (numbers(seq * head_dim, 0.2), numbers(seq * head_dim, 0.6));
+                let (keys, values) =
+                    (numbers(kv_heads * room * head_dim, 0.4), numbers(kv_heads * room * head_dim, 0.7));
+                let turning = heads + kv_heads;
+                let mut expected_turned = Vec::new();
+                let mut expected = Vec::new();
+                for row in 0..seq {
+                    let of_row = |values: &[f64]| values[row * head_dim..][..head_dim].to_vec();
+                    let (cos, sin) = (of_row(&cos), of_row(&sin));
+                    for head in 0..turning {
+                        let x = &all[(row * all_heads + head) * head_dim..][..head_dim];
+                        let turned: Vec<f64> = (0..head_dim).map(|index| turned_number(x, &cos, &sin, index)).collect();
+                        expected_turned.extend_from_slice(&turned);
+                        if head >= heads {
+                            continue;
+                        }
+                        let shared = head / (heads / kv_heads);
+                        let of = |values: &[f64], token: usize| {
+                            values[(shared * room + token) * head_dim..][..head_dim].to_vec()
+                        };
+                        let scores: Vec<f64> = (0..=start + row)
+                            .map(|token| libm::exp(dot(&turned, &of(&keys, token)) / libm::sqrt(head_dim as f64)))
+                            .collect();
+                        let sum: f64 = scores.iter().sum();
+                        for index in 0..head_dim {
+                            let weighted =
+                                scores.iter().enumerate().map(|(token, score)| score * of(&values, token)[index]);
+                            expected.push(weighted.sum::<f64>() / sum);
+                        }
+                    }
+                }
+                let place = format!("{device:?}, {seq} after {start}, {heads} heads and {kv_heads} of {head_dim}");
+                let positions = Positions {
+                    cos: tensor(&cos, [seq, 1, head_dim], &device),
+                    sin: tensor(&sin, [seq, 1, head_dim], &device),
+                    start,
+                    mask: OnceCell::new(),
+                };
+                let mut rotation = vec![0.0; head_dim * head_dim];
+                for pair in (0..head_dim).step_by(2) {
+                    rotation[(pair + 1) * head_dim + pair] = -1.0;
+                    rotation[pair * head_dim + pair + 1] = 1.0;
+                }
+                let rotation = tensor(&rotation, [head_dim, head_dim], &device);
+                let all = tensor(&all, [seq, all_heads, head_dim], &device);
+                let seen = turned(all, &positions, &rotation, turning);
+                assert_near(seen.clone(), [seq, turning, head_dim], &expected_turned, 1e-5, &place);
+                let cache = |values: &[f64]| tensor(values, [kv_heads, room, head_dim], &device);
+                let mixed = cached_attention(seen, cache(&keys), cache(&values), heads, &positions);
+                assert_near(mixed, [seq, heads * head_dim], &expected, 1e-4, &place);
             }
         }
     }

@@ -1,13 +1,12 @@
 //! One transformer block: attention with rotary positions and a key-value cache, then SwiGLU.
 
-use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, s};
 
 use super::cache::LayerCache;
 use super::config::DecoderConfig;
 use super::weights::Weights;
 use crate::error::ModelError;
-use crate::fused;
+use crate::fused::{self, Positions};
 use crate::linear::Linear;
 
 /// Root mean square normalisation over the last dimension.
@@ -26,16 +25,6 @@ impl RmsNorm {
     pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         fused::rms_norm(x, &self.weight, self.epsilon)
     }
-}
-
-/// Where in the text the rows of a pass stand.
-pub(super) struct Positions {
-    /// `[seq, 1, head_dim]`
-    pub cos: Tensor<3>,
-    /// `[seq, 1, head_dim]`
-    pub sin: Tensor<3>,
-    /// `[1, 1, seq, cached + seq]`: 0 where a row may look, hugely negative where not; none for a single row.
-    pub mask: Option<Tensor<4>>,
 }
 
 pub(super) struct Block {
@@ -94,35 +83,12 @@ impl Block {
     fn attend(&self, x: Tensor<2>, positions: &Positions, rotate: &Tensor<2>, cache: &mut LayerCache) -> Tensor<2> {
         let &Self { heads, kv_heads, head_dim, .. } = self;
         let [seq, _] = x.dims();
-        let group = heads / kv_heads;
-
         // [seq, heads + 2 * kv_heads, head_dim]
         let all = self.query_key_value.forward(x).reshape([seq, heads + 2 * kv_heads, head_dim]);
-        let turning = all.clone().slice(s![.., 0..heads + kv_heads, ..]);
-        // The partner of each number in its pair, with its sign: one small product for all heads.
-        let partner = turning.clone().reshape([seq * (heads + kv_heads), head_dim]).matmul(rotate.clone());
-        let turned = turning * positions.cos.clone()
-            + partner.reshape([seq, heads + kv_heads, head_dim]) * positions.sin.clone();
-
-        let query = turned.clone().slice(s![.., 0..heads, ..]).mul_scalar(1.0 / (head_dim as f64).sqrt());
-        let key = turned.slice(s![.., heads.., ..]).swap_dims(0, 1);
+        let turned = fused::turned(all.clone(), positions, rotate, heads + kv_heads);
+        let key = turned.clone().slice(s![.., heads.., ..]).swap_dims(0, 1);
         let value = all.slice(s![.., heads + kv_heads.., ..]).swap_dims(0, 1);
-        // [kv_heads, total, head_dim] each
         let (keys, values) = cache.append(key, value);
-        let [_, total, _] = keys.dims();
-
-        // The query heads of a group share keys and values: they are rows of one product.
-        let query = query.swap_dims(0, 1).reshape([kv_heads, group * seq, head_dim]);
-        let scores = query.matmul(keys.swap_dims(1, 2));
-        let weights = match &positions.mask {
-            None => softmax(scores, 2),
-            Some(mask) => {
-                let scores = scores.reshape([kv_heads, group, seq, total]) + mask.clone();
-                softmax(scores, 3).reshape([kv_heads, group * seq, total])
-            }
-        };
-        // [kv_heads, group * seq, head_dim] to [seq, heads * head_dim]
-        let mixed = weights.matmul(values).reshape([heads, seq, head_dim]).swap_dims(0, 1);
-        self.output.forward(mixed.reshape([seq, heads * head_dim]))
+        self.output.forward(fused::cached_attention(turned, keys, values, heads, positions))
     }
 }

@@ -20,7 +20,7 @@ impl LayerCache {
         Self { keys_values: Some((empty(), empty())), length: 0 }
     }
 
-    /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values so far.
+    /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values, of which those so far are the first.
     pub(super) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [_, seq, _] = key.dims();
         let total = self.length + seq;
@@ -29,12 +29,10 @@ impl LayerCache {
             None => (key.zeros_like(), value.zeros_like()),
         };
         let rows = s![.., self.length..total, ..];
-        let keys = keys.slice_assign(rows, key);
-        let values = values.slice_assign(rows, value);
-        let filled = (keys.clone().slice(s![.., 0..total, ..]), values.clone().slice(s![.., 0..total, ..]));
-        self.keys_values = Some((keys, values));
+        let (keys, values) = (keys.slice_assign(rows, key), values.slice_assign(rows, value));
+        self.keys_values = Some((keys.clone(), values.clone()));
         self.length = total;
-        filled
+        (keys, values)
     }
 }
 

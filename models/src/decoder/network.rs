@@ -1,21 +1,21 @@
 //! The decoder as a function from token ids to the scores of the next token.
 
+use std::cell::OnceCell;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::block::{Block, Positions, RmsNorm};
+use super::block::{Block, RmsNorm};
 use super::cache::LayerCache;
 use super::config::DecoderConfig;
 use super::weights::Weights;
 use crate::error::{ModelError, Part};
+use crate::fused::Positions;
 use crate::gguf::Gguf;
 use crate::linear::Linear;
 use crate::parallel;
 
 /// Rows that go through the network at once: bounds the attention scores of a long prompt.
 const CHUNK: usize = 256;
-
-/// Added to the score of a row that must not be seen; finite, as some devices make NaN of infinities.
-const HIDDEN: f32 = -1.0e30;
 
 /// Names of the tensors outside the blocks, and of those in each block.
 const OUTER: [&str; 4] = ["token_embd.weight", "output_norm.weight", "output.weight", ROPE_FREQS];
@@ -149,17 +149,11 @@ impl Network {
         let table = |values: Vec<f32>| {
             Tensor::<3>::from_data(TensorData::new(values, [seq, 1, self.config.head_dim]), &self.device)
         };
-        let total = start + seq;
-        let mask = (seq > 1).then(|| {
-            let values = (start..total)
-                .flat_map(|row| (0..total).map(move |column| if column > row { HIDDEN } else { 0.0 }))
-                .collect::<Vec<f32>>();
-            Tensor::from_data(TensorData::new(values, [1, 1, seq, total]), &self.device)
-        });
         Positions {
             cos: table(angles().map(|angle| libm::cos(angle) as f32).collect()),
             sin: table(angles().map(|angle| libm::sin(angle) as f32).collect()),
-            mask,
+            start,
+            mask: OnceCell::new(),
         }
     }
 }

@@ -15,11 +15,18 @@ pub(super) const TILE: u32 = 4;
 /// Units to a side of a cube in [`linear`]: neighbours read the same rows, and so from the cache.
 pub(super) const SIDE: u32 = 8;
 
-/// Units that compute one output together in [`row_linear`], and one row in [`layer_norm`].
+/// Units that compute together in [`row_linear`] and [`norm`]: together they read what a GPU fetches at once.
 pub(super) const TEAM: u32 = 8;
 
 /// Teams in a cube.
 pub(super) const TEAMS: u32 = 8;
+
+/// Units that share the tokens which a token attends to in [`cached_attention`].
+pub(super) const READERS: u32 = 16;
+
+/// Fours of a head at most in [`cached_attention`], whose units each keep a head of sums in the memory that a cube shares: half of
+/// what every adapter has.
+pub(super) const MAX_HEAD_FOURS: u32 = 32;
 
 /// What becomes of a linear layer's sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +96,7 @@ pub(super) fn linear<F: Float>(
     }
 }
 
-/// [`linear`] for one row: a team of units for each output, which read neighbouring fours of its weights.
+/// [`linear`] for one row: a team of units for each [`TILE`] of outputs, which read neighbouring fours of their weights.
 #[cube(launch_unchecked)]
 pub(super) fn row_linear<F: Float>(
     x: &[Four<f32>],
@@ -100,15 +107,33 @@ pub(super) fn row_linear<F: Float>(
     fours: u32,
     #[comptime] activation: Activation,
 ) {
-    let mut parts = Shared::<[f32]>::new_slice(comptime!((TEAM * TEAMS) as usize));
-    let output = CUBE_POS_X * TEAMS + UNIT_POS_Y;
-    let start = clamp_max(output, outputs - 1) * fours;
-    let mut sum = 0.0f32;
-    for k in range_stepped(UNIT_POS_X, fours, TEAM) {
-        sum += x[k as usize].dot(Four::<f32>::cast_from(weight[(start + k) as usize]));
+    let mut parts = Shared::<[f32]>::new_slice(comptime!((TEAMS * TEAM * TILE) as usize));
+    let first_output = (CUBE_POS_X * TEAMS + UNIT_POS_Y) * TILE;
+    let mut sums = Array::<f32>::new(comptime!(TILE as usize));
+    #[unroll]
+    for i in 0..TILE {
+        sums[i as usize] = 0.0;
     }
-    let sum = team_sum(&mut parts, sum);
-    if UNIT_POS_X == 0 && output < outputs {
+    for k in range_stepped(UNIT_POS_X, fours, TEAM) {
+        let of_x = x[k as usize];
+        #[unroll]
+        for i in 0..TILE {
+            let start = clamp_max(first_output + i, outputs - 1) * fours;
+            sums[i as usize] += of_x.dot(Four::<f32>::cast_from(weight[(start + k) as usize]));
+        }
+    }
+    #[unroll]
+    for i in 0..TILE {
+        parts[(UNIT_POS * TILE + i) as usize] = sums[i as usize];
+    }
+    sync_cube();
+    let output = first_output + UNIT_POS_X;
+    if UNIT_POS_X < TILE && output < outputs {
+        let mut sum = 0.0f32;
+        #[unroll]
+        for unit in 0..TEAM {
+            sum += parts[((UNIT_POS_Y * TEAM + unit) * TILE + UNIT_POS_X) as usize];
+        }
         y[output as usize] = finished(sum, &bias, output, activation);
     }
 }
@@ -262,4 +287,113 @@ pub(super) fn gated(both: &[Four<f32>], y: &mut [Four<f32>], rows: u32, fours: u
     let gate = both[start as usize];
     let up = both[(start + fours) as usize];
     y[position as usize] = gate / (Four::new(1.0) + Four::exp(-gate)) * up;
+}
+
+/// Rotary positions: each pair of neighbours of the first `heads` of `all` (`[seq, all_heads, head_dim]` in fours) turned by its angle, of
+/// which `cos` and `sin` are `[seq, head_dim]` in fours.
+#[cube(launch_unchecked)]
+pub(super) fn turn(
+    all: &[Four<f32>],
+    cos: &[Four<f32>],
+    sin: &[Four<f32>],
+    turned: &mut [Four<f32>],
+    seq: u32,
+    heads: u32,
+    all_heads: u32,
+    head_fours: u32,
+) {
+    let position = ABSOLUTE_POS_X;
+    if position >= seq * heads * head_fours {
+        terminate!();
+    }
+    let (of_row, row) = (position % (heads * head_fours), position / (heads * head_fours));
+    let x = all[(row * all_heads * head_fours + of_row) as usize];
+    let mut partner = Four::<f32>::empty();
+    partner.insert(0usize, -x.extract(1usize));
+    partner.insert(1usize, x.extract(0usize));
+    partner.insert(2usize, -x.extract(3usize));
+    partner.insert(3usize, x.extract(2usize));
+    let angle = (row * head_fours + of_row % head_fours) as usize;
+    turned[position as usize] = x * cos[angle] + partner * sin[angle];
+}
+
+/// Attention of the last tokens of a text to themselves and all before them, a cube for each token and head: `turned` begins each
+/// row with the queries, `[seq, turning_heads, head_dim]` in fours, `keys` and `values` are `[kv_heads, room, head_dim]`, of which the first
+/// `start + seq` tokens count, `mixed` is `[seq, heads * head_dim]`.
+#[cube(launch_unchecked)]
+pub(super) fn cached_attention(
+    turned: &[Four<f32>],
+    keys: &[Four<f32>],
+    values: &[Four<f32>],
+    mixed: &mut [Four<f32>],
+    heads: u32,
+    kv_heads: u32,
+    turning_heads: u32,
+    room: u32,
+    start: u32,
+    scale: f32,
+    #[comptime] head_fours: u32,
+) {
+    let mut all_highest = Shared::<[f32]>::new_slice(comptime!(READERS as usize));
+    let mut all_totals = Shared::<[f32]>::new_slice(comptime!(READERS as usize));
+    let mut all_sums = Shared::<[Four<f32>]>::new_slice(comptime!((READERS * head_fours) as usize));
+    let (row, head) = (CUBE_POS_X, CUBE_POS_Y);
+    let query_start = ((row * turning_heads + head) * head_fours) as usize;
+    let mut query = Array::<Four<f32>>::new(comptime!(head_fours as usize));
+    let mut sums = Array::<Four<f32>>::new(comptime!(head_fours as usize));
+    #[unroll]
+    for i in 0..head_fours {
+        query[i as usize] = turned[query_start + i as usize] * Four::new(scale);
+        sums[i as usize] = Four::new(0.0);
+    }
+    // Query heads of a group share keys and values.
+    let first_token = head / (heads / kv_heads) * room;
+    // Weights are kept relative to the highest score so far.
+    let highest = RuntimeCell::<f32>::new(-1.0e30);
+    let total = RuntimeCell::<f32>::new(0.0);
+    for token in range_stepped(UNIT_POS_X, start + row + 1, READERS) {
+        let key_start = ((first_token + token) * head_fours) as usize;
+        let mut score = 0.0f32;
+        #[unroll]
+        for i in 0..head_fours {
+            score += query[i as usize].dot(keys[key_start + i as usize]);
+        }
+        let before = highest.read();
+        let now = f32::max(before, score);
+        let kept = f32::exp(before - now);
+        let weight = f32::exp(score - now);
+        highest.store(now);
+        total.store(total.read() * kept + weight);
+        #[unroll]
+        for i in 0..head_fours {
+            let value = values[key_start + i as usize];
+            sums[i as usize] = sums[i as usize] * Four::new(kept) + value * Four::new(weight);
+        }
+    }
+    all_highest[UNIT_POS_X as usize] = highest.read();
+    all_totals[UNIT_POS_X as usize] = total.read();
+    #[unroll]
+    for i in 0..head_fours {
+        all_sums[(UNIT_POS_X * head_fours + i) as usize] = sums[i as usize];
+    }
+    sync_cube();
+    let mut highest = all_highest[0];
+    #[unroll]
+    for unit in 1..READERS {
+        highest = f32::max(highest, all_highest[unit as usize]);
+    }
+    let mut total = 0.0f32;
+    #[unroll]
+    for unit in 0..READERS {
+        total += all_totals[unit as usize] * f32::exp(all_highest[unit as usize] - highest);
+    }
+    for i in range_stepped(UNIT_POS_X, head_fours, READERS) {
+        let mut sum = Four::new(0.0f32);
+        #[unroll]
+        for unit in 0..READERS {
+            let weight = f32::exp(all_highest[unit as usize] - highest);
+            sum += all_sums[(unit * head_fours + i) as usize] * Four::new(weight);
+        }
+        mixed[((row * heads + head) * head_fours + i) as usize] = sum / Four::new(total);
+    }
 }

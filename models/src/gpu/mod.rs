@@ -4,7 +4,7 @@ mod kernels;
 mod ops;
 
 pub(crate) use kernels::{Activation, Mean};
-pub(crate) use ops::{attention, gated, linear, norm};
+pub(crate) use ops::{attention, cached_attention, gated, has_cached_attention, linear, norm, turned};
 
 use std::sync::Arc;
 

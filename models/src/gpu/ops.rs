@@ -10,7 +10,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use half::f16;
 
-use super::kernels::{self, Activation, Mean, SIDE, TEAM, TEAMS, TILE};
+use super::kernels::{self, Activation, MAX_HEAD_FOURS, Mean, READERS, SIDE, TEAM, TEAMS, TILE};
 
 /// Units of a cube whose units work alone.
 const UNITS: u32 = 64;
@@ -46,6 +46,19 @@ pub(crate) trait GpuBackend: Backend {
         mean: Mean,
     ) -> FloatTensor<Self>;
     fn own_gated(both: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn own_turned(
+        all: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self>;
+    fn own_cached_attention(
+        turned: FloatTensor<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        heads: usize,
+        start: usize,
+    ) -> FloatTensor<Self>;
 }
 
 /// `activation` of `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. All
@@ -77,11 +90,36 @@ pub(crate) fn gated(both: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::own_gated(both.into_dispatch()))
 }
 
+/// The first `heads` of `[seq, all heads, head_dim]`, with each pair of numbers turned by its angle, of which `cos` and `sin` are
+/// `[seq, 1, head_dim]`: `[seq, heads, head_dim]`. Numbers of a head are a multiple of four.
+pub(crate) fn turned(all: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>, heads: usize) -> Tensor<3> {
+    let (all, cos, sin) = (all.into_dispatch(), cos.into_dispatch(), sin.into_dispatch());
+    Tensor::from_dispatch(Dispatch::own_turned(all, cos, sin, heads))
+}
+
+/// Whether [`cached_attention`] computes with heads of this many numbers.
+pub(crate) fn has_cached_attention(head_dim: usize) -> bool {
+    head_dim.is_multiple_of(4) && head_dim / 4 <= MAX_HEAD_FOURS as usize
+}
+
+/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]`, tokens `start` and on, to the tokens up to
+/// themselves, whose keys and values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`.
+pub(crate) fn cached_attention(
+    turned: Tensor<3>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
+    heads: usize,
+    start: usize,
+) -> Tensor<2> {
+    let (turned, keys, values) = (turned.into_dispatch(), keys.into_dispatch(), values.into_dispatch());
+    Tensor::from_dispatch(Dispatch::own_cached_attention(turned, keys, values, heads, start))
+}
+
 impl GpuBackend for Cube {
     fn own_linear(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, activation: Activation) -> CubeTensor {
         let (x, weight) = (into_contiguous(x), into_contiguous(weight));
         let [[rows, inputs], [outputs, _]] = [dims(&x), dims(&weight)];
-        let y = empty(&x, rows, outputs);
+        let y = empty(&x, [rows, outputs]);
         let client = x.client.clone();
         let is_half = weight.dtype == DType::F16;
         let bias = buffer(bias).into();
@@ -91,7 +129,7 @@ impl GpuBackend for Cube {
         #[allow(unsafe_code)]
         unsafe {
             if rows == 1 {
-                let (count, dim) = teams(outputs);
+                let (count, dim) = teams(outputs.div_ceil(TILE));
                 let launch = match is_half {
                     true => kernels::row_linear::launch_unchecked::<f16>,
                     false => kernels::row_linear::launch_unchecked::<f32>,
@@ -115,7 +153,7 @@ impl GpuBackend for Cube {
         let [[rows, columns], [_, seq]] = [dims(&all), dims(&hidden_scores)];
         let (heads, hidden) = (heads as u32, columns / 3);
         let head_dim = hidden / heads;
-        let mixed = empty(&all, rows, hidden);
+        let mixed = empty(&all, [rows, hidden]);
         // SAFETY: the kernel stays within `rows`, `seq` and `heads`, which are the tensors' own.
         #[allow(unsafe_code)]
         unsafe {
@@ -139,7 +177,7 @@ impl GpuBackend for Cube {
     fn own_norm(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, epsilon: f64, mean: Mean) -> CubeTensor {
         let (x, weight) = (into_contiguous(x), into_contiguous(weight));
         let [rows, columns] = dims(&x);
-        let y = empty(&x, rows, columns);
+        let y = empty(&x, [rows, columns]);
         let (count, dim) = teams(rows);
         // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
         #[allow(unsafe_code)]
@@ -165,7 +203,7 @@ impl GpuBackend for Cube {
         let both = into_contiguous(both);
         let [rows, columns] = dims(&both);
         let columns = columns / 2;
-        let y = empty(&both, rows, columns);
+        let y = empty(&both, [rows, columns]);
         // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
         #[allow(unsafe_code)]
         unsafe {
@@ -181,6 +219,65 @@ impl GpuBackend for Cube {
         }
         y
     }
+
+    fn own_turned(all: CubeTensor, cos: CubeTensor, sin: CubeTensor, heads: usize) -> CubeTensor {
+        let (all, cos, sin) = (into_contiguous(all), into_contiguous(cos), into_contiguous(sin));
+        let [seq, all_heads, head_dim] = dims(&all);
+        let heads = heads as u32;
+        let turned = empty(&all, [seq, heads, head_dim]);
+        // SAFETY: the kernel stays within the tensors' own shapes.
+        #[allow(unsafe_code)]
+        unsafe {
+            kernels::turn::launch_unchecked(
+                &all.client.clone(),
+                CubeCount::Static((seq * heads * head_dim / 4).div_ceil(UNITS), 1, 1),
+                CubeDim::new_1d(UNITS),
+                all.into_buffer_arg(),
+                cos.into_buffer_arg(),
+                sin.into_buffer_arg(),
+                turned.clone().into_buffer_arg(),
+                seq,
+                heads,
+                all_heads,
+                head_dim / 4,
+            );
+        }
+        turned
+    }
+
+    fn own_cached_attention(
+        turned: CubeTensor,
+        keys: CubeTensor,
+        values: CubeTensor,
+        heads: usize,
+        start: usize,
+    ) -> CubeTensor {
+        let (turned, keys, values) = (into_contiguous(turned), into_contiguous(keys), into_contiguous(values));
+        let [[seq, turning_heads, head_dim], [kv_heads, room, _]] = [dims(&turned), dims(&keys)];
+        let heads = heads as u32;
+        let mixed = empty(&turned, [seq, heads * head_dim]);
+        // SAFETY: the kernel stays within the tensors' own shapes: `start + seq` tokens have room.
+        #[allow(unsafe_code)]
+        unsafe {
+            kernels::cached_attention::launch_unchecked(
+                &turned.client.clone(),
+                CubeCount::Static(seq, heads, 1),
+                CubeDim::new_1d(READERS),
+                turned.into_buffer_arg(),
+                keys.into_buffer_arg(),
+                values.into_buffer_arg(),
+                mixed.clone().into_buffer_arg(),
+                heads,
+                kv_heads,
+                turning_heads,
+                room,
+                start as u32,
+                1.0 / (head_dim as f32).sqrt(),
+                head_dim / 4,
+            );
+        }
+        mixed
+    }
 }
 
 fn buffer(bias: Bias<Cube>) -> Option<BufferArg> {
@@ -195,13 +292,12 @@ fn teams(count: u32) -> (CubeCount, CubeDim) {
     (CubeCount::Static(count.div_ceil(TEAMS), 1, 1), CubeDim::new_2d(TEAM, TEAMS))
 }
 
-fn dims(tensor: &CubeTensor) -> [u32; 2] {
-    let shape = tensor.meta.shape();
-    [shape[0] as u32, shape[1] as u32]
+fn dims<const D: usize>(tensor: &CubeTensor) -> [u32; D] {
+    std::array::from_fn(|dim| tensor.meta.shape()[dim] as u32)
 }
 
 /// A tensor of f32 beside another, not yet written.
-fn empty(beside: &CubeTensor, rows: u32, columns: u32) -> CubeTensor {
-    let shape = Shape::from([rows as usize, columns as usize]);
+fn empty<const D: usize>(beside: &CubeTensor, shape: [u32; D]) -> CubeTensor {
+    let shape = Shape::from(shape.map(|size| size as usize));
     empty_device_contiguous_dtype(beside.client.clone(), beside.device.clone(), shape, DType::F32)
 }

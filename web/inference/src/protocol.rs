@@ -335,8 +335,8 @@ pub struct KnownAnswer {
     pub agreement: f64,
     /// Time it took, in milliseconds, with what the device had to compile.
     pub first_ms: f64,
-    /// Time it took once more, in milliseconds.
-    pub second_ms: f64,
+    /// Time it took once more, in milliseconds; none for a decoder, whose answer is several passes already.
+    pub second_ms: Option<f64>,
 }
 
 /// What a reader picks a row from.

@@ -123,11 +123,9 @@ fn ready(loaded: &Loaded) -> String {
                 true => format!("{} of its tokens", format::percent(*agreement)),
                 false => format!("cosine {}", format::fixed(*agreement, 6)),
             };
-            format!(
-                "Loaded, and the known answer came ({agreement}). {times}; the first answer took {}, the second {}.",
-                format::duration(*first_ms),
-                format::duration(*second_ms)
-            )
+            let second = second_ms.map_or_else(String::new, |ms| format!(", the second {}", format::duration(ms)));
+            let first = format::duration(*first_ms);
+            format!("Loaded, and the known answer came ({agreement}). {times}; the first answer took {first}{second}.")
         }
     }
 }

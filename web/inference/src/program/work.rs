@@ -87,16 +87,20 @@ pub async fn load(known: &KnownModel, device: &Device, has_half: bool) -> Result
     breath().await?;
     let agreement = model.check_known_answer().await?;
     let first = now_ms();
-    breath().await?;
-    model.check_known_answer().await?;
-    let second = now_ms();
+    let mut second_ms = None;
+    if let Model::Encoder(_) = model {
+        breath().await?;
+        let begun = now_ms();
+        model.check_known_answer().await?;
+        second_ms = Some(now_ms() - begun);
+    }
     let loaded = Loaded {
         model: known.name.to_owned(),
         decoder: known.role == ModelRole::Decoder,
         check_ms: checked - begun,
         upload_ms: uploaded - checked,
         cpu_cosine: None,
-        known_answer: Some(KnownAnswer { agreement, first_ms: first - uploaded, second_ms: second - first }),
+        known_answer: Some(KnownAnswer { agreement, first_ms: first - uploaded, second_ms }),
     };
     Ok((model, loaded))
 }
