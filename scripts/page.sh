@@ -43,13 +43,13 @@ build_inference() {
 
 # inference_bundle KIND FEATURE: its failures are told by its status, for callers that go on without it.
 inference_bundle() {
-  local kind=$1 feature=$2 program=$POQ_CACHE/target-web/$WASM_TARGET/web/inference.wasm bundle
-  # The core at full speed is for the simulator.
-  with_web_env cargo build --locked --profile web --config 'profile.web.package.poq-core.opt-level="z"' \
-    --target "$WASM_TARGET" -p poq-inference --features "$feature" || return 1
-  # What became of one program is kept.
-  bundle=$POQ_CACHE/target-web/inference-$kind/$(cat "$program" scripts/page.sh | sha256sum | cut -c 1-16)
+  local kind=$1 feature=$2 program=$POQ_CACHE/target-web/$WASM_TARGET/web/inference.wasm key bundle
+  key=$(inference_key) || return 1
+  bundle=$POQ_CACHE/target-web/inference-$kind/$key
   if ! [ -d "$bundle" ]; then
+    # The core at full speed is for the simulator.
+    with_web_env cargo build --locked --profile web --config 'profile.web.package.poq-core.opt-level="z"' \
+      --target "$WASM_TARGET" -p poq-inference --features "$feature" || return 1
     rm -rf "${bundle%/*}"
     mkdir -p "$bundle.new"
     wasm-bindgen --target web --no-typescript --out-dir "$bundle.new" --out-name "inference-$kind" "$program" ||
@@ -61,6 +61,17 @@ inference_bundle() {
   mkdir -p "$DIST"
   cp "$bundle"/* "$DIST/"
   weigh_inference "$kind"
+}
+
+# What the bundles are made of, as a hash: while it is the same they need not be built anew, in whatever checkout.
+inference_key() {
+  {
+    with_web_env rustc --version --verbose
+    wasm-bindgen --version
+    wasm-opt --version
+    find .cargo Cargo.toml Cargo.lock core/Cargo.toml core/src models/Cargo.toml models/src models/kernels models/reference \
+      web/inference scripts/page.sh -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+  } | sha256sum | cut -c 1-16
 }
 
 weigh_inference() {

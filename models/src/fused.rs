@@ -15,7 +15,7 @@ const HIDDEN: f32 = -1.0e30;
 /// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`, come in fours.
 #[cfg(feature = "webgpu")]
 fn is_own<const D: usize>(x: &Tensor<D>, columns: usize) -> bool {
-    x.device() != crate::cpu_device() && columns % 4 == 0
+    x.device() != crate::cpu_device() && columns.is_multiple_of(4)
 }
 
 /// `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. `weight` is f32 or f16, all
@@ -310,7 +310,7 @@ mod tests {
 
     /// A number of a head, turned: numbers 2i and 2i + 1 are a pair.
     fn turned_number(head: &[f64], cos: &[f64], sin: &[f64], index: usize) -> f64 {
-        let partner = if index % 2 == 0 { -head[index + 1] } else { head[index - 1] };
+        let partner = if index.is_multiple_of(2) { -head[index + 1] } else { head[index - 1] };
         head[index] * cos[index] + partner * sin[index]
     }
 

@@ -236,7 +236,7 @@ pub(super) fn norm(
     let start = clamp_max(row, rows - 1) * fours;
     let columns = f32::cast_from(4 * fours);
     let centre = match mean {
-        Mean::Kept => 0.0f32.into(),
+        Mean::Kept => f32::new(0.0),
         Mean::Subtracted => {
             let mut sum = 0.0f32;
             for i in range_stepped(UNIT_POS_X, fours, TEAM) {
