@@ -2,11 +2,13 @@
 //
 //   ./lab bench          builds the page, brings what this needs and runs it
 //   node benches/inference.mjs [--only cpu,decode,gpu] [--turns N] [--texts N] [--gpu-turns N] [--gpu-texts N] [--tokens N]
+//   node benches/inference.mjs --only profile      where the time of a text goes on WebGPU, kernel by kernel
 //
 // MiniLM in float32 beside Transformers.js, on one wasm thread and on WebGPU; SmolLM2 as Q4_1 beside wllama, on one thread.
 // Times are taken in the page, from the question to the answer: tokenizer and messages are in them, for both sides alike.
 // It says what holds and what does not, and fails only where the two do not compute the same.
 
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -183,6 +185,37 @@ async function cpu(page, call) {
   for (const name of ["ours-cpu", "transformers-wasm"]) await call("end", name);
 }
 
+/** MiniLM on WebGPU, kernel by kernel, ours and theirs. */
+async function profile(page, call) {
+  const timer = await readFile(join(FOLDER, "dispatches.js"), "utf8");
+  await page.context().route(/worker\.m?js/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: timer + (await response.text()) });
+  });
+  await call("startOurs", "cpu");
+  await call("call", "ours-cpu", "fetch", MINILM);
+  await call("end", "ours-cpu");
+  await call("startOurs", "webgpu");
+  await call("call", "ours-webgpu", "load", MINILM);
+  await call("startTransformers", "webgpu");
+  const texts = await textsBy(call, "transformers-webgpu", 2);
+  for (const [name, script] of [["ours-webgpu", "#inference-webgpu"], ["transformers-webgpu", "transformers.worker"]]) {
+    const worker = page.workers().find((worker) => worker.url().includes(script));
+    await call("call", name, "embed", [texts[0]]);
+    await worker.evaluate(() => self.dispatches.clear());
+    const { ms } = await call("call", name, "embed", [texts[1]]);
+    // Timestamps come after the answer.
+    await page.waitForTimeout(1000);
+    const kernels = await worker.evaluate(() => [...self.dispatches]);
+    if (kernels.length === 0) return console.log("\nthe adapter tells no times");
+    const sum = (of) => kernels.reduce((sum, [, times]) => sum + times[of], 0);
+    console.log(`\n${name}: one text of ${TOKENS_OF_A_TEXT} tokens in ${seconds(ms)}, ${sum("count")} dispatches of ${seconds(sum("ms"))}`);
+    for (const [label, times] of kernels.sort(([, a], [, b]) => b.ms - a.ms).slice(0, 8)) {
+      console.log(`  ${((100 * times.ms) / sum("ms")).toFixed(1).padStart(5)} %  ${String(times.count).padStart(3)} of ${label}`);
+    }
+  }
+}
+
 async function gpu(page, call) {
   const adapter = await call("adapter");
   if (adapter === null) return console.log("\nMiniLM on WebGPU: not measured, this browser has no adapter");
@@ -272,8 +305,8 @@ await withPage(
     await page.goto(`${url}bench/`);
     await page.waitForFunction(() => window.bench);
     const call = caller(page);
-    for (const [name, part] of Object.entries({ cpu, decode, gpu })) if (parts.includes(name)) await part(page, call);
+    for (const [name, part] of Object.entries({ cpu, decode, gpu, profile })) if (parts.includes(name)) await part(page, call);
   },
   { webgpu: true, mounts: MOUNTS },
 );
-tellVerdicts();
+if (verdicts.length > 0) tellVerdicts();

@@ -170,6 +170,29 @@ test("a GPU that goes away is said, and the CPU takes over with its models", asy
   }, { webgpu: true, mounts: { models: MODELS } });
 });
 
+test("a GPU that computes something else is named, and the CPU takes over", async () => {
+  await withPage(async ({ page, url, context }) => {
+    await context.route("**/inference-webgpu.js", async (route) => {
+      const answer = await route.fetch();
+      // Half of each sum of products.
+      const alter = `
+        const create = GPUDevice.prototype.createShaderModule;
+        GPUDevice.prototype.createShaderModule = function (options) {
+          return create.call(this, { ...options, code: options.code.replaceAll("dot(", "0.5 * dot(") });
+        };\n`;
+      await route.fulfill({ response: answer, body: alter + (await answer.text()) });
+    });
+    await place(page, url);
+    await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
+    const fault = page.locator('#score [data-fault="gpu"]');
+    await fault.waitFor({ timeout: LONG_MS });
+    assert.match(await fault.innerText(), /^The CPU took over: .* computes wrongly: .* for the known answer/);
+    await becomes(page, MINILM, "loaded");
+    await page.locator('#score [data-device="cpu"]').waitFor();
+    assert.equal(Object.keys(await score(page)).length, 5);
+  }, { webgpu: true, mounts: { models: MODELS } });
+});
+
 test("a GPU whose memory is full is said, and the CPU takes over", async () => {
   await withPage(async ({ page, url, context }) => {
     // No adapter here runs out of memory by itself: the device tells so, as the browser would, when the weights come.

@@ -19,6 +19,9 @@ use crate::host::Kernels;
 /// Texts that go through the network at once: bounds its memory whatever the caller's list.
 const BATCH: usize = 32;
 
+/// Tokens that do on one thread of the host: enough rows for its kernels, whose states then stay in its cache.
+const HOST_TOKENS: usize = 96;
+
 /// `[CLS]` and `[SEP]` and one token of text.
 const MIN_TOKENS: usize = 3;
 
@@ -50,6 +53,7 @@ pub struct BiEncoder {
     bert: Bert,
     dimensions: usize,
     max_tokens: usize,
+    kernels: Kernels,
 }
 
 /// A tokenised text and its place in the caller's list.
@@ -107,7 +111,7 @@ impl BiEncoder {
         };
         let tokenizer = tokenizer::read(tokenizer_json, max_tokens, config.vocabulary)?;
         let bert = Bert::read(&Weights::parse(safetensors)?, &config, kernels, device)?;
-        Ok(Self { tokenizer, bert, dimensions: config.hidden, max_tokens })
+        Ok(Self { tokenizer, bert, dimensions: config.hidden, max_tokens, kernels })
     }
 
     /// Length of a vector.
@@ -143,7 +147,10 @@ impl BiEncoder {
         // Neighbours of like length waste little on padding.
         rows.sort_by_key(|row| row.ids.len());
         let mut done = Vec::with_capacity(rows.len());
-        for batch in rows.chunks(BATCH) {
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(self.batch(rest));
+            rest = others;
             let vectors = self.vectors(batch).await?;
             done.extend(batch.iter().zip(vectors).map(|(row, vector)| {
                 (row.index, Embedding { vector, tokens: row.ids.len(), truncated: row.truncated })
@@ -167,6 +174,18 @@ impl BiEncoder {
             others.iter().map(|other| f64::from(cosine(&own.vector, &other.vector))).fold(-1.0, f64::max)
         });
         Ok(Similarity { cosine: cosines.unwrap_or(-1.0), tokens, truncated })
+    }
+
+    /// How many of `rows`, shorter ones first, go through the network at once: at least one, where there are any.
+    fn batch(&self, rows: &[Row]) -> usize {
+        let most = rows.len().min(BATCH);
+        match self.kernels {
+            Kernels::Burn | Kernels::Half => most,
+            Kernels::Host => {
+                let fits = |count: &usize| count * rows[count - 1].ids.len() <= HOST_TOKENS;
+                (1..=most).take_while(fits).last().unwrap_or(1)
+            }
+        }
     }
 
     async fn vectors(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, ModelError> {

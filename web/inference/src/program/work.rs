@@ -37,7 +37,7 @@ pub enum Model {
 pub struct LoadFault {
     /// Why, in words.
     pub words: String,
-    /// Whether the device computed something else than the known answer.
+    /// Whether the device computed something else than the known answer, or nothing finite.
     pub untrusted: bool,
 }
 
@@ -57,7 +57,8 @@ impl LoadFault {
 
 impl From<ModelError> for LoadFault {
     fn from(error: ModelError) -> Self {
-        Self { untrusted: matches!(error, ModelError::WrongAnswer { .. }), words: error.to_string() }
+        let untrusted = matches!(error, ModelError::WrongAnswer { .. } | ModelError::NotFinite(_));
+        Self { untrusted, words: error.to_string() }
     }
 }
 
