@@ -1,8 +1,6 @@
 //! A dataset with one evaluator more is a dataset like any other: written, it reads back as itself, and it is drawn from.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::dataset::{AddedEvaluator, Dataset, DatasetFiles, EvaluatorEntry, RecordedScore};
 use poq_core::link::{Link, Replay, View};
 use poq_core::score::ScoreNormalization;

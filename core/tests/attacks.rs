@@ -1,8 +1,6 @@
 //! Attacks, held to their definitions by comparing each run with the honest one on the same draws.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::report::NodeReport;
 use poq_core::scenario::ScenarioError;
 use poq_core::simulation::{GivenScore, ScoredAnswer};

@@ -1,8 +1,6 @@
 //! Whatever is wrong with a dataset's files, reading them gives an error that says where and what, and never panics.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::Dataset;
 use poq_core::dataset::{DatasetError, DatasetFiles};
 use serde_json::json;

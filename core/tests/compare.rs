@@ -1,10 +1,8 @@
 //! Two mechanisms side by side, against rounds replayed one by one, plain arithmetic, and many seeds.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::Files;
+use crate::common::Files;
 use poq_core::compare::{Compared, ComparedNode, Comparison, Verdict};
 use poq_core::reward::{evaluator_quality, inference_quality, reward};
 use poq_core::rng::{Purpose, Stream};

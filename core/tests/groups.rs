@@ -1,8 +1,6 @@
 //! Nodes that differ in their names alone: their figures together, and networks in which they share sums.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::report::NodeReport;
 use poq_core::simulation::ScoredAnswer;
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate, stats};

@@ -1,11 +1,9 @@
 //! The synthetic network fitted to the published figures of arXiv 2512.16317, against figures worked out plainly from
 //! its rows; and the paper's claims on it and on datasets that are otherwise.
 
-mod common;
-
 use std::sync::LazyLock;
 
-use common::Files;
+use crate::common::Files;
 use poq_core::dataset::TaskKind;
 use poq_core::paper::{self, Figure, Number, Origin, Verdict};
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate};

@@ -1,10 +1,8 @@
 //! Who is asked and who is heard: routing by past reward, and stakes at risk, each followed round by round.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::Files;
+use crate::common::Files;
 use poq_core::simulation::ScoredAnswer;
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate};
 use serde_json::{Value, json};

@@ -1,13 +1,11 @@
 //! The study of arXiv 2601.21189: on datasets whose evaluators are made so that the outcome is known, beside plain runs of
 //! the same scenarios, and on the fitted and the shipped dataset.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use common::Files;
+use crate::common::Files;
 use poq_core::dataset::{DatasetFiles, JUDGE, TaskKind};
 use poq_core::paper::robust::{Cell, KS, Measured, RULES, SEEDS, SHARES, Study, preset_patch};
 use poq_core::paper::{self, Finding, Verdict};

@@ -1,9 +1,7 @@
 //! Searches whose result is known: what the best attack is, what it gains, and that this is measured on seeds that the
 //! search has not seen.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::attack::{Attackers, Kind, Role};
 use poq_core::preset::{Made, PRESETS};
 use poq_core::scenario::ScenarioError;

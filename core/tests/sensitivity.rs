@@ -1,8 +1,6 @@
 //! Sensitivity analyses of whole runs: plans of which every scenario can be run, and effects that are known.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::network::Network;
 use poq_core::preset::{self, PRESETS};
 use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, factors};

@@ -1,12 +1,9 @@
 //! The simulation as a whole: chunks, cancelling, draws, and every figure of a report against plain arithmetic.
 
-mod common;
-mod plain;
-
 use std::collections::BTreeMap;
 
-use common::Files;
-use plain::{PlainNode, plain_run};
+use crate::common::Files;
+use crate::plain::{PlainNode, plain_run};
 use poq_core::report::NodeReport;
 use poq_core::rng::{Purpose, Stream};
 use poq_core::scenario::Group;

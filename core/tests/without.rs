@@ -1,8 +1,6 @@
 //! The mechanism without each evaluator, against both mechanisms simulated plainly.
 
-mod common;
-
-use common::Files;
+use crate::common::Files;
 use poq_core::attack::{Attackers, Role};
 use poq_core::compare::{Comparison, Verdict};
 use poq_core::report::MechanismReport;

@@ -1,0 +1,19 @@
+//! What this crate promises, from the outside. One program, which is built much sooner than one for each file.
+
+mod added_evaluator;
+mod attacks;
+mod bad_dataset;
+mod common;
+mod compare;
+mod groups;
+mod paper;
+mod plain;
+mod policies;
+mod robust;
+mod scenario_schema;
+mod search;
+mod sensitivity;
+mod simulation;
+mod stats;
+mod text_metrics;
+mod without;
