@@ -142,6 +142,42 @@ fn embeddings_have_unit_length_and_long_texts_a_notice() {
 }
 
 #[test]
+fn texts_that_a_dataset_cuts_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let task = |id: &str, context: &str| {
+        let task = serde_json::json!({
+            "id": id, "kind": "qa", "prompt": "Who judges?", "context": context, "references": ["the owl"],
+        });
+        format!("{task}\n")
+    };
+    let tasks = task("short", "The owl judges.") + &task("long", &"The owl judges. ".repeat(200));
+    let tasks = write(folder.path(), "tasks.jsonl", &tasks);
+    let plan = format!(
+        r#"
+            id = "test"
+            licences = "none"
+            [[tasks]]
+            path = {tasks:?}
+            [[inference_nodes]]
+            id = "lead"
+            name = "Lead"
+            kind = "lead"
+            [[evaluators]]
+            id = "by-prompt"
+            name = "By prompt"
+            kind = "bi_encoder"
+            model = "{ENCODER}"
+            against = "prompt"
+        "#
+    );
+    let plan = write(folder.path(), "plan.toml", &plan);
+    let out = folder.path().join("data");
+    let ran = poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "");
+    let notice = "by-prompt: in 1 of its scores the end of a text was cut to the model's 256 tokens";
+    assert!(ran.succeeds().err.contains(notice), "{}", ran.err);
+}
+
+#[test]
 fn corrupt_weights_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = write(folder.path(), "text.gguf", "this is not a model");

@@ -1,5 +1,6 @@
 //! Evaluators at work: a task and an answer in, a raw value and its measured latency out.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
@@ -16,6 +17,8 @@ use crate::models;
 pub struct Evaluator<'a> {
     plan: &'a EvaluatorPlan,
     encoder: Option<BiEncoder>,
+    /// Scores of which a text was cut to fit the model.
+    cut: Cell<usize>,
 }
 
 /// Reads a model's weights to name them with their hash, as the manifest does.
@@ -42,7 +45,14 @@ impl<'a> Evaluator<'a> {
             }
             EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => None,
         };
-        Ok(Self { plan, encoder })
+        Ok(Self { plan, encoder, cut: Cell::new(0) })
+    }
+
+    /// What is to be said of the scores so far: that texts were cut.
+    pub fn notice(&self) -> Option<String> {
+        let (cut, encoder) = (self.cut.get(), self.encoder.as_ref().filter(|_| self.cut.get() > 0)?);
+        let (id, tokens) = (&self.plan.id, encoder.max_tokens());
+        Some(format!("{id}: in {cut} of its scores the end of a text was cut to the model's {tokens} tokens"))
     }
 
     /// Scores what `output` answers to `task`. The latency is that of an evaluator that keeps nothing between scores: a
@@ -75,6 +85,7 @@ impl<'a> Evaluator<'a> {
         };
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let similarity = block_on(encoder.similarity(answer, &others)).map_err(|error| error.to_string())?;
+        self.cut.set(self.cut.get() + usize::from(similarity.truncated));
         Ok(similarity.cosine)
     }
 }

@@ -241,6 +241,9 @@ fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed
     }
     journal.sync()?;
     progress.finish();
+    for notice in evaluators.iter().filter_map(Evaluator::notice) {
+        eprintln!("{notice}");
+    }
     Ok(())
 }
 
