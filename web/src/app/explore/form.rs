@@ -68,6 +68,37 @@ pub fn MapForm(props: &MapFormProps) -> Html {
     }
 }
 
+#[derive(Clone, PartialEq, Properties)]
+struct FieldPathProps {
+    id: String,
+    path: String,
+    invalid: Option<&'static str>,
+    described: Option<String>,
+    on_choose: Callback<String>,
+}
+
+/// The name of a scenario's field. It counts once it is whole; until then what is typed stays, whatever is drawn anew around it.
+#[component]
+fn FieldPath(props: &FieldPathProps) -> Html {
+    let FieldPathProps { id, path, invalid, described, on_choose } = props;
+    let draft = use_state_eq(|| None::<String>);
+    let write = {
+        let draft = draft.clone();
+        move |event: InputEvent| draft.set(Some(typed(&event)))
+    };
+    let choose = {
+        let (draft, on_choose) = (draft.clone(), on_choose.clone());
+        move |event: Event| {
+            draft.set(None);
+            on_choose.emit(event.target_unchecked_into::<HtmlInputElement>().value());
+        }
+    };
+    html! {
+        <input id={id.clone()} type="text" list="field-paths" value={draft.as_ref().unwrap_or(path).clone()} autocomplete="off"
+            spellcheck="false" oninput={write} onchange={choose} aria-invalid={*invalid} aria-describedby={described.clone()} />
+    }
+}
+
 fn typed(event: &InputEvent) -> String {
     event.target_unchecked_into::<HtmlInputElement>().value()
 }
@@ -92,10 +123,7 @@ fn axis(
     // A field that is chosen brings values that suit it.
     let choose = {
         let (axis, on_change, scenario) = (axis.clone(), on_change.clone(), scenario.clone());
-        move |event: Event| {
-            let path = event.target_unchecked_into::<HtmlInputElement>().value();
-            on_change.emit(axis.for_path(&scenario, path.trim()));
-        }
+        move |path: String| on_change.emit(axis.for_path(&scenario, path.trim()))
     };
     let described = fault.is_some().then(|| id("fault"));
     let invalid = fault.is_some().then_some("true");
@@ -114,8 +142,7 @@ fn axis(
             <div class="boxes">
                 <div class="box field-path">
                     <label for={id("path")}>{ "field" }</label>
-                    <input id={id("path")} type="text" list="field-paths" value={axis.path.clone()} autocomplete="off"
-                        spellcheck="false" onchange={choose} aria-invalid={invalid} aria-describedby={described.clone()} />
+                    <FieldPath id={id("path")} path={axis.path.clone()} on_choose={choose} {invalid} described={described.clone()} />
                 </div>
                 if takes_words(scenario, &axis.path) {
                     <div class="box words">
