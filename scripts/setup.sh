@@ -325,6 +325,15 @@ ensure_chromium() {
   export CHROMIUM
 }
 
+# A GPU for native tests: the machine's own, or Mesa's, which computes on the CPU. A Mac has Metal.
+ensure_vulkan() {
+  [ "$(uname -s)" != Darwin ] || return 0
+  if ! compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null ||
+    ! python3 -c 'import ctypes; ctypes.CDLL("libvulkan.so.1")' 2>/dev/null; then
+    need_apt "Vulkan, with a GPU that is emulated" libvulkan1 mesa-vulkan-drivers
+  fi
+}
+
 # The model weights are fetched with pip.
 ensure_pip() {
   if ! have python3 || ! python3 -m pip --version >/dev/null 2>&1; then

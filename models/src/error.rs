@@ -119,9 +119,24 @@ pub enum ModelError {
         /// What is right.
         expected: String,
     },
+    /// The device does not hold a tensor of this size, however much memory it has.
+    #[error("tensor `{tensor}` takes {} MB, and the device holds at most {} MB in one piece", mb(*bytes), mb(*most))]
+    TooLarge {
+        /// The tensor, or several that are kept as one.
+        tensor: String,
+        /// Its size in bytes.
+        bytes: u64,
+        /// What the device holds at most, in bytes.
+        most: u64,
+    },
     /// The device failed to compute or to hand its result back.
     #[error("device: {0}")]
     Device(String),
+}
+
+/// Megabytes, as words say them.
+fn mb(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
 }
 
 impl ModelError {

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Tensor, TensorData, s};
 use crate::gpu::{self, Activation, Mean};
 
 /// Added to the score of a token that must not be seen; finite, as some devices make NaN of infinities.
-const HIDDEN: f32 = -1.0e30;
+pub(crate) const HIDDEN: f32 = -1.0e30;
 
 /// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`, come in fours.
 #[cfg(feature = "webgpu")]
@@ -172,17 +172,17 @@ mod tests {
     use super::*;
     use crate::cpu_device;
 
+    #[cfg(feature = "webgpu")]
+    static GPU: std::sync::LazyLock<gpu::Gpu> = std::sync::LazyLock::new(|| {
+        let opened = futures_lite::future::block_on(gpu::Gpu::open(|reason| panic!("the GPU is lost: {reason}")));
+        opened.expect("tests of this feature want a GPU")
+    });
+
     /// The GPU where there is one in this build, and the CPU.
     fn devices() -> Vec<Device> {
         #[cfg(feature = "webgpu")]
         {
-            use std::sync::LazyLock;
-            static GPU: LazyLock<Device> = LazyLock::new(|| {
-                let opened =
-                    futures_lite::future::block_on(gpu::Gpu::open(|reason| panic!("the GPU is lost: {reason}")));
-                opened.expect("tests of this feature want a GPU").device
-            });
-            vec![cpu_device(), GPU.clone()]
+            vec![cpu_device(), GPU.device.clone()]
         }
         #[cfg(not(feature = "webgpu"))]
         vec![cpu_device()]
@@ -197,10 +197,13 @@ mod tests {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
+    /// Within `bound`, or so much of what is expected where that is more.
     fn assert_near<const D: usize>(seen: Tensor<D>, shape: [usize; D], expected: &[f64], bound: f64, place: &str) {
         assert_eq!(seen.dims(), shape, "{place}");
         let seen: Vec<f32> = seen.into_data().try_into_vec().expect("numbers");
+        assert_eq!(seen.len(), expected.len(), "{place}");
         for (index, (seen, expected)) in seen.into_iter().zip(expected).enumerate() {
+            let bound = bound * (1.0 + expected.abs());
             assert!((f64::from(seen) - expected).abs() < bound, "{place}, at {index}: {seen} for {expected}");
         }
     }
@@ -216,9 +219,18 @@ mod tests {
     #[test]
     fn linear_layers_of_all_shapes() {
         for device in devices() {
-            for (rows, outputs, inputs) in
-                [(1, 1, 4), (1, 13, 64), (1, 70, 52), (2, 3, 8), (5, 31, 33), (7, 9, 40), (32, 32, 32), (66, 35, 100)]
-            {
+            for (rows, outputs, inputs) in [
+                (1, 1, 4),
+                (1, 13, 64),
+                (1, 70, 52),
+                (2, 3, 8),
+                (5, 31, 33),
+                (7, 9, 40),
+                (32, 32, 32),
+                (66, 35, 100),
+                (1, 1536, 576),
+                (3, 100, 1536),
+            ] {
                 let (x, weight) = (numbers(rows * inputs, 0.0), numbers(outputs * inputs, 0.1));
                 let bias = numbers(outputs, 0.2);
                 let expected: Vec<f64> = x
@@ -236,7 +248,42 @@ mod tests {
                 assert_near(linear(x(), rows_of(), None), shape, &expected, 1e-4, &place);
                 assert_near(linear(x(), rows_of(), Some(&bias)), shape, &biased, 1e-4, &place);
                 assert_near(linear_gelu(x(), rows_of(), Some(&bias)), shape, &activated, 1e-4, &place);
+                let plain: Vec<f64> = expected.iter().copied().map(gelu_of).collect();
+                assert_near(linear_gelu(x(), rows_of(), None), shape, &plain, 1e-4, &place);
+                // A row of a larger tensor, of which the kernels want a copy.
+                let last = x().narrow(0, rows - 1, 1);
+                assert_near(
+                    linear(last, rows_of(), None),
+                    [1, outputs],
+                    &expected[(rows - 1) * outputs..],
+                    1e-4,
+                    &place,
+                );
             }
+        }
+    }
+
+    /// Sums of weights in half precision are f32: they equal those of the same weights in f64.
+    #[cfg(feature = "webgpu")]
+    #[test]
+    fn linear_layers_in_half_precision() {
+        assert!(
+            GPU.has_half,
+            "{} does not compute in half precision; tests of this feature want a GPU that does",
+            GPU.name
+        );
+        for (rows, outputs, inputs) in [(1, 1, 4), (1, 70, 52), (2, 3, 8), (7, 9, 40), (66, 35, 576)] {
+            let x = numbers(rows * inputs, 0.0);
+            let weight: Vec<f64> =
+                numbers(outputs * inputs, 0.1).iter().map(|value| half::f16::from_f64(*value).to_f64()).collect();
+            let expected: Vec<f64> = x
+                .chunks(inputs)
+                .flat_map(|row| weight.chunks(inputs).map(|weight| dot(row, weight)).collect::<Vec<_>>())
+                .collect();
+            let place = format!("[{rows}, {inputs}] to {outputs}");
+            let halves = tensor(&weight, [outputs, inputs], &GPU.device).cast(DType::F16);
+            let seen = linear(tensor(&x, [rows, inputs], &GPU.device), halves, None);
+            assert_near(seen, [rows, outputs], &expected, 1e-4, &place);
         }
     }
 
@@ -272,7 +319,9 @@ mod tests {
     fn gates_let_through() {
         for device in devices() {
             for (rows, columns) in [(1, 4), (3, 20), (7, 192), (2, 6)] {
-                let both: Vec<f64> = numbers(rows * columns * 2, 0.4).iter().map(|value| value * 5.0).collect();
+                let mut both: Vec<f64> = numbers(rows * columns * 2, 0.4).iter().map(|value| value * 5.0).collect();
+                // Gates that are wide open, and shut so tight that `exp` of their negative is infinite in f32.
+                (both[0], both[1]) = (120.0, -120.0);
                 let expected: Vec<f64> = both
                     .chunks(2 * columns)
                     .flat_map(|row| {
@@ -323,6 +372,8 @@ mod tests {
                 (37, 1, 9, 3, 64),
                 (30, 5, 6, 2, 16),
                 (3, 2, 2, 1, 6),
+                (5, 1, 4, 4, 100),
+                (300, 2, 2, 1, 128),
                 (2, 3, 2, 1, 256),
             ] {
                 let (all_heads, room) = (heads + 2 * kv_heads, start + seq + 3);

@@ -19,6 +19,15 @@ impl Kernels {
     pub fn fastest(device: &Device) -> Self {
         if cfg!(target_family = "wasm") && *device == crate::cpu_device() { Self::Host } else { Self::Burn }
     }
+
+    /// What a matrix takes of the device's memory.
+    pub(crate) fn matrix_bytes(self, outputs: usize, inputs: usize) -> usize {
+        let number = match self {
+            Self::Half => size_of::<half::f16>(),
+            Self::Burn | Self::Host => size_of::<f32>(),
+        };
+        outputs.saturating_mul(inputs).saturating_mul(number)
+    }
 }
 
 /// What a tensor on the CPU device holds. This device's reads are ready at once, so that they need not be awaited even

@@ -20,6 +20,9 @@ const TINY_MARGIN: f32 = 0.05;
 /// What [`Decoder::check_against`] lets both read.
 const CHECK_TEXT: &str = "Seven wise owls quietly judge the answers of 12 machines; which of them was right?";
 
+/// Tokens at the end of it that are read one at a time, as those of an answer are.
+const CHECK_STEPS: usize = 8;
+
 /// Less their mean: what all scores have in common says nothing of the next token.
 fn centred(mut scores: Vec<f32>) -> Vec<f32> {
     let mean = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / scores.len().max(1) as f64;
@@ -79,10 +82,15 @@ impl Decoder {
     /// scores of the next token. For weights of which no known answer is stored.
     ///
     /// # Errors
-    /// [`ModelError::WrongAnswer`] if the two differ by more than rounding; else as [`Self::generate`].
+    /// [`ModelError::WrongAnswer`] if the two differ by more than rounding, [`ModelError::Malformed`] if the weights give no
+    /// finite numbers; else as [`Self::generate`].
     pub async fn check_against(&self, trusted: &Self) -> Result<f64, ModelError> {
-        let expected = trusted.scores_after(CHECK_TEXT).await?;
-        let seen = match self.scores_after(CHECK_TEXT).await {
+        let expected = trusted.scores_after(CHECK_TEXT, CHECK_STEPS).await.map_err(|error| match error {
+            // Of a device that is trusted, so they come of the weights.
+            ModelError::NotFinite(what) => ModelError::malformed(Part::Gguf, format!("its {what} are not finite")),
+            other => other,
+        })?;
+        let seen = match self.scores_after(CHECK_TEXT, CHECK_STEPS).await {
             Ok(scores) => cosine(&centred(scores), &centred(expected)),
             Err(ModelError::NotFinite(_)) => 0.0,
             Err(other) => return Err(other),

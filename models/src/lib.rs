@@ -29,6 +29,7 @@ mod known_answer;
 mod linear;
 mod parallel;
 mod quantised;
+mod room;
 
 pub use burn::tensor::Device;
 pub use decoder::{

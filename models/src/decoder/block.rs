@@ -29,11 +29,11 @@ impl RmsNorm {
 
 pub(super) struct Block {
     attention_norm: RmsNorm,
-    /// Query, key and value in one product: `[hidden, (heads + 2 * kv_heads) * head_dim]`.
+    /// Query, key and value in one product: `hidden` to `(heads + 2 * kv_heads) * head_dim`.
     query_key_value: Linear,
     output: Linear,
     feed_forward_norm: RmsNorm,
-    /// Gate and up in one product: `[hidden, 2 * feed_forward]`.
+    /// Gate and up in one product: `hidden` to `2 * feed_forward`.
     gate_up: Linear,
     down: Linear,
     heads: usize,

@@ -24,10 +24,8 @@ impl LayerCache {
     pub(super) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [_, seq, _] = key.dims();
         let total = self.length + seq;
-        let (keys, values) = match self.keys_values.take() {
-            Some((keys, values)) => (grown(keys, self.length, total), grown(values, self.length, total)),
-            None => (key.zeros_like(), value.zeros_like()),
-        };
+        let (keys, values) = self.keys_values.take().expect("absent only in here");
+        let (keys, values) = (grown(keys, self.length, total), grown(values, self.length, total));
         let rows = s![.., self.length..total, ..];
         let (keys, values) = (keys.slice_assign(rows, key), values.slice_assign(rows, value));
         self.keys_values = Some((keys.clone(), values.clone()));

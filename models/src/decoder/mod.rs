@@ -42,7 +42,7 @@ pub enum WeightStorage {
     /// As f32, whatever the file has: 4 bytes a weight, on any device.
     #[default]
     F32,
-    /// In half precision, 2 bytes a weight, and products are computed in it: for a GPU whose shaders know it.
+    /// In half precision, 2 bytes a weight, for a GPU whose shaders know it; what is computed with them there is f32.
     F16,
     /// In blocks of the bits that the file has, on the CPU device only: for the storage types Q4_0 and Q4_1 3/4 byte a
     /// weight, for Q8_0 9/8 byte, and these are made for speed; for other types what the file has.
@@ -82,7 +82,8 @@ impl Decoder {
     ///
     /// # Errors
     /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor
-    /// or field or has one that does not fit the rest; `layers` out of range, or `weights` that `device` cannot keep.
+    /// or field or has one that does not fit the rest; `layers` out of range, or `weights` that `device` cannot keep:
+    /// of a kind that it does not know, or in larger pieces than it holds ([`ModelError::TooLarge`]).
     pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
         let gguf = Gguf::parse(bytes)?;
         let config = DecoderConfig::read(&gguf, options)?;
@@ -113,10 +114,18 @@ impl Decoder {
         self.network.parameters()
     }
 
-    /// Scores of every token to come after a text.
-    pub(crate) async fn scores_after(&self, text: &str) -> Result<Vec<f32>, ModelError> {
+    /// Scores of every token to come after a text. Its last `steps` tokens, at least one, are read one at a time, as those of an
+    /// answer are, and what is before them together.
+    pub(crate) async fn scores_after(&self, text: &str, steps: usize) -> Result<Vec<f32>, ModelError> {
         let ids = self.tokenizer.encode(text)?;
-        self.network.next_scores(&ids, &mut self.network.memory()).await
+        let (together, alone) = ids.split_at(ids.len().saturating_sub(steps));
+        let mut memory = self.network.memory();
+        self.network.read_on(together, &mut memory);
+        let mut scores = Vec::new();
+        for id in alone {
+            scores = self.network.next_scores(std::slice::from_ref(id), &mut memory).await?;
+        }
+        Ok(scores)
     }
 
     /// The prompt's token ids, uncut.

@@ -9,6 +9,7 @@ use crate::gguf::{Gguf, Stored};
 use crate::host::Kernels;
 use crate::linear::Linear;
 use crate::quantised::BlockMatrix;
+use crate::room;
 
 /// A file's tensors, on their way to `device`.
 pub(super) struct Weights<'a> {
@@ -44,6 +45,8 @@ impl<'a> Weights<'a> {
             storage @ (WeightStorage::F32 | WeightStorage::F16) => {
                 let kernels = if storage == WeightStorage::F16 { Kernels::Half } else { Kernels::Burn };
                 let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
+                let names: Vec<&str> = tensors.iter().map(|(name, _)| *name).collect();
+                room::check(&names.join(" + "), kernels.matrix_bytes(outputs, inputs), self.device)?;
                 let mut values = vec![0.0; outputs * inputs];
                 let mut start = 0;
                 for (Stored { kind, bytes }, (_, outputs)) in stored.iter().zip(tensors) {

@@ -8,9 +8,7 @@ use crate::error::ModelError;
 use crate::fused;
 use crate::host::{self, Kernels};
 use crate::linear::Linear;
-
-/// Added to the score of a padding token; finite, as some devices make NaN of infinities.
-const HIDDEN: f32 = -1.0e30;
+use crate::room;
 
 struct LayerNorm {
     /// `[hidden]`
@@ -37,7 +35,7 @@ impl LayerNorm {
 }
 
 struct Layer {
-    /// `[hidden, 3 * hidden]`
+    /// Query, key and value in one product: `hidden` to `3 * hidden`.
     query_key_value: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
@@ -67,6 +65,7 @@ impl Bert {
     ) -> Result<Self, ModelError> {
         let &EncoderConfig { hidden, vocabulary, .. } = config;
         let table = |name: &str, rows: usize| -> Result<Tensor<2>, ModelError> {
+            room::check(name, Kernels::Burn.matrix_bytes(rows, hidden), device)?;
             let values = weights.tensor(&format!("embeddings.{name}.weight"), &[rows, hidden])?;
             Ok(Tensor::from_data(TensorData::new(values, [rows, hidden]), device))
         };
@@ -86,8 +85,8 @@ impl Bert {
     pub(super) fn mean(&self, ids: Vec<i32>, mask: Vec<f32>, batch: usize, seq: usize) -> Tensor<2> {
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
         let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
-        // [batch, seq]
-        let hidden_scores = mask.clone().sub_scalar(1.0).mul_scalar(-HIDDEN);
+        // [batch, seq]: padding is hidden.
+        let hidden_scores = (-mask.clone()).add_scalar(1.0).mul_scalar(fused::HIDDEN);
 
         let [_, hidden] = self.words.dims();
         let positions = self.positions.clone().narrow(0, 0, seq).unsqueeze_dim::<3>(0);
@@ -118,9 +117,11 @@ impl Layer {
         };
         let bias = |part: &str, rows: usize| weights.tensor(&format!("{}.bias", name(part)), &[rows]);
         let linear = |part: &str, rows: usize, columns: usize| -> Result<Linear, ModelError> {
+            room::check(part, kernels.matrix_bytes(rows, columns), device)?;
             let linear = Linear::for_kernels(matrix(part, rows, columns)?, rows, columns, kernels, device);
             Ok(linear.with_bias(bias(part, rows)?, device))
         };
+        room::check("attention.self", kernels.matrix_bytes(3 * hidden, hidden), device)?;
         let (mut rows, mut biases) = (Vec::new(), Vec::new());
         for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
             rows.extend(matrix(part, hidden, hidden)?);

@@ -16,8 +16,12 @@ use crate::cpu_device;
 use crate::error::ModelError;
 use crate::host::Kernels;
 
-/// Texts that go through the network at once: bounds its memory whatever the caller's list.
+/// Texts that go through the network at once at most.
 const BATCH: usize = 32;
+
+/// Tokens that do, those that fill up shorter texts counted: they bound its memory, and how large its tensors become,
+/// whatever the caller's list.
+const DEVICE_TOKENS: usize = 8192;
 
 /// Tokens that do on one thread of the host: enough rows for its kernels, whose states then stay in its cache.
 const HOST_TOKENS: usize = 96;
@@ -178,14 +182,12 @@ impl BiEncoder {
 
     /// How many of `rows`, shorter ones first, go through the network at once: at least one, where there are any.
     fn batch(&self, rows: &[Row]) -> usize {
-        let most = rows.len().min(BATCH);
-        match self.kernels {
-            Kernels::Burn | Kernels::Half => most,
-            Kernels::Host => {
-                let fits = |count: &usize| count * rows[count - 1].ids.len() <= HOST_TOKENS;
-                (1..=most).take_while(fits).last().unwrap_or(1)
-            }
-        }
+        let tokens = match self.kernels {
+            Kernels::Burn | Kernels::Half => DEVICE_TOKENS,
+            Kernels::Host => HOST_TOKENS,
+        };
+        let fits = |count: &usize| count * rows[count - 1].ids.len() <= tokens;
+        (1..=rows.len().min(BATCH)).take_while(fits).last().unwrap_or(1)
     }
 
     async fn vectors(&self, rows: &[Row]) -> Result<Vec<Vec<f32>>, ModelError> {

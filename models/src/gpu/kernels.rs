@@ -6,6 +6,8 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
+use crate::fused::HIDDEN;
+
 /// Four neighbours of a row.
 type Four<F> = Vector<F, Const<4>>;
 
@@ -27,6 +29,9 @@ pub(super) const READERS: u32 = 16;
 /// Fours of a head at most in [`cached_attention`], whose units each keep a head of sums in the memory that a cube shares: half of
 /// what every adapter has.
 pub(super) const MAX_HEAD_FOURS: u32 = 32;
+
+/// Below it a gate is shut: `silu` is nothing beside the numbers of a row, and `exp` of its negative nears the end of f32.
+const LEAST_GATE: f32 = -80.0;
 
 /// What becomes of a linear layer's sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,8 +159,7 @@ fn finished(sum: f32, bias: &ComptimeOption<&[f32]>, output: u32, #[comptime] ac
 }
 
 /// Attention of texts of `seq` tokens to themselves, for each token and head: `all` has queries, keys and values of a token side by
-/// side, `[batch * seq, 3 * heads * head_dim]` in fours, `hidden_scores` is `[batch, seq]`, `mixed` is `[batch * seq, heads * head_dim]`. The
-/// first token of a text is never hidden.
+/// side, `[batch * seq, 3 * heads * head_dim]` in fours, `hidden_scores` is `[batch, seq]`, `mixed` is `[batch * seq, heads * head_dim]`.
 #[cube(launch_unchecked)]
 pub(super) fn attention(
     all: &[Four<f32>],
@@ -181,8 +185,8 @@ pub(super) fn attention(
         query[i as usize] = all[query_start + i as usize] * Four::new(scale);
         sums[i as usize] = Four::new(0.0);
     }
-    // Weights are kept relative to the highest score so far.
-    let highest = RuntimeCell::<f32>::new(hidden_scores[first_token as usize] - 1.0e30);
+    // Weights are kept relative to the highest score so far, which begins below all of hidden tokens.
+    let highest = RuntimeCell::<f32>::new(2.0 * HIDDEN);
     let total = RuntimeCell::<f32>::new(0.0);
     for token in first_token..first_token + seq {
         let key_start = token as usize * 3 * part + part + (head * head_fours) as usize;
@@ -286,7 +290,8 @@ pub(super) fn gated(both: &[Four<f32>], y: &mut [Four<f32>], rows: u32, fours: u
     let start = position / fours * 2 * fours + position % fours;
     let gate = both[start as usize];
     let up = both[(start + fours) as usize];
-    y[position as usize] = gate / (Four::new(1.0) + Four::exp(-gate)) * up;
+    let bounded = <Four<f32> as FloatOps>::max(gate, Four::new(LEAST_GATE));
+    y[position as usize] = gate / (Four::new(1.0) + Four::exp(-bounded)) * up;
 }
 
 /// Rotary positions: each pair of neighbours of the first `heads` of `all` (`[seq, all_heads, head_dim]` in fours) turned by its angle, of
@@ -349,7 +354,7 @@ pub(super) fn cached_attention(
     // Query heads of a group share keys and values.
     let first_token = head / (heads / kv_heads) * room;
     // Weights are kept relative to the highest score so far.
-    let highest = RuntimeCell::<f32>::new(-1.0e30);
+    let highest = RuntimeCell::<f32>::new(HIDDEN);
     let total = RuntimeCell::<f32>::new(0.0);
     for token in range_stepped(UNIT_POS_X, start + row + 1, READERS) {
         let key_start = ((first_token + token) * head_fours) as usize;

@@ -1,4 +1,4 @@
-//! The GPU through WebGPU, in a page.
+//! The GPU: in a page through WebGPU, natively through Vulkan or Metal.
 
 mod kernels;
 mod ops;
@@ -6,25 +6,33 @@ mod ops;
 pub(crate) use kernels::{Activation, Mean};
 pub(crate) use ops::{attention, cached_attention, gated, has_cached_attention, linear, norm, turned};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
 
 use crate::error::ModelError;
 
+/// Bytes that one tensor has at most on the GPU that was opened.
+static LARGEST_TENSOR: OnceLock<u64> = OnceLock::new();
+
+/// Bytes that one tensor has at most on a GPU that [`Gpu::open`] opened.
+pub(crate) fn largest_tensor() -> u64 {
+    LARGEST_TENSOR.get().copied().unwrap_or(u64::MAX)
+}
+
 /// A GPU that is ready for models.
 pub struct Gpu {
     /// The device.
     pub device: Device,
-    /// What the browser calls it; empty where it does not say.
+    /// What its driver or the browser calls it; empty where it does not say.
     pub name: String,
     /// Whether its shaders compute in half precision (`shader-f16`).
     pub has_half: bool,
 }
 
 impl Gpu {
-    /// Opens the GPU that the browser offers. At most once in a program: a second call fails. `on_lost` is told when
+    /// Opens the GPU that the browser or the system offers. At most once in a program: a second call fails. `on_lost` is told when
     /// the device is gone, its memory is full, or it refuses what it is asked: nothing that it computes afterwards is right.
     ///
     /// # Errors
@@ -35,15 +43,18 @@ impl Gpu {
         let on_lost = Arc::new(on_lost);
         let on_gone = on_lost.clone();
         setup.device.set_device_lost_callback(move |reason: wgpu::DeviceLostReason, message: String| {
-            on_gone(if message.is_empty() { format!("{reason:?}") } else { message });
+            let told = if message.is_empty() { format!("{reason:?}") } else { message };
+            on_gone(format!("it went away, as when its driver starts anew or it is taken out ({told})"));
         });
         let on_error = on_lost.clone();
         setup.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             on_error(match error {
                 wgpu::Error::OutOfMemory { .. } => "its memory is full".to_owned(),
-                other => other.to_string(),
+                other => format!("it refuses what it is asked ({other})"),
             });
         }));
+        let limits = setup.device.limits();
+        LARGEST_TENSOR.get_or_init(|| limits.max_storage_buffer_binding_size.min(limits.max_buffer_size));
         let has_half = setup.device.features().contains(wgpu::Features::SHADER_F16);
         Ok(Self { device, name: setup.adapter.get_info().name, has_half })
     }

@@ -15,7 +15,7 @@ use super::kernels::{self, Activation, MAX_HEAD_FOURS, Mean, READERS, SIDE, TEAM
 /// Units of a cube whose units work alone.
 const UNITS: u32 = 64;
 
-/// What is added to each row, if anything.
+/// What is added to each row, if anything. Not an `Option`, which `backend_extension` would take for a plain value.
 #[derive(ExtensionType)]
 pub(crate) enum Bias<B: Backend> {
     Some(FloatTensor<B>),
@@ -118,14 +118,16 @@ pub(crate) fn cached_attention(
 impl GpuBackend for Cube {
     fn own_linear(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, activation: Activation) -> CubeTensor {
         let (x, weight) = (into_contiguous(x), into_contiguous(weight));
-        let [[rows, inputs], [outputs, _]] = [dims(&x), dims(&weight)];
+        let [[rows, inputs], [outputs, weight_inputs]] = [dims(&x), dims(&weight)];
+        let is_half = weight.dtype == DType::F16;
+        assert!(x.dtype == DType::F32 && (is_half || weight.dtype == DType::F32), "{:?}, {:?}", x.dtype, weight.dtype);
+        assert!(inputs == weight_inputs && inputs.is_multiple_of(4), "{inputs} inputs, {weight_inputs} of the weights");
         let y = empty(&x, [rows, outputs]);
         let client = x.client.clone();
-        let is_half = weight.dtype == DType::F16;
-        let bias = buffer(bias).into();
+        let bias = buffer(bias, outputs).into();
         let (x, weight, out) = (x.into_buffer_arg(), weight.into_buffer_arg(), y.clone().into_buffer_arg());
         let fours = inputs / 4;
-        // SAFETY: the kernels stay within `rows`, `outputs` and `inputs`, which are the tensors' own.
+        // SAFETY: the kernels stay within `rows`, `outputs` and `inputs`, which are those of all tensors, as asserted.
         #[allow(unsafe_code)]
         unsafe {
             if rows == 1 {
@@ -153,8 +155,11 @@ impl GpuBackend for Cube {
         let [[rows, columns], [_, seq]] = [dims(&all), dims(&hidden_scores)];
         let (heads, hidden) = (heads as u32, columns / 3);
         let head_dim = hidden / heads;
+        assert_f32([&all, &hidden_scores]);
+        assert!(3 * heads * head_dim == columns && head_dim.is_multiple_of(4), "{columns} for {heads} heads");
+        assert!(hidden_scores.meta.shape().num_elements() == rows as usize, "{rows} rows in texts of {seq}");
         let mixed = empty(&all, [rows, hidden]);
-        // SAFETY: the kernel stays within `rows`, `seq` and `heads`, which are the tensors' own.
+        // SAFETY: the kernel stays within `rows`, `columns` and texts of `seq`, which are those of both tensors, as asserted.
         #[allow(unsafe_code)]
         unsafe {
             kernels::attention::launch_unchecked(
@@ -177,9 +182,12 @@ impl GpuBackend for Cube {
     fn own_norm(x: CubeTensor, weight: CubeTensor, bias: Bias<Self>, epsilon: f64, mean: Mean) -> CubeTensor {
         let (x, weight) = (into_contiguous(x), into_contiguous(weight));
         let [rows, columns] = dims(&x);
+        assert_f32([&x, &weight]);
+        assert!(columns.is_multiple_of(4), "{columns} columns");
+        assert!(weight.meta.shape().num_elements() == columns as usize, "{columns} columns and other weights");
         let y = empty(&x, [rows, columns]);
         let (count, dim) = teams(rows);
-        // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
+        // SAFETY: the kernel stays within `rows` and `columns`, which are those of all tensors, as asserted.
         #[allow(unsafe_code)]
         unsafe {
             kernels::norm::launch_unchecked(
@@ -188,7 +196,7 @@ impl GpuBackend for Cube {
                 dim,
                 x.into_buffer_arg(),
                 weight.into_buffer_arg(),
-                buffer(bias).into(),
+                buffer(bias, columns).into(),
                 y.clone().into_buffer_arg(),
                 rows,
                 columns / 4,
@@ -202,6 +210,8 @@ impl GpuBackend for Cube {
     fn own_gated(both: CubeTensor) -> CubeTensor {
         let both = into_contiguous(both);
         let [rows, columns] = dims(&both);
+        assert_f32([&both]);
+        assert!(columns.is_multiple_of(8), "{columns} columns");
         let columns = columns / 2;
         let y = empty(&both, [rows, columns]);
         // SAFETY: the kernel stays within `rows` and `columns`, which are the tensor's own.
@@ -224,8 +234,11 @@ impl GpuBackend for Cube {
         let (all, cos, sin) = (into_contiguous(all), into_contiguous(cos), into_contiguous(sin));
         let [seq, all_heads, head_dim] = dims(&all);
         let heads = heads as u32;
+        assert_f32([&all, &cos, &sin]);
+        assert!(heads <= all_heads && head_dim.is_multiple_of(4), "{heads} of {all_heads} heads of {head_dim}");
+        assert!([&cos, &sin].map(dims) == [[seq, 1, head_dim]; 2], "angles of other rows");
         let turned = empty(&all, [seq, heads, head_dim]);
-        // SAFETY: the kernel stays within the tensors' own shapes.
+        // SAFETY: the kernel stays within `seq`, `heads` and `head_dim`, which all tensors have, as asserted.
         #[allow(unsafe_code)]
         unsafe {
             kernels::turn::launch_unchecked(
@@ -254,9 +267,14 @@ impl GpuBackend for Cube {
     ) -> CubeTensor {
         let (turned, keys, values) = (into_contiguous(turned), into_contiguous(keys), into_contiguous(values));
         let [[seq, turning_heads, head_dim], [kv_heads, room, _]] = [dims(&turned), dims(&keys)];
-        let heads = heads as u32;
+        let (heads, start) = (heads as u32, start as u32);
+        assert_f32([&turned, &keys, &values]);
+        assert!(heads <= turning_heads && heads.is_multiple_of(kv_heads), "{heads} heads, {kv_heads} of keys");
+        assert!(has_cached_attention(head_dim as usize), "heads of {head_dim}");
+        assert!([&keys, &values].map(dims) == [[kv_heads, room, head_dim]; 2], "keys and values of other shapes");
+        assert!(start + seq <= room, "{seq} tokens after {start} in room for {room}");
         let mixed = empty(&turned, [seq, heads * head_dim]);
-        // SAFETY: the kernel stays within the tensors' own shapes: `start + seq` tokens have room.
+        // SAFETY: the kernel stays within the tensors' shapes, which belong together, as asserted.
         #[allow(unsafe_code)]
         unsafe {
             kernels::cached_attention::launch_unchecked(
@@ -271,7 +289,7 @@ impl GpuBackend for Cube {
                 kv_heads,
                 turning_heads,
                 room,
-                start as u32,
+                start,
                 1.0 / (head_dim as f32).sqrt(),
                 head_dim / 4,
             );
@@ -280,10 +298,22 @@ impl GpuBackend for Cube {
     }
 }
 
-fn buffer(bias: Bias<Cube>) -> Option<BufferArg> {
+/// With a number for each of the `columns`.
+fn buffer(bias: Bias<Cube>, columns: u32) -> Option<BufferArg> {
     match bias {
-        Bias::Some(bias) => Some(into_contiguous(bias).into_buffer_arg()),
+        Bias::Some(bias) => {
+            assert_f32([&bias]);
+            assert!(bias.meta.shape().num_elements() == columns as usize, "{columns} columns and a bias for others");
+            Some(into_contiguous(bias).into_buffer_arg())
+        }
         Bias::None => None,
+    }
+}
+
+/// Kernels are launched without checks of bounds and types: what they are given is checked before.
+fn assert_f32<const N: usize>(tensors: [&CubeTensor; N]) {
+    for tensor in tensors {
+        assert!(tensor.dtype == DType::F32, "{:?}", tensor.dtype);
     }
 }
 
@@ -293,7 +323,9 @@ fn teams(count: u32) -> (CubeCount, CubeDim) {
 }
 
 fn dims<const D: usize>(tensor: &CubeTensor) -> [u32; D] {
-    std::array::from_fn(|dim| tensor.meta.shape()[dim] as u32)
+    let shape = tensor.meta.shape();
+    assert!(shape.num_dims() == D, "{shape:?} has not {D} dimensions");
+    std::array::from_fn(|dim| shape[dim] as u32)
 }
 
 /// A tensor of f32 beside another, not yet written.

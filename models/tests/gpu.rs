@@ -1,0 +1,60 @@
+//! Real weights on the GPU of this machine, natively: the kernels that a page runs through WebGPU, in both precisions.
+//! Lavapipe, Mesa's Vulkan on a CPU, is such a GPU.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use common::{Outcome, weights};
+use futures_lite::future::block_on;
+use poq_models::{BiEncoder, Decoder, DecoderOptions, Gpu, Kernels, WeightStorage, cosine, cpu_device};
+use serde_json::Value;
+
+static GPU: LazyLock<Gpu> = LazyLock::new(|| {
+    let opened = block_on(Gpu::open(|reason| panic!("the GPU is lost: {reason}")));
+    let gpu = opened.expect("these tests want a GPU");
+    assert!(gpu.has_half, "{} does not compute in half precision; these tests want a GPU that does", gpu.name);
+    gpu
+});
+
+#[test]
+fn gpu_embeddings_are_those_of_the_reference() -> Outcome {
+    let reference: Value = serde_json::from_str(include_str!("../reference/encoder.json"))?;
+    let cases = reference["cases"].as_array().ok_or("the reference has cases")?;
+    let (mut texts, mut vectors) = (Vec::new(), Vec::new());
+    // Texts of all lengths, in one batch.
+    for case in cases.iter().step_by(7) {
+        texts.push(case["text"].as_str().ok_or("a case has a text")?);
+        vectors.push(serde_json::from_value::<Vec<f32>>(case["vector"].clone())?);
+    }
+    let file = |name: &str| weights("all-minilm-l6-v2", name);
+    let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
+    for (kernels, least) in [(Kernels::Burn, 0.9999), (Kernels::Half, 0.999)] {
+        let encoder = BiEncoder::from_parts_with(&config, &tokenizer, &tensors, Some(256), kernels, &GPU.device)?;
+        let embeddings = block_on(encoder.embed(&texts))?;
+        assert_eq!(embeddings.len(), 8);
+        let likenesses = embeddings.iter().zip(&vectors).map(|(seen, vector)| cosine(&seen.vector, vector));
+        let lowest = likenesses.fold(1.0, f32::min);
+        assert!(lowest > least, "{kernels:?}: cosine {lowest}");
+        assert!(block_on(encoder.check_known_answer())? > least.into());
+        println!("{}, {kernels:?}: lowest cosine {lowest}", GPU.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn gpu_tokens_are_those_of_the_reference_and_scores_those_of_the_cpu() -> Outcome {
+    let gguf = weights("smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1.gguf")?;
+    let decoder = |weights, device: &_| {
+        Decoder::from_gguf(&gguf, &DecoderOptions { weights, ..DecoderOptions::default() }, device)
+    };
+    let trusted = decoder(WeightStorage::AsStored, &cpu_device())?;
+    for weights in [WeightStorage::F32, WeightStorage::F16] {
+        let decoder = decoder(weights, &GPU.device)?;
+        assert_eq!(block_on(decoder.check_known_answer())?, 1.0, "{weights:?}");
+        let cosine = block_on(decoder.check_against(&trusted))?;
+        assert!(cosine > 0.9999, "{weights:?}: cosine {cosine}");
+        println!("{}, {weights:?}: cosine {cosine}", GPU.name);
+    }
+    Ok(())
+}
