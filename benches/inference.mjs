@@ -161,8 +161,11 @@ async function textsBy(call, name, count) {
   return texts;
 }
 
+/** Megabytes that the page's worker may have. */
+const MEMORY_BOUND = 400;
+
 /** What the worker's program has of memory: it only grows. */
-async function tellMemory(page, kind) {
+async function tellMemory(page, kind, what) {
   const worker = page.workers().find((worker) => worker.url().includes(`#inference-${kind}.js`));
   if (!worker) return;
   const bytes = await worker.evaluate(async (program) => {
@@ -171,6 +174,7 @@ async function tellMemory(page, kind) {
     return (await init()).memory.buffer.byteLength;
   }, new URL(`/inference-${kind}.js`, page.url()).href);
   console.log(`  memory of our program: ${Math.round(bytes / 1e6)} MB`);
+  judge(`${what}: our program's memory to ${MEMORY_BOUND} MB`, [bytes / 1e6 / MEMORY_BOUND], 1, true);
 }
 
 async function cpu(page, call) {
@@ -181,7 +185,7 @@ async function cpu(page, call) {
   const texts = await textsBy(call, "transformers-wasm", Number(options.texts));
   await tellStart(call, "ours-cpu", "transformers-wasm", texts[0], started, startedTheirs);
   await embedding(call, { device: "wasm", kind: "cpu", texts, turns, batch: BATCH });
-  await tellMemory(page, "cpu");
+  await tellMemory(page, "cpu", "MiniLM on wasm");
   for (const name of ["ours-cpu", "transformers-wasm"]) await call("end", name);
 }
 
@@ -232,7 +236,7 @@ async function gpu(page, call) {
   await tellStart(call, "ours-webgpu", "transformers-webgpu", texts[0], started, startedTheirs);
   const gpuTurns = Number(options["gpu-turns"] ?? (isEmulated ? 1 : turns));
   await embedding(call, { device: "webgpu", kind: "webgpu", texts, turns: gpuTurns, batch: isEmulated ? 1 : BATCH });
-  await tellMemory(page, "webgpu");
+  await tellMemory(page, "webgpu", "MiniLM on WebGPU");
   for (const name of ["ours-webgpu", "transformers-webgpu"]) await call("end", name);
 }
 
@@ -261,7 +265,7 @@ async function decode(page, call) {
     "a long prompt": words.slice(0, WORDS_OF_A_LONG_PROMPT).join(" "),
   };
   for (const [what, prompt] of Object.entries(prompts)) await decodeAfter(call, what, prompt, tokens);
-  await tellMemory(page, "cpu");
+  await tellMemory(page, "cpu", "SmolLM2 on wasm");
   for (const name of ["ours-cpu", ...BITS.map((bits) => `wllama-${bits}`)]) await call("end", name);
 }
 

@@ -35,7 +35,7 @@ test("an evaluator of this device takes part, its dataset can be taken away and 
     await page.getByLabel("Recorded task").waitFor();
     await rescore(page, "chrf");
     await click(page, "Let it take part in the network");
-    await page.getByText("It takes part now", { exact: false }).waitFor();
+    await page.getByText("It was handed to Results and Explore", { exact: false }).waitFor();
     const banner = page.locator('[data-evaluator="chrf@device"]');
     assert.match(await banner.innerText(), /One more evaluator takes part: .*chrF.*, on this device/);
 
@@ -147,6 +147,12 @@ test("a long prompt is stopped while it is read", async () => {
     await click(page, "Ask");
     const section = page.locator("#score section", { hasText: "Ask a language model" });
     await section.getByText(/Reading the prompt: \d+ of \d+ tokens/).waitFor({ timeout: LONG_MS });
+    // The simulator does not wait for it.
+    await go(page, "Results");
+    await settled(page);
+    await changed(page, () => page.getByRole("button", { name: "+ attack" }).click());
+    await go(page, "Score");
+    await section.getByText(/Reading the prompt: \d+ of \d+ tokens/).waitFor();
     await click(section, "Stop");
     const told = page.locator('#score [data-ask="done"]');
     await told.waitFor();
@@ -163,7 +169,9 @@ test("a GPU that goes away is said, and the CPU takes over with its models", asy
     const { processInfo } = await session.send("SystemInfo.getProcessInfo");
     process.kill(processInfo.find(({ type }) => type === "GPU").id);
     await page.locator('#score [data-fault="gpu"]').waitFor({ timeout: LONG_MS });
-    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: /);
+    const told = await page.locator('#score [data-fault="gpu"]').innerText();
+    assert.match(told, /^The CPU took over from \S.*: it went away, as when its driver starts anew/);
+    assert.doesNotMatch(told, /from (this GPU|:)/);
     await page.locator('#score [data-device="cpu"]').waitFor();
     await becomes(page, MINILM, "loaded");
     assert.equal(Object.keys(await score(page)).length, 5);
@@ -186,7 +194,7 @@ test("a GPU that computes something else is named, and the CPU takes over", asyn
     await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
     const fault = page.locator('#score [data-fault="gpu"]');
     await fault.waitFor({ timeout: LONG_MS });
-    assert.match(await fault.innerText(), /^The CPU took over: .* computes wrongly: .* for the known answer/);
+    assert.match(await fault.innerText(), /^The CPU took over from \S.*: it computes wrongly: .* for the known answer/);
     await becomes(page, MINILM, "loaded");
     await page.locator('#score [data-device="cpu"]').waitFor();
     assert.equal(Object.keys(await score(page)).length, 5);
@@ -212,7 +220,7 @@ test("a GPU whose memory is full is said, and the CPU takes over", async () => {
     await place(page, url);
     await row(page, MINILM).getByRole("button", { name: /^Download/ }).click();
     await page.locator('#score [data-fault="gpu"]').waitFor({ timeout: LONG_MS });
-    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: its memory is full/);
+    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over from \S.*: its memory is full/);
     await becomes(page, MINILM, "loaded");
   }, { webgpu: true, mounts: { models: MODELS } });
 });

@@ -11,7 +11,7 @@ import { serve } from "../../scripts/serve.mjs";
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 
 /** How long one wait in a test may take; a loaded machine runs Chromium slowly. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 const CHROMIUM_FLAGS = [
   "--no-sandbox",

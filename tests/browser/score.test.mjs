@@ -1,9 +1,10 @@
 // The Score place: real weights, real tokens, on this device; and what the page says when something is missing or wrong.
 
 import assert from "node:assert/strict";
-import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
@@ -37,7 +38,9 @@ test("without weights the evaluators that need none score, and the page says how
 
     // A row that was changed is another: nothing was recorded of it.
     await page.getByLabel("Answer", { exact: true }).fill("");
+    await page.locator("#score caption", { hasText: "of what stood here before" }).waitFor();
     const typed = await score(page);
+    await page.locator("#score").getByText("The answer is empty", { exact: false }).waitFor();
     for (const { difference } of Object.values(typed)) assert.equal(difference, undefined);
     assert.equal(typed["rouge-l"].raw, 0);
   }, { allow });
@@ -61,7 +64,7 @@ test("MiniLM is downloaded on a click, gives the recorded scores, stays, and goe
     // A text that is longer than the model reads is cut, and said to be.
     await page.getByLabel("Answer", { exact: true }).fill("word ".repeat(400));
     const long = await score(page);
-    assert.match(long["minilm-reference"].words, /the end was cut off/);
+    assert.match(long["minilm-reference"].words, /the end of a longer one was cut off/);
     await page.getByLabel("Answer", { exact: true }).fill("");
     const empty = await score(page);
     assert.ok(Number.isFinite(empty["minilm-reference"].raw));
@@ -154,7 +157,7 @@ test("where the program for the GPU does not come, the CPU takes over; without a
     await context.route("**/inference-webgpu.js", (route) => route.fulfill({ status: 404 }));
     await place(page, url);
     await download(page, MINILM);
-    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over: /);
+    assert.match(await page.locator('#score [data-fault="gpu"]').innerText(), /^The CPU took over from /);
 
     await context.route("**/inference-cpu.js", (route) => route.fulfill({ status: 404 }));
     await page.reload();
@@ -209,6 +212,13 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       await pick(page, label, FILES.map((file) => join(models, MINILM, file)));
       await becomes(page, MINILM, "loaded");
       assert.equal(Object.keys(await score(page)).length, 5);
+
+      // From a folder that has more, a file of the same name among it.
+      await forget(page);
+      await mkdir(join(models, MINILM, "another"));
+      await writeFile(join(models, MINILM, "another", "config.json"), "{}");
+      await pick(page, "Choose a folder: all-MiniLM-L6-v2", models);
+      await becomes(page, MINILM, "loaded");
     }, { mounts: { models } });
   } finally {
     await rm(models, { recursive: true });
@@ -227,6 +237,15 @@ test("a model from a file is opened, or refused with the field that is wrong", a
     await section.getByText("general.architecture", { exact: false }).waitFor();
     await pick(page, label, [named("text.gguf", Buffer.from("not a model"))]);
     await section.getByText("magic", { exact: false }).waitFor();
+    await pick(page, label, [named("empty.gguf", Buffer.alloc(0))]);
+    await section.getByText("empty.gguf is no GGUF file", { exact: false }).waitFor();
+    // Its length is that of a large model, and the disk holds next to nothing of it.
+    const large = join(await mkdtemp(join(tmpdir(), "poq-large-")), "large.gguf");
+    await writeFile(large, "GGUF");
+    await truncate(large, 3_000_000_000);
+    await pick(page, label, large);
+    await section.getByText("large.gguf has 3000 MB; a page has room for a model of 1500 MB at most").waitFor();
+    await rm(dirname(large), { recursive: true });
     await pick(page, label, [named("short.gguf", tiny.subarray(0, tiny.length / 2))]);
     await section.getByText("truncated download", { exact: false }).waitFor();
     await pick(page, label, [named("tiny.gguf", tiny)]);

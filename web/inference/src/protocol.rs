@@ -58,6 +58,8 @@ pub enum ToInference {
         work: u32,
         /// With which evaluator.
         evaluator: Evaluator,
+        /// What its latencies are measured on.
+        hardware: String,
     },
     /// Embed texts, in one batch where they are few, with the encoder that is loaded. It replaces the work before it.
     Embed {
@@ -184,8 +186,8 @@ pub enum FromInference {
         model: String,
         /// Why, in words.
         words: String,
-        /// Whether the device is at fault: it computed something else than the known answer.
-        untrusted: bool,
+        /// Whose fault it is.
+        blame: Blame,
     },
     /// The dataset beside the page, or why it could not be read.
     Corpus(Result<Corpus, String>),
@@ -262,9 +264,9 @@ pub enum FromInference {
 pub struct DeviceReport {
     /// The device.
     pub kind: DeviceKind,
-    /// What the browser calls it.
+    /// What the browser calls it; empty where it does not say.
     pub name: String,
-    /// Whether products are computed in half precision there: a GPU's shaders may know it, the CPU does not.
+    /// Whether weights are kept in half precision there: a GPU's shaders may know it, the CPU does not.
     pub has_half: bool,
 }
 
@@ -274,8 +276,10 @@ impl DeviceReport {
     pub fn in_words(&self) -> String {
         match self.kind {
             DeviceKind::Cpu => "one thread of a browser's CPU, in WebAssembly".to_owned(),
-            DeviceKind::WebGpu if self.has_half => format!("{}, through WebGPU, in half precision", self.name),
-            DeviceKind::WebGpu => format!("{}, through WebGPU", self.name),
+            DeviceKind::WebGpu => {
+                let name = if self.name.is_empty() { "a GPU without a name" } else { self.name.as_str() };
+                format!("{name}, through WebGPU{}", if self.has_half { ", with weights in half precision" } else { "" })
+            }
         }
     }
 }
@@ -309,6 +313,19 @@ pub enum LoadStep {
     Upload,
     /// It computes a known answer, for which the device may have to compile its kernels.
     KnownAnswer,
+}
+
+/// Whose fault it is that a model could not be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Blame {
+    /// Its files', or what was asked.
+    Model,
+    /// The device's: it computed something else than the known answer, or nothing finite.
+    DeviceIsWrong,
+    /// The device's: it does not hold the model.
+    DeviceIsSmall,
+    /// The device's: it gave no result.
+    DeviceFailed,
 }
 
 /// A model on the device.
@@ -352,6 +369,20 @@ pub struct Corpus {
     pub hardware: String,
 }
 
+/// Id of the shipped dataset's inference node of all layers that takes the best token each time.
+pub const GREEDY: &str = "smollm2-greedy";
+
+/// What an inference node took for a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedAnswer {
+    /// The node's name.
+    pub node: String,
+    /// Measured time of the answer, in milliseconds.
+    pub latency_ms: f64,
+    /// Tokens of the answer.
+    pub tokens_out: u64,
+}
+
 /// A recorded answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedRow {
@@ -363,10 +394,8 @@ pub struct RecordedRow {
     pub task: Task,
     /// What the node answered.
     pub answer: String,
-    /// Measured time of the answer, in milliseconds.
-    pub latency_ms: f64,
-    /// Tokens of the answer.
-    pub tokens_out: u64,
+    /// What the inference node that this device can be made to do as well took for the task, if the dataset has it.
+    pub greedy: Option<RecordedAnswer>,
     /// What the evaluators of this device's kinds recorded.
     pub scores: Vec<(Evaluator, Score)>,
 }

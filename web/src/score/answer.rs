@@ -141,7 +141,9 @@ fn scores(state: &State) -> Html {
     };
     html! {
         <table>
-            <caption>{ "Scores, 0 to 10" }</caption>
+            <caption>
+                { if state.scored.as_ref() == Some(&state.form) { "Scores, 0 to 10" } else { "Scores, 0 to 10, of what stood here before" } }
+            </caption>
             <thead><tr>
                 <th scope="col">{ "evaluator" }</th>
                 <th scope="col">{ "here" }</th>
@@ -204,7 +206,7 @@ pub fn Ask(props: &PartProps) -> Html {
                 { "SmolLM2-135M-Instruct answers, token by token: this device as an inference node. Another Llama-family model in GGUF \
                    can be opened from a file; it is not kept." }
             </p>
-            { picker("Open a model in GGUF", !is_idle, open) }
+            { picker("a file", "Open a model in GGUF", !is_idle, open) }
             if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| weights::known(model).is_none()) {
                 <p class="fault" role="alert">{ words }</p>
             }

@@ -15,8 +15,8 @@ use poq_inference::protocol::Evaluator;
 #[component]
 pub fn Anew(props: &PartProps) -> Html {
     let PartProps { state, act } = props;
-    // The work whose evaluator was handed over.
-    let handed = use_state_eq(|| None::<u32>);
+    // The evaluator that was handed over.
+    let handed = use_state_eq(|| None::<AddedEvaluator>);
     let choose = {
         let act = act.clone();
         move |event: Event| {
@@ -52,17 +52,17 @@ pub fn Anew(props: &PartProps) -> Html {
                 data-largest={state.rescored.iter().flatten().next().map(|scored| scored.largest.to_string())}>
                 { words::rescored(state) }
             </p>
-            { state.added().map(|added| part_in_the_network(added, state.work, &handed)) }
+            { state.added().map(|added| part_in_the_network(added, &handed)) }
         </section>
     }
 }
 
 /// What can be done with an evaluator that scored the whole dataset.
-fn part_in_the_network(added: &AddedEvaluator, work: u32, handed: &UseStateHandle<Option<u32>>) -> Html {
+fn part_in_the_network(added: &AddedEvaluator, handed: &UseStateHandle<Option<AddedEvaluator>>) -> Html {
     let take_part = {
         let (added, set) = (added.clone(), handed.clone());
         move |_: MouseEvent| match hand_over(&added) {
-            Ok(()) => set.set(Some(work)),
+            Ok(()) => set.set(Some(added.clone())),
             Err(error) => wasm_bindgen::throw_val(error),
         }
     };
@@ -72,8 +72,8 @@ fn part_in_the_network(added: &AddedEvaluator, work: u32, handed: &UseStateHandl
                 <button type="button" onclick={take_part}>{ "Let it take part in the network" }</button>
             </div>
             <p class="quiet" role="status">
-                { if **handed == Some(work) {
-                    "It takes part now, in Results and Explore; at the top of the page it can be taken out again."
+                { if handed.as_ref() == Some(added) {
+                    "It was handed to Results and Explore; the top of the page says whether it takes part, and takes it out."
                 } else {
                     "In the network its time here is its cost."
                 } }

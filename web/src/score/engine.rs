@@ -58,7 +58,9 @@ impl Engine {
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
             let absent = "it could not be loaded: this copy of the page may not have it, or not yet";
-            heard(Err(message.filter(|text| !text.is_empty()).unwrap_or_else(|| absent.to_owned())));
+            heard(Err(message
+                .filter(|text| !text.is_empty())
+                .map_or_else(|| absent.to_owned(), |text| in_words(&text))));
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         *self.running.borrow_mut() = Some(Running { worker, _on_message: on_message, _on_error: on_error });
@@ -79,6 +81,17 @@ impl Engine {
         if let Err(error) = sent {
             wasm_bindgen::throw_val(error);
         }
+    }
+}
+
+/// An exception of the program. One that finds no memory ends as if it came where it never can.
+fn in_words(exception: &str) -> String {
+    let is_memory = ["unreachable", "memory", "RangeError"].iter().any(|sign| exception.contains(sign));
+    match is_memory {
+        true => format!(
+            "the browser gives it no more memory, most likely; close other tabs, or load a smaller model ({exception})"
+        ),
+        false => exception.to_owned(),
     }
 }
 

@@ -120,7 +120,9 @@ pub fn ScorePlace() -> Html {
 fn device(state: &State, act: &Act) -> Html {
     let choose = |kind: DeviceKind, words: String| {
         let (act, checked) = (act.clone(), state.kind() == kind);
-        let disabled = state.is_busy() || (kind == DeviceKind::WebGpu && !matches!(state.gpu, Gpu::Offered(_)));
+        let disabled = state.is_busy()
+            || state.transfer.is_some()
+            || (kind == DeviceKind::WebGpu && !matches!(state.gpu, Gpu::Offered(_)));
         html! {
             <label class="check">
                 <input type="radio" name="score-device" {checked} {disabled} onchange={move |_: Event| act.change(Action::Want(kind))} />
@@ -135,7 +137,7 @@ fn device(state: &State, act: &Act) -> Html {
             { choose(DeviceKind::Cpu, "CPU: one thread, in WebAssembly".to_owned()) }
             <p class="quiet" role="status" data-device={words::device_mark(state)}>{ words::device(state) }</p>
             if let Some(words) = &state.fell_back {
-                <p class="fault banner" role="alert" data-fault="gpu">{ format!("The CPU took over: {words}.") }</p>
+                <p class="fault banner" role="alert" data-fault="gpu">{ format!("The CPU took over from {words}.") }</p>
             }
             if let Some(words) = &state.fault {
                 <div class="fault banner" role="alert" data-fault="program">

@@ -18,7 +18,7 @@ pub fn Models(props: &PartProps) -> Html {
             <h3 id="score-models">{ "Models" }</h3>
             <p class="plain">
                 { "Weights come only when you ask for them: from beside this page (" }<code>{ "./lab open --models" }</code>
-                { " puts there what " }<code>{ "poq models fetch" }</code>{ " brought), or from files of yours. They are kept in this browser, \
+                { " puts there what " }<code>{ "poq models fetch" }</code>{ " brought), or from files or a folder of yours. They are kept in this browser, \
                    and checked each time that they are read. " }{ words::room(state) }
             </p>
             <ul class="groups">{ for MODELS.iter().map(|model| row(model, state, act)) }</ul>
@@ -90,7 +90,8 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
                         <button type="button" disabled={!is_idle} onclick={bring}>
                             { format!("{} {} MB", if here > 0 { "Download the other" } else { "Download" }, (model.bytes() - here).div_ceil(1_000_000)) }
                         </button>
-                        { picker(&format!("Choose files: {}", model.title), !is_idle, keep) }
+                        { picker("files", &format!("Choose files: {}", model.title), !is_idle, keep.clone()) }
+                        { picker("a folder", &format!("Choose a folder: {}", model.title), !is_idle, keep) }
                     } else if !is_loaded {
                         <button type="button" disabled={!is_idle} onclick={load}>{ "Load" }</button>
                     }
@@ -104,8 +105,8 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
     }
 }
 
-/// A button that lets the reader pick files.
-pub fn picker(label: &str, disabled: bool, on_files: Callback<Vec<File>>) -> Html {
+/// A button that lets the reader choose `what`: files, a file, or all those in a folder.
+pub fn picker(what: &str, label: &str, disabled: bool, on_files: Callback<Vec<File>>) -> Html {
     let onchange = move |event: Event| {
         let input: HtmlInputElement = event.target_unchecked_into();
         let files = input.files();
@@ -116,8 +117,9 @@ pub fn picker(label: &str, disabled: bool, on_files: Callback<Vec<File>>) -> Htm
     };
     html! {
         <label class="picker">
-            <span aria-hidden="true">{ "Choose files …" }</span>
-            <input type="file" multiple={true} aria-label={label.to_owned()} {disabled} {onchange} />
+            <span aria-hidden="true">{ format!("Choose {what} …") }</span>
+            <input type="file" multiple={what != "a file"} webkitdirectory={what == "a folder"}
+                aria-label={label.to_owned()} {disabled} {onchange} />
         </label>
     }
 }

@@ -37,12 +37,13 @@ pub fn request(row: &RecordedRow) -> Generate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use poq_inference::protocol::GREEDY;
 
     #[test]
     fn templates_are_those_of_the_plan() {
         let plan: toml::Table = include_str!("../../../static/corpus/plan.toml").parse().expect("our plan is TOML");
         let greedy = &plan["inference_nodes"][0];
-        assert_eq!(greedy["id"].as_str(), Some("smollm2-greedy"));
+        assert_eq!(greedy["id"].as_str(), Some(GREEDY));
         for kind in TaskKind::ALL {
             assert_eq!(plan["templates"][kind.as_str()].as_str(), Some(template(kind)));
             assert_eq!(greedy["max_tokens"][kind.as_str()].as_integer(), Some(i64::from(max_tokens(kind))));

@@ -7,8 +7,8 @@ use poq_core::weights;
 use yew::Reducible;
 
 use poq_inference::protocol::{
-    Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded, RecordedRow,
-    Rescored, Score, Stored, ToInference,
+    Blame, Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded,
+    RecordedRow, Rescored, Score, Stored, ToInference,
 };
 
 /// What WebGPU is here.
@@ -280,7 +280,11 @@ impl State {
                 task: Box::new(self.form.task()),
                 answer: self.form.answer.clone(),
             },
-            Work::Rescore => ToInference::Rescore { work: self.work, evaluator: self.rescore_with },
+            Work::Rescore => ToInference::Rescore {
+                work: self.work,
+                evaluator: self.rescore_with,
+                hardware: self.device.as_ref().map(DeviceReport::in_words).unwrap_or_default(),
+            },
             Work::Generate => ToInference::Generate { work: self.work, request: self.ask.request.clone() },
         }
     }
@@ -289,7 +293,14 @@ impl State {
     fn start(&mut self, kind: DeviceKind) {
         let held = [&self.encoder, &self.decoder].into_iter().flatten().map(|loaded| loaded.model.clone());
         // A file that was only opened is not known by its name.
-        let mut again: Vec<String> = held.filter(|name| weights::known(name).is_some()).collect();
+        let (mut again, opened): (Vec<_>, Vec<_>) = held.partition(|name| weights::known(name).is_some());
+        if let Some(opened) = opened.into_iter().next() {
+            self.load_fault = Some((opened, "it was closed with its device; open it once more".to_owned()));
+        }
+        if let Some(transfer) = &self.transfer {
+            let words = "it broke off as the device changed; what came is kept".to_owned();
+            self.transfer_fault = Some((transfer.model.clone(), words));
+        }
         again.append(&mut self.to_load);
         again.dedup();
         self.to_load = again;
@@ -309,14 +320,24 @@ impl State {
         self.rescoring = None;
     }
 
-    fn fall_back(&mut self, words: String) {
-        self.fell_back = Some(words);
+    /// `words` say what the GPU does.
+    fn fall_back(&mut self, words: &str) {
+        let named = self.device.as_ref().map(|device| &device.name).filter(|name| !name.is_empty());
+        let name = match (named, &self.gpu) {
+            (Some(name), _) | (None, Gpu::Offered(name)) => name.as_str(),
+            (None, _) => "this GPU",
+        };
+        self.fell_back = Some(format!("{name}: {words}"));
         self.start(DeviceKind::Cpu);
     }
 
     fn ended(&mut self, words: String) {
         if self.program.0 == DeviceKind::WebGpu {
-            return self.fall_back(words);
+            return self.fall_back(&words);
+        }
+        if self.fault.is_some() {
+            // What a program says before it ends is the cause of what comes after.
+            return;
         }
         self.device = None;
         self.loading = None;
@@ -329,7 +350,13 @@ impl State {
 
     fn hear(&mut self, message: FromInference) {
         match message {
-            FromInference::Ready(report) => self.device = Some(report),
+            FromInference::Ready(mut report) => {
+                // In the worker the browser may say less.
+                if let (true, DeviceKind::WebGpu, Gpu::Offered(name)) = (report.name.is_empty(), report.kind, &self.gpu) {
+                    report.name.clone_from(name);
+                }
+                self.device = Some(report);
+            }
             FromInference::NoDevice(words) | FromInference::Lost(words) => self.ended(words),
             FromInference::Stored(stored) => self.stored = Some(stored),
             FromInference::Transfer { model, done, of } => self.transfer = Some(Transfer { model, done, of }),
@@ -348,15 +375,20 @@ impl State {
                 let place = if loaded.decoder { &mut self.decoder } else { &mut self.encoder };
                 *place = Some(loaded);
             }
-            FromInference::LoadFailed { model, words, untrusted } => {
+            FromInference::LoadFailed { model, words, blame } => {
                 self.loading = None;
-                if untrusted && self.program.0 == DeviceKind::WebGpu {
-                    let name = self.device.as_ref().map(|device| device.name.clone()).filter(|name| !name.is_empty());
-                    let name = name.unwrap_or_else(|| "this GPU".to_owned());
+                let fault = match blame {
+                    Blame::Model => None,
+                    Blame::DeviceIsWrong => Some("it computes wrongly"),
+                    Blame::DeviceIsSmall => Some("it has no room"),
+                    Blame::DeviceFailed => Some("it failed"),
+                };
+                if let (Some(fault), DeviceKind::WebGpu) = (fault, self.program.0) {
+                    self.fall_back(&format!("{fault}: {words}"));
                     if weights::known(&model).is_none() {
                         self.load_fault = Some((model, "open it once more, and the CPU runs it".to_owned()));
                     }
-                    return self.fall_back(format!("{name} computes wrongly: {words}"));
+                    return;
                 }
                 self.to_load.retain(|seen| *seen != model);
                 self.load_fault = Some((model, words));
@@ -507,23 +539,32 @@ mod tests {
 
     #[test]
     fn a_gpu_that_fails_is_named_and_its_models_go_to_the_cpu() {
-        let failed = |untrusted| {
-            Action::Heard(FromInference::LoadFailed { model: MINILM.to_owned(), words: "wrong".to_owned(), untrusted })
+        let failed = |blame| {
+            Action::Heard(FromInference::LoadFailed { model: MINILM.to_owned(), words: "why".to_owned(), blame })
         };
-        let state = after(on_gpu(), [failed(true)]);
-        assert_eq!((state.program, &state.to_load), ((DeviceKind::Cpu, 2), &vec![MINILM.to_owned()]));
-        assert!(state.fell_back.is_some_and(|words| words.contains("a device") && words.contains("wrong")));
+        for (blame, fault) in [
+            (Blame::DeviceIsWrong, "a device: it computes wrongly: why"),
+            (Blame::DeviceIsSmall, "a device: it has no room: why"),
+            (Blame::DeviceFailed, "a device: it failed: why"),
+        ] {
+            let state = after(on_gpu(), [failed(blame)]);
+            assert_eq!((state.program, &state.to_load), ((DeviceKind::Cpu, 2), &vec![MINILM.to_owned()]));
+            assert_eq!(state.fell_back.as_deref(), Some(fault));
+        }
 
-        let file =
-            FromInference::LoadFailed { model: "my.gguf".to_owned(), words: "wrong".to_owned(), untrusted: true };
+        let file = FromInference::LoadFailed {
+            model: "my.gguf".to_owned(),
+            words: "why".to_owned(),
+            blame: Blame::DeviceIsWrong,
+        };
         let state = after(on_gpu(), [Action::Heard(file)]);
         assert_eq!(state.program, (DeviceKind::Cpu, 2));
         assert!(state.load_fault.is_some_and(|(model, _)| model == "my.gguf"));
 
         // A file that is damaged is no fault of the device.
-        let state = after(on_gpu(), [failed(false)]);
+        let state = after(on_gpu(), [failed(Blame::Model)]);
         assert_eq!((state.program, state.fell_back), ((DeviceKind::WebGpu, 1), None));
-        assert_eq!((state.to_load.len(), state.load_fault), (0, Some((MINILM.to_owned(), "wrong".to_owned()))));
+        assert_eq!((state.to_load.len(), state.load_fault), (0, Some((MINILM.to_owned(), "why".to_owned()))));
     }
 
     #[test]

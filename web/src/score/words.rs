@@ -1,10 +1,12 @@
 //! What the Score place says.
 
-use poq_core::weights::{KnownModel, ModelRole};
+use poq_core::weights::{self, KnownModel, ModelRole};
 
 use super::state::{Gpu, State, Work};
 use crate::format;
-use poq_inference::protocol::{DeviceKind, Finish, KnownAnswer, LoadStep, Loaded, Score};
+use poq_inference::protocol::{
+    DeviceKind, Finish, Generate, KnownAnswer, LoadStep, Loaded, RecordedAnswer, RecordedRow, Score,
+};
 
 /// The GPU as a choice.
 pub fn gpu(gpu: &Gpu) -> String {
@@ -43,6 +45,7 @@ pub fn device(state: &State) -> &'static str {
 pub fn room(state: &State) -> String {
     match state.stored.as_ref().and_then(|stored| stored.room) {
         Some(room) => format!("The browser gives this page {} more.", megabytes(room)),
+        None if state.stored.is_some() => "The browser does not tell how much room it gives this page.".to_owned(),
         None => String::new(),
     }
 }
@@ -90,18 +93,13 @@ pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
 pub fn model(state: &State, model: &KnownModel) -> String {
     let here = state.here(model.name);
     if let Some(loaded) = loaded(state, model.name) {
-        return ready(loaded);
+        return ready(loaded, state.program.0);
     }
     if let Some(transfer) = state.transfer.as_ref().filter(|transfer| transfer.model == model.name) {
         return format!("{} of {} MB are here.", transfer.done / 1_000_000, transfer.of.div_ceil(1_000_000));
     }
     if let Some((_, step)) = state.loading.as_ref().filter(|(name, _)| name == model.name) {
-        return match step {
-            LoadStep::Check => "Reading its files and checking their hashes …",
-            LoadStep::Upload => "Putting its weights on the device …",
-            LoadStep::KnownAnswer => "Computing a known answer, before the device is trusted …",
-        }
-        .to_owned();
+        return loading(*step).to_owned();
     }
     match here {
         0 => "Not in this browser.".to_owned(),
@@ -110,7 +108,15 @@ pub fn model(state: &State, model: &KnownModel) -> String {
     }
 }
 
-fn ready(loaded: &Loaded) -> String {
+fn loading(step: LoadStep) -> &'static str {
+    match step {
+        LoadStep::Check => "Reading it and checking what it is …",
+        LoadStep::Upload => "Putting its weights on the device …",
+        LoadStep::KnownAnswer => "Computing a known answer, before the device is trusted …",
+    }
+}
+
+fn ready(loaded: &Loaded, device: DeviceKind) -> String {
     let times = format!(
         "Read and checked in {}, put on the device in {}",
         format::duration(loaded.check_ms),
@@ -123,7 +129,13 @@ fn ready(loaded: &Loaded) -> String {
                 true => format!("{} of its tokens", format::percent(*agreement)),
                 false => format!("cosine {}", format::fixed(*agreement, 6)),
             };
-            let second = second_ms.map_or_else(String::new, |ms| format!(", the second {}", format::duration(ms)));
+            let second = second_ms.map_or_else(String::new, |ms| match device {
+                DeviceKind::Cpu => format!(", the second {}", format::duration(ms)),
+                DeviceKind::WebGpu => {
+                    let compiled = format::duration((first_ms - ms).max(0.0));
+                    format!(", the second {}: kernels were compiled in {compiled}", format::duration(ms))
+                }
+            });
             let first = format::duration(*first_ms);
             format!("Loaded, and the known answer came ({agreement}). {times}; the first answer took {first}{second}.")
         }
@@ -135,10 +147,15 @@ pub fn scoring(state: &State) -> String {
     if state.doing == Some(Work::Score) {
         return "Scoring …".to_owned();
     }
+    let empty = match state.scored.as_ref().is_some_and(|scored| scored.answer.trim().is_empty()) {
+        true => "The answer is empty; the evaluators score it as it is.",
+        false => "",
+    };
     if state.encoder.is_none() {
-        return "The two neural evaluators need all-MiniLM-L6-v2, above; the others need nothing.".to_owned();
+        let needed = "The two neural evaluators need all-MiniLM-L6-v2, above; the others need nothing.";
+        return format!("{empty} {needed}").trim_start().to_owned();
     }
-    String::new()
+    empty.to_owned()
 }
 
 /// What was read of a text.
@@ -146,7 +163,7 @@ pub fn read(score: &Score) -> String {
     match (score.tokens, score.truncated) {
         (None, _) => "all".to_owned(),
         (Some(tokens), false) => format!("{tokens} tokens"),
-        (Some(tokens), true) => format!("{tokens} tokens; the end was cut off"),
+        (Some(tokens), true) => format!("{tokens} tokens of all texts; the end of a longer one was cut off"),
     }
 }
 
@@ -170,8 +187,8 @@ pub fn rescored(state: &State) -> String {
             let cut = match scored.truncated {
                 0 => String::new(),
                 count => format!(
-                    " The end of {} was cut off, as in the recording.",
-                    format::counted(u64::from(count), "text", "texts")
+                    " With {} the end of a text was cut off to fit the model.",
+                    format::counted(u64::from(count), "answer", "answers")
                 ),
             };
             let r = scored.pearson.map_or("not defined".to_owned(), |r| format::fixed(r, 6));
@@ -201,6 +218,9 @@ pub fn ask_mark(state: &State) -> &'static str {
 
 /// How the answer goes.
 pub fn asking(state: &State) -> String {
+    if let Some((name, step)) = state.loading.as_ref().filter(|(name, _)| weights::known(name).is_none()) {
+        return format!("{name}: {}", loading(*step));
+    }
     let Some(decoder) = &state.decoder else {
         return "It needs SmolLM2-135M-Instruct, above, or a file.".to_owned();
     };
@@ -236,17 +256,13 @@ pub fn asking(state: &State) -> String {
         0 | 1 => String::new(),
         _ => rate(tokens - 1, answer.latency_ms - answer.first_ms),
     };
-    let recorded = state
-        .row
-        .as_ref()
-        .filter(|row| super::prompt::request(row).prompt == ask.request.prompt && row.tokens_out > 0)
-        .map(|row| {
-            let name = match &state.corpus {
-                Some(Ok(corpus)) => corpus.nodes.get(row.node as usize).cloned().unwrap_or_default(),
-                _ => String::new(),
-            };
-            format!(" Recorded for {name}: {} tokens in {}.", row.tokens_out, format::duration(row.latency_ms))
-        });
+    // Only of the same model, asked the same.
+    let is_same = |row: &RecordedRow| Generate { seed: ask.request.seed, ..super::prompt::request(row) } == ask.request;
+    let recorded = state.row.as_ref().filter(|row| weights::known(&decoder.model).is_some() && is_same(row));
+    let recorded = recorded.and_then(|row| row.greedy.as_ref()).map(|greedy| {
+        let RecordedAnswer { node, latency_ms, tokens_out } = greedy;
+        format!(" Recorded for {node}: {tokens_out} tokens in {}.", format::duration(*latency_ms))
+    });
     format!(
         "{} ({finish}) in {}, after a prompt of {} read in {}{decoding}.{cut}{}",
         format::counted(u64::from(tokens), "token", "tokens"),

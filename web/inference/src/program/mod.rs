@@ -22,6 +22,12 @@ use self::rows::Rows;
 use self::scope::{breath, global, now_ms, post};
 use self::work::{LoadFault, Model};
 
+/// What a GGUF file begins with.
+const GGUF: &[u8] = b"GGUF";
+
+/// Bytes of a file at most: it and the weights made of it share the 4 GB of a WebAssembly program.
+const LARGEST_FILE: f64 = 1.5e9;
+
 /// What the worker holds.
 struct Host {
     device: Device,
@@ -128,13 +134,12 @@ impl Host {
                 let is_wanted = || self.turn.get() == turn;
                 work::score(encoder.as_deref(), rows.as_deref(), work, &task, &answer, &is_wanted).await;
             }
-            ToInference::Rescore { work, evaluator } => {
+            ToInference::Rescore { work, evaluator, hardware } => {
                 let turn = self.next_turn();
                 let encoder = self.encoder.borrow().clone();
                 let outcome = match self.rows() {
                     Some(rows) => {
                         let is_wanted = || self.turn.get() == turn;
-                        let hardware = self.report.in_words();
                         work::rescore(encoder.as_deref(), &rows, work, evaluator, &hardware, &is_wanted)
                             .await
                             .map(Box::new)
@@ -222,8 +227,8 @@ impl Host {
             Some(known) => self.load_known(known).await,
             None => Err(format!("the model `{model}` is unknown").into()),
         };
-        if let Err(LoadFault { words, untrusted }) = outcome {
-            post(&FromInference::LoadFailed { model: model.to_owned(), words, untrusted });
+        if let Err(LoadFault { words, blame }) = outcome {
+            post(&FromInference::LoadFailed { model: model.to_owned(), words, blame });
             // What was damaged is discarded.
             post(&FromInference::Stored(store::look().await));
         }
@@ -253,8 +258,8 @@ impl Host {
         let name = files.first().map(File::name).unwrap_or_default();
         match self.open_file(files.first()).await {
             Ok(loaded) => post(&FromInference::Loaded(loaded)),
-            Err(LoadFault { words, untrusted }) => {
-                post(&FromInference::LoadFailed { model: name, words, untrusted });
+            Err(LoadFault { words, blame }) => {
+                post(&FromInference::LoadFailed { model: name, words, blame });
             }
         }
     }
@@ -262,7 +267,9 @@ impl Host {
     async fn open_file(&self, file: Option<&File>) -> Result<Loaded, LoadFault> {
         let file = file.ok_or_else(|| "no file was chosen".to_owned())?;
         let model = file.name();
+        post(&FromInference::Loading { model: model.clone(), step: LoadStep::Check });
         let begun = now_ms();
+        is_gguf(file).await?;
         let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| scope::words(&error))?;
         let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
         drop(buffer);
@@ -289,4 +296,23 @@ impl Host {
             cpu_cosine,
         })
     }
+}
+
+/// Whether a file may be read whole: one that is no GGUF, or is larger than what there is room for, is refused before.
+async fn is_gguf(file: &File) -> Result<(), String> {
+    let (name, size) = (file.name(), file.size());
+    let slice = file.slice_with_f64_and_f64(0.0, GGUF.len() as f64).map_err(|error| scope::words(&error))?;
+    let buffer = JsFuture::from(slice.array_buffer()).await.map_err(|error| scope::words(&error))?;
+    if js_sys::Uint8Array::new(&buffer).to_vec() != GGUF {
+        return Err(format!("{name} is no GGUF file: it does not begin with the magic bytes `GGUF`"));
+    }
+    if size > LARGEST_FILE {
+        let mb = |bytes: f64| (bytes / 1e6).ceil();
+        return Err(format!(
+            "{name} has {} MB; a page has room for a model of {} MB at most",
+            mb(size),
+            mb(LARGEST_FILE)
+        ));
+    }
+    Ok(())
 }

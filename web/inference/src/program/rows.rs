@@ -1,6 +1,6 @@
 //! The dataset beside the page: the rows that a reader picks from, and what was recorded of them.
 
-use crate::protocol::{Corpus, Evaluator, RecordedRow, Score};
+use crate::protocol::{Corpus, Evaluator, GREEDY, RecordedAnswer, RecordedRow, Score};
 use poq_core::Dataset;
 use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Task};
 use poq_core::score::ScoreNormalization;
@@ -106,6 +106,14 @@ impl Rows {
         })
     }
 
+    fn greedy(&self, task: usize) -> Option<RecordedAnswer> {
+        let nodes = &self.dataset.manifest.inference_nodes;
+        let node = nodes.iter().position(|node| node.id == GREEDY)?;
+        let output = self.dataset.output(task, node);
+        let (latency_ms, tokens_out) = (output.latency_ms, output.tokens_out);
+        Some(RecordedAnswer { node: nodes[node].name.clone(), latency_ms, tokens_out })
+    }
+
     /// A row, if there is one of these numbers.
     pub fn row(&self, number: u32, node: u32) -> Option<RecordedRow> {
         let (task, instance) = (number as usize, node as usize);
@@ -120,8 +128,7 @@ impl Rows {
             node,
             task: asked.clone(),
             answer: output.text.clone(),
-            latency_ms: output.latency_ms,
-            tokens_out: output.tokens_out,
+            greedy: self.greedy(task),
             scores: scores.collect(),
         })
     }

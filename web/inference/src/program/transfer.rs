@@ -77,8 +77,14 @@ async fn fetch_file(
         return Ok(());
     }
     let response = request(model, known, writer.length(), signal).await?;
-    if response.status() != 206 {
-        writer.clear()?;
+    match response.status() {
+        206 => {}
+        // What came is no part of what is there now.
+        416 => {
+            writer.clear()?;
+            return Err(format!("{} beside the page is shorter than what came of it: it is another file", known.name));
+        }
+        _ => writer.clear()?,
     }
     progress.advance(writer.length());
     let too_long =
@@ -121,7 +127,7 @@ async fn request(model: &KnownModel, known: &KnownFile, from: u64, signal: &Abor
     let response = JsFuture::from(global().fetch_with_str_and_init(&address, &options)).await;
     let response: Response = response.map_err(|error| interrupted(&error, known, from))?.unchecked_into();
     match response.status() {
-        200 | 206 => Ok(response),
+        200 | 206 | 416 => Ok(response),
         404 => Err(format!(
             "there is no {} beside this page: `./lab open --models` puts it there, or choose the files yourself",
             known.name
@@ -146,7 +152,10 @@ fn interrupted(error: &JsValue, known: &KnownFile, at: u64) -> String {
 pub async fn keep(model: &KnownModel, files: &[File], signal: &AbortSignal) -> Result<(), String> {
     let mut progress = Progress::new(model);
     for known in model.files {
-        let picked = files.iter().find(|file| file.name() == known.name).or(match (model.files, files) {
+        let named = || files.iter().filter(|file| file.name() == known.name);
+        // A folder may have several of a name.
+        let picked = named().find(|file| file.size() as u64 == known.bytes).or_else(|| named().next());
+        let picked = picked.or(match (model.files, files) {
             // A model of one file, under whatever name.
             ([_], [file]) => Some(file),
             _ => None,

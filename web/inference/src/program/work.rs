@@ -1,7 +1,8 @@
 //! What the models do: loading, comparing, answering.
 
 use crate::protocol::{
-    Embedded, Evaluator, Finish, FromInference, Generate, Generated, KnownAnswer, LoadStep, Loaded, Rescored, Score,
+    Blame, Embedded, Evaluator, Finish, FromInference, Generate, Generated, KnownAnswer, LoadStep, Loaded, Rescored,
+    Score,
 };
 use std::rc::Rc;
 
@@ -37,13 +38,13 @@ pub enum Model {
 pub struct LoadFault {
     /// Why, in words.
     pub words: String,
-    /// Whether the device computed something else than the known answer, or nothing finite.
-    pub untrusted: bool,
+    /// Whose fault it is.
+    pub blame: Blame,
 }
 
 impl From<String> for LoadFault {
     fn from(words: String) -> Self {
-        Self { words, untrusted: false }
+        Self { words, blame: Blame::Model }
     }
 }
 
@@ -57,8 +58,13 @@ impl LoadFault {
 
 impl From<ModelError> for LoadFault {
     fn from(error: ModelError) -> Self {
-        let untrusted = matches!(error, ModelError::WrongAnswer { .. } | ModelError::NotFinite(_));
-        Self { untrusted, words: error.to_string() }
+        let blame = match error {
+            ModelError::WrongAnswer { .. } | ModelError::NotFinite(_) => Blame::DeviceIsWrong,
+            ModelError::TooLarge { .. } => Blame::DeviceIsSmall,
+            ModelError::Device(_) => Blame::DeviceFailed,
+            _ => Blame::Model,
+        };
+        Self { blame, words: error.to_string() }
     }
 }
 
