@@ -148,10 +148,10 @@ fn a_prompt_read_in_parts_continues_as_one_read_at_once() -> Outcome {
     let mut whole = decoder.begin(&prompt, &options(8, 0.0, 0))?;
     let mut parts = decoder.begin(&prompt, &options(8, 0.0, 0))?;
     let tokens = parts.unread();
-    parts.read(3);
-    parts.read(4);
+    block_on(parts.read(3))?;
+    block_on(parts.read(4))?;
     assert_eq!(parts.unread(), tokens - 7);
-    parts.read(1000);
+    block_on(parts.read(1000))?;
     assert_eq!(parts.unread(), 1, "the last is for the step");
     while let Some(step) = block_on(whole.step())? {
         let other = block_on(parts.step())?.ok_or("ended before")?;

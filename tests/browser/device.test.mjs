@@ -10,13 +10,10 @@ import { fileURLToPath } from "node:url";
 
 import { withPage } from "./harness.mjs";
 import { changed, open, poq, settled, share } from "./lab.mjs";
-import { LONG_MS, MINILM, MODELS, SMOLLM2, becomes, click, download, pick, place, row, score } from "./score.mjs";
+import { LONG_MS, MINILM, MODELS, SMOLLM2, becomes, click, download, go, pick, place, row, score } from "./score.mjs";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const DIST = resolve(process.env.POQ_DIST ?? join(REPOSITORY, "web/dist"));
-
-/** Shows a place. */
-const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
 
 /** Scores the whole dataset anew. */
 async function rescore(page, evaluator) {
@@ -27,28 +24,58 @@ async function rescore(page, evaluator) {
   return told.innerText();
 }
 
+/** A copy of the page with another dataset: `files` are lists of rows, `manifest` what its manifest says besides them. */
+async function distWith(files, manifest) {
+  const dist = await mkdtemp(join(tmpdir(), "poq-dist-"));
+  await cp(DIST, dist, { recursive: true });
+  const listed = {};
+  for (const [name, rows] of Object.entries(files)) {
+    const bytes = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    listed[`${name}.jsonl`] = { rows: rows.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+    await writeFile(join(dist, "dataset", `${name}.jsonl`), bytes);
+  }
+  await writeFile(join(dist, "dataset/manifest.json"), JSON.stringify({ ...manifest, files: listed }));
+  return dist;
+}
+
+/** The shipped dataset's first tasks. */
+async function firstTasks(count) {
+  const read = async (name) => (await readFile(join(REPOSITORY, "static/dataset", name), "utf8")).trimEnd();
+  const rows = async (name) => (await read(`${name}.jsonl`)).split("\n").map((row) => JSON.parse(row));
+  const tasks = (await rows("tasks")).slice(0, count);
+  const ids = new Set(tasks.map(({ id }) => id));
+  const of = async (name) => (await rows(name)).filter(({ task }) => ids.has(task));
+  const manifest = { ...JSON.parse(await read("manifest.json")), id: "first-tasks" };
+  return distWith({ tasks, outputs: await of("outputs"), scores: await of("scores") }, manifest);
+}
+
 test("an evaluator of this device takes part, its dataset can be taken away and replayed, and it goes again", async () => {
-  await withPage(async ({ page, url, context }) => {
+  const dist = await firstTasks(4);
+  const whole = async ({ page, url, context }) => {
     await open(page, url);
     const before = await settled(page);
     await go(page, "Score");
     await page.getByLabel("Recorded task").waitFor();
-    await rescore(page, "chrf");
+    await download(page, MINILM);
+    const told = await rescore(page, "minilm-reference");
+    assert.match(told, /^20 of 20 answers by MiniLM, answer against reference: correlation with the recorded scores (1\.0|0\.99999)/);
+    const largest = await page.locator('#score [data-rescored="true"]').getAttribute("data-largest");
+    assert.ok(Number(largest) < 1e-3, largest);
     await click(page, "Let it take part in the network");
     await page.getByText("It was handed to Results and Explore", { exact: false }).waitFor();
-    const banner = page.locator('[data-evaluator="chrf@device"]');
-    assert.match(await banner.innerText(), /One more evaluator takes part: .*chrF.*, on this device/);
+    const banner = page.locator('[data-evaluator="minilm-reference@device"]');
+    assert.match(await banner.innerText(), /One more evaluator takes part: .*MiniLM.*, on this device/);
 
     // It is a node like the others.
     await go(page, "Results");
     await page.waitForFunction((old) => document.querySelector("[data-digest]")?.dataset.digest !== old, before);
     const joined = await settled(page);
-    assert.match(await page.locator(".place-view").innerText(), /chrF.*on this device/);
+    assert.match(await page.locator(".place-view").innerText(), /MiniLM, answer against reference, on this device/);
     await go(page, "Explore");
     await page.locator('[data-map-phase="done"]').waitFor({ timeout: LONG_MS });
     await page.getByRole("button", { name: "Without an evaluator", exact: true }).click();
     const study = page.locator("[data-study]:visible");
-    await study.getByText("chrF, on this device", { exact: true }).first().waitFor({ timeout: LONG_MS });
+    await study.getByText("MiniLM, answer against reference, on this device", { exact: true }).first().waitFor({ timeout: LONG_MS });
     assert.match(await study.locator("pre").innerText(), /^poq audit .* --dataset FOLDER$/);
     await go(page, "Results");
 
@@ -61,7 +88,7 @@ test("an evaluator of this device takes part, its dataset can be taken away and 
 
     const folder = await mkdtemp(join(tmpdir(), "poq-dataset-"));
     try {
-      await cp(join(REPOSITORY, "static/dataset"), folder, { recursive: true });
+      await cp(join(dist, "dataset"), folder, { recursive: true });
       await click(page, "Write the dataset down");
       for (const name of ["manifest.json", "scores.jsonl"]) {
         const [saved] = await Promise.all([page.waitForEvent("download"), click(page, `Save ${name}`)]);
@@ -75,62 +102,59 @@ test("an evaluator of this device takes part, its dataset can be taken away and 
 
     assert.equal(await changed(page, () => click(page, "Take it out")), before);
     assert.equal(await banner.count(), 0);
-  });
+  };
+  try {
+    await withPage(whole, { dist, mounts: { models: MODELS } });
+  } finally {
+    await rm(dist, { recursive: true });
+  }
 });
 
-/** A page whose dataset has 10,000 answers. */
-async function largeDist() {
-  const dist = await mkdtemp(join(tmpdir(), "poq-large-"));
-  await cp(DIST, dist, { recursive: true });
+/** A dataset of 10,000 answers; one of its evaluators is of no kind that a device has. */
+function large() {
   const words = ["red", "green", "blue", "grey", "plum", "rose", "teal", "gold"];
-  const text = (number) => Array.from({ length: 1 + (number % 5) }, (_, at) => words[(number * (at + 3)) % words.length]).join(" ");
+  const text = (number) => Array.from({ length: 40 + (number % 5) }, (_, at) => words[(number * (at + 3)) % words.length]).join(" ");
+  const evaluators = ["chrf", "a-judge"];
   const [tasks, outputs, scores] = [[], [], []];
   for (let task = 0; task < 2000; task += 1) {
     tasks.push({ id: `t${task}`, kind: "qa", prompt: `Which colours has ${task}?`, references: [text(task)] });
     for (let node = 0; node < 5; node += 1) {
       const of = { task: `t${task}`, node: `n${node}` };
       outputs.push({ ...of, text: text(task + node), tokens_in: 4, tokens_out: 3, latency_ms: 10 + node });
-      for (const evaluator of ["rouge-l", "chrf"]) scores.push({ ...of, evaluator, raw: ((task + node) % 10) / 10, latency_ms: 1 });
+      for (const evaluator of evaluators) scores.push({ ...of, evaluator, raw: ((task + node) % 10) / 10, latency_ms: 1 });
     }
   }
-  const folder = join(dist, "dataset");
-  const files = {};
-  for (const [name, rows] of Object.entries({ tasks, outputs, scores })) {
-    const bytes = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-    files[`${name}.jsonl`] = { rows: rows.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-    await writeFile(join(folder, `${name}.jsonl`), bytes);
-  }
   const entry = (id) => ({ id, name: id, kind: "made_up" });
-  const manifest = {
-    ...{ schema: 1, id: "large", hardware: "none", licences: "none", made_by: "a test", files },
+  return distWith({ tasks, outputs, scores }, {
+    ...{ schema: 1, id: "large", hardware: "none", licences: "none", made_by: "a test" },
     inference_nodes: Array.from({ length: 5 }, (_, node) => entry(`n${node}`)),
-    evaluators: ["rouge-l", "chrf"].map((id) => ({ ...entry(id), normalization: "unit" })),
-  };
-  await writeFile(join(folder, "manifest.json"), JSON.stringify(manifest));
-  return dist;
+    evaluators: evaluators.map((id) => ({ ...entry(id), normalization: "unit" })),
+  });
 }
 
 test("10,000 answers are scored anew while the page can be used, stop when told to, and take part", async () => {
-  const dist = await largeDist();
+  const dist = await large();
   try {
     await withPage(async ({ page, url }) => {
       // Two evaluators: a round draws both.
       await page.goto(url);
       await go(page, "Score");
       await page.getByLabel("Recorded task").waitFor();
-      await page.getByLabel("Evaluator", { exact: true }).selectOption("chrf");
+      await page.getByText("Of this dataset's evaluators these do not run here: a-judge.").waitFor();
+      assert.deepEqual(await page.getByLabel("Evaluator", { exact: true }).locator("option").allInnerTexts(), ["chrF"]);
       await click(page, "Score every answer");
-      await page.locator("#score progress").waitFor();
-      // Meanwhile the rest of the page answers.
-      await go(page, "Network");
-      await go(page, "Score");
       const section = page.locator("#score section", { hasText: "Score the whole dataset anew" });
       await click(section, "Stop");
       await page.locator('#score [data-rescored="true"]').waitFor();
       assert.match(await page.locator('#score [data-rescored="true"]').innerText(), /^Stopped\. \d[\d,]* of 10,000 answers/);
       assert.equal(await page.getByRole("button", { name: "Let it take part in the network" }).count(), 0);
 
-      assert.match(await rescore(page, "chrf"), /^10,000 of 10,000 answers/);
+      await click(page, "Score every answer");
+      await page.locator("#score progress").waitFor();
+      // Meanwhile the rest of the page answers.
+      await go(page, "Network");
+      await go(page, "Score");
+      await page.getByText(/^10,000 of 10,000 answers/).waitFor({ timeout: LONG_MS });
       await click(page, "Let it take part in the network");
       await page.locator('[data-evaluator="chrf@device"]').waitFor();
     }, { dist });
@@ -225,14 +249,16 @@ test("a GPU whose memory is full is said, and the CPU takes over", async () => {
   }, { webgpu: true, mounts: { models: MODELS } });
 });
 
-test("a file that is opened on a GPU must compute there what the CPU does", async () => {
+test("a file that is opened on a GPU must compute there what the CPU does, and goes to another device with the reader", async () => {
   await withPage(async ({ page, url }) => {
     await place(page, url);
-    await download(page, MINILM);
-    await page.locator('#score [data-device="webgpu"]').waitFor();
     const tiny = await readFile(new URL("../../models/tests/fixtures/tiny-llama.gguf", import.meta.url));
     await pick(page, "Open a model in GGUF", [{ name: "tiny.gguf", mimeType: "application/octet-stream", buffer: tiny }]);
     const section = page.locator("#score section", { hasText: "Ask a language model" });
     await section.getByText(/tiny.gguf is ready. On this device its scores are those of the CPU \(cosine (1|0\.9999)/).waitFor({ timeout: LONG_MS });
+    await page.locator('#score [data-device="webgpu"]').waitFor();
+    await page.getByRole("radio", { name: /^CPU/ }).check();
+    await page.locator('#score [data-device="cpu"]').waitFor();
+    await section.getByText(/tiny.gguf is ready.$/).waitFor();
   }, { webgpu: true, mounts: { models: MODELS } });
 });

@@ -82,6 +82,7 @@ test("MiniLM on the CPU of a page reads the reference's tokens and gives its vec
     assert.equal(cases.length, 50);
     const vectors = await compareVectors(page, cases);
     const rows = poq(["embed", "--model", join(MODELS, MINILM)], cases.map(({ text }) => ({ text })));
+    assert.equal(rows.length, cases.length);
     rows.forEach(({ embedding, tokens }, at) => {
       assert.ok(cosine(embedding, vectors[at]) > 0.9999, cases[at].text.slice(0, 60));
       assert.equal(tokens, cases[at].ids.length);
@@ -132,6 +133,7 @@ test("SmolLM2 on the CPU of a page takes the reference's tokens, and `poq` gives
     assert.equal(cases.length, 10);
     const seen = await compareTokens(page, cases);
     const rows = poq(["generate", "--model", join(MODELS, SMOLLM2), "--max-tokens", String(STEPS)], cases.map(({ prompt }) => ({ prompt: prompt.text })));
+    assert.equal(rows.length, cases.length);
     rows.forEach(({ text, token_ids }, at) => {
       if (seen[at] !== null) assert.deepEqual({ text, token_ids }, { text: seen[at].text, token_ids: seen[at].token_ids });
     });

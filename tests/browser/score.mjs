@@ -21,9 +21,12 @@ export const becomes = (page, model, state) =>
   page.locator(`#score [data-model="${model}"][data-state="${state}"]`).waitFor({ timeout: LONG_MS });
 export const click = (scope, name) => scope.getByRole("button", { name }).click();
 
+/** Shows a place of the page. */
+export const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
 export async function place(page, url, device = "cpu") {
   await page.goto(url);
-  await click(page, "Score");
+  await go(page, "Score");
   await page.locator(`#score [data-device="${device}"]`).waitFor();
   await page.getByLabel("Recorded task").waitFor();
   // The first row is on view.
@@ -42,7 +45,7 @@ export async function forget(page) {
   // It is there until nothing is stored.
   await button.waitFor({ state: "detached" });
   await page.reload();
-  await click(page, "Score");
+  await go(page, "Score");
   await becomes(page, MINILM, "absent");
 }
 

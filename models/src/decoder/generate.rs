@@ -69,12 +69,16 @@ impl Continuation<'_> {
         self.unread.len()
     }
 
-    /// Reads so many tokens of the prompt, or all but the last, for a caller that does other things meanwhile.
-    pub fn read(&mut self, tokens: usize) {
+    /// Reads so many tokens of the prompt, or all but the last, for a caller that does other things meanwhile. They are
+    /// read when it returns, on a GPU too.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub async fn read(&mut self, tokens: usize) -> Result<(), ModelError> {
         let tokens = tokens.min(self.unread.len().saturating_sub(1));
         let rest = self.unread.split_off(tokens);
-        self.decoder.network.read_on(&self.unread, &mut self.memory);
-        self.unread = rest;
+        let read = std::mem::replace(&mut self.unread, rest);
+        self.decoder.network.remember(&read, &mut self.memory).await
     }
 
     /// The next token; none once the text has ended.

@@ -120,7 +120,7 @@ impl Decoder {
         let ids = self.tokenizer.encode(text)?;
         let (together, alone) = ids.split_at(ids.len().saturating_sub(steps));
         let mut memory = self.network.memory();
-        self.network.read_on(together, &mut memory);
+        self.network.remember(together, &mut memory).await?;
         let mut scores = Vec::new();
         for id in alone {
             scores = self.network.next_scores(std::slice::from_ref(id), &mut memory).await?;

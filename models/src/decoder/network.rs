@@ -112,11 +112,22 @@ impl Network {
         }
     }
 
-    /// Reads `ids`, each in the vocabulary, after what is remembered.
-    pub(super) fn read_on(&self, ids: &[u32], memory: &mut Memory) {
-        for chunk in ids.chunks(CHUNK) {
-            self.forward(chunk, memory);
+    /// Reads `ids`, each in the vocabulary, after what is remembered, and waits until the device has.
+    pub(super) async fn remember(&self, ids: &[u32], memory: &mut Memory) -> Result<(), ModelError> {
+        if let Some(states) = self.read_on(ids, memory) {
+            let one = states.narrow(0, 0, 1).narrow(1, 0, 1);
+            one.into_data_async().await.map_err(|error| ModelError::Device(format!("{error:?}")))?;
         }
+        Ok(())
+    }
+
+    /// What came of the last chunk.
+    fn read_on(&self, ids: &[u32], memory: &mut Memory) -> Option<Tensor<2>> {
+        let mut states = None;
+        for chunk in ids.chunks(CHUNK) {
+            states = Some(self.forward(chunk, memory));
+        }
+        states
     }
 
     /// `[1, vocabulary]`, for at least one token.

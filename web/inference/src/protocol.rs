@@ -367,6 +367,10 @@ pub struct Corpus {
     pub nodes: Vec<String>,
     /// What it was recorded on.
     pub hardware: String,
+    /// The evaluators that this device has, as [`Evaluator::ALL`].
+    pub evaluators: Vec<Evaluator>,
+    /// Names of the other evaluators.
+    pub others: Vec<String>,
 }
 
 /// Id of the shipped dataset's inference node of all layers that takes the best token each time.

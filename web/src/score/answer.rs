@@ -1,5 +1,7 @@
 //! One answer: typed or picked, and scored; and one asked of the language model.
 
+use std::rc::Rc;
+
 use poq_core::dataset::TaskKind;
 use poq_core::weights;
 use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
@@ -10,7 +12,7 @@ use super::part::{Act, PartProps, begin};
 use super::state::{Action, Form, State, Work};
 use super::words;
 use crate::format;
-use poq_inference::protocol::{Evaluator, Generate, Score, ToInference};
+use poq_inference::protocol::{Corpus, Evaluator, Generate, Score, ToInference};
 
 /// A task and an answer, and what the evaluators make of them.
 #[component]
@@ -39,10 +41,11 @@ pub fn Answer(props: &PartProps) -> Html {
             act.change(Action::Type(Form { kind, ..form.clone() }));
         }
     };
+    let too_long = words::too_long(form);
     html! {
         <section aria-labelledby="score-answer">
             <h3 id="score-answer">{ "Score an answer" }</h3>
-            { pick(state, act) }
+            <Pick corpus={state.corpus.clone()} at={state.row.as_ref().map_or((0, 0), |row| (row.number, row.node))} act={act.clone()} />
             <div class="score-form">
                 <div class="field">
                     <label for="score-kind">{ "Kind of task" }</label>
@@ -61,11 +64,14 @@ pub fn Answer(props: &PartProps) -> Html {
                 if state.doing == Some(Work::Score) {
                     <button type="button" onclick={{ let act = act.clone(); move |_: MouseEvent| act.stop() }}>{ "Stop" }</button>
                 } else {
-                    <button type="button" class="share" disabled={state.device.is_none() || state.is_busy()} onclick={begin(act, Work::Score)}>
+                    <button type="button" class="share" disabled={state.device.is_none() || state.is_busy() || too_long.is_some()} onclick={begin(act, Work::Score)}>
                         { "Score it" }
                     </button>
                 }
             </div>
+            if let Some(words) = too_long {
+                <p class="fault" role="alert">{ words }</p>
+            }
             <p role="status" class="quiet" data-scored={(!state.scores.is_empty() && state.doing.is_none()).to_string()}>
                 { words::scoring(state) }
             </p>
@@ -76,21 +82,32 @@ pub fn Answer(props: &PartProps) -> Html {
     }
 }
 
-/// The choice of a recorded row.
-fn pick(state: &State, act: &Act) -> Html {
-    let corpus = match &state.corpus {
+#[derive(PartialEq, Properties)]
+struct PickProps {
+    corpus: Option<Result<Rc<Corpus>, String>>,
+    /// Numbers of the task and of the node that were picked.
+    at: (u32, u32),
+    act: Act,
+}
+
+/// The choice of a recorded row. It has as many options as there are tasks: it is drawn anew only when they, or the choice,
+/// change.
+#[component]
+fn Pick(props: &PickProps) -> Html {
+    let PickProps { corpus, at, act } = props;
+    let corpus = match corpus {
         None => return html! { <p class="quiet">{ "Reading the dataset beside the page …" }</p> },
         Some(Err(words)) => {
             return html! { <p class="fault" role="alert">{ format!("No recorded rows to pick from: {words}.") }</p> };
         }
         Some(Ok(corpus)) => corpus,
     };
-    let (task, node) = state.row.as_ref().map_or((0, 0), |row| (row.number, row.node));
+    let (at, (task, node)) = (*at, *at);
     let go = |change: fn(&mut (u32, u32), u32)| {
         let act = act.clone();
         move |event: Event| {
             let number = event.target_unchecked_into::<HtmlSelectElement>().selected_index();
-            let mut at = (task, node);
+            let mut at = at;
             change(&mut at, u32::try_from(number).unwrap_or_default());
             act.send(&ToInference::Row { task: at.0, node: at.1 });
         }
@@ -196,7 +213,7 @@ pub fn Ask(props: &PartProps) -> Html {
     };
     let open = {
         let act = act.clone();
-        Callback::from(move |files: Vec<web_sys::File>| act.send_files(&ToInference::Open, &files))
+        Callback::from(move |files: Vec<web_sys::File>| files.into_iter().for_each(|file| act.open(file)))
     };
     let is_idle = state.device.is_some() && !state.is_busy();
     html! {
@@ -206,7 +223,7 @@ pub fn Ask(props: &PartProps) -> Html {
                 { "SmolLM2-135M-Instruct answers, token by token: this device as an inference node. Another Llama-family model in GGUF \
                    can be opened from a file; it is not kept." }
             </p>
-            { picker("a file", "Open a model in GGUF", !is_idle, open) }
+            { picker("a file", "Open a model in GGUF", !is_idle || state.transfer.is_some(), open) }
             if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| weights::known(model).is_none()) {
                 <p class="fault" role="alert">{ words }</p>
             }

@@ -26,16 +26,20 @@ pub fn Anew(props: &PartProps) -> Html {
             }
         }
     };
+    let (evaluators, others) = match &state.corpus {
+        Some(Ok(corpus)) => (corpus.evaluators.as_slice(), corpus.others.as_slice()),
+        Some(Err(_)) | None => (&[][..], &[][..]),
+    };
     let is_possible = state.device.is_some()
         && !state.is_busy()
-        && matches!(state.corpus, Some(Ok(_)))
+        && evaluators.contains(&state.rescore_with)
         && (!state.rescore_with.is_neural() || state.encoder.is_some());
     html! {
         <section aria-labelledby="score-dataset">
             <h3 id="score-dataset">{ "Score the whole dataset anew" }</h3>
             <div class="buttons">
                 <select aria-label="Evaluator" onchange={choose} disabled={state.is_busy()}>
-                    { for Evaluator::ALL.iter().map(|evaluator| html! {
+                    { for evaluators.iter().map(|evaluator| html! {
                         <option value={evaluator.id()} selected={*evaluator == state.rescore_with}>{ evaluator.name() }</option>
                     }) }
                 </select>
@@ -45,6 +49,9 @@ pub fn Anew(props: &PartProps) -> Html {
                     <button type="button" disabled={!is_possible} onclick={begin(act, Work::Rescore)}>{ "Score every answer" }</button>
                 }
             </div>
+            if !others.is_empty() {
+                <p class="quiet">{ format!("Of this dataset's evaluators these do not run here: {}.", others.join("; ")) }</p>
+            }
             if let Some((done, of)) = state.rescoring {
                 <progress max={of.max(1).to_string()} value={done.to_string()} aria-label="Answers scored" />
             }

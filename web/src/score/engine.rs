@@ -22,6 +22,8 @@ fn script(kind: DeviceKind) -> &'static str {
 #[derive(Default)]
 pub struct Engine {
     running: RefCell<Option<Running>>,
+    /// Files that the reader opened: the next program opens the last one again.
+    files: RefCell<Vec<File>>,
 }
 
 struct Running {
@@ -64,6 +66,18 @@ impl Engine {
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         *self.running.borrow_mut() = Some(Running { worker, _on_message: on_message, _on_error: on_error });
+    }
+
+    /// Keeps a file at hand; gives its number.
+    pub fn hold(&self, file: File) -> usize {
+        let mut files = self.files.borrow_mut();
+        files.push(file);
+        files.len() - 1
+    }
+
+    /// The file of a number.
+    pub fn held(&self, number: usize) -> Vec<File> {
+        self.files.borrow().get(number).cloned().into_iter().collect()
     }
 
     /// Tells the worker, with files beside the message.

@@ -56,9 +56,12 @@ pub fn ScorePlace() -> Html {
     });
     use_effect_with(state.program, {
         let heard = act.clone();
-        move |&(kind, _)| {
+        move |&(kind, number)| {
             engine.start(kind, move |said| {
-                heard.change(said.map_or_else(Action::Stopped, Action::Heard));
+                heard.change(match said {
+                    Ok(message) => Action::Heard(number, message),
+                    Err(words) => Action::Stopped(number, words),
+                });
             });
         }
     });
@@ -73,20 +76,20 @@ pub fn ScorePlace() -> Html {
             }
         }
     });
-    // The first row is on view before the reader picks one.
+    // The first row is on view before the reader picks one, or types.
     use_effect_with(matches!(state.corpus, Some(Ok(_))), {
-        let (act, is_picked) = (act.clone(), state.row.is_some());
+        let (act, is_new) = (act.clone(), state.is_new());
         move |&is_read| {
-            if is_read && !is_picked {
+            if is_read && is_new {
                 act.send(&ToInference::Row { task: 0, node: 0 });
             }
         }
     });
-    use_effect_with((state.program, state.device.is_some(), state.to_load.first().cloned()), {
+    use_effect_with((state.program, state.next().cloned()), {
         let act = act.clone();
-        move |(_, is_running, first)| {
-            if let Some(model) = first.clone().filter(|_| *is_running) {
-                act.send(&ToInference::Load { model });
+        move |(_, next)| {
+            if let Some(source) = next {
+                act.load(source);
             }
         }
     });

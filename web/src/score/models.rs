@@ -5,7 +5,7 @@ use web_sys::{File, HtmlInputElement};
 use yew::prelude::*;
 
 use super::part::{Act, PartProps};
-use super::state::{Action, State};
+use super::state::{Action, Source, State};
 use super::words;
 use poq_inference::protocol::ToInference;
 
@@ -44,7 +44,7 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
     };
     let load = {
         let act = act.clone();
-        move |_: MouseEvent| act.change(Action::Load(name()))
+        move |_: MouseEvent| act.change(Action::Load(Source::Stored(name())))
     };
     let delete = {
         let act = act.clone();

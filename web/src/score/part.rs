@@ -6,7 +6,7 @@ use web_sys::File;
 use yew::prelude::*;
 
 use super::engine::Engine;
-use super::state::{Action, State, Work};
+use super::state::{Action, Source, State, Work};
 use poq_inference::protocol::ToInference;
 
 /// What the parts of the place do: changes of the state, and messages to the worker.
@@ -36,6 +36,20 @@ impl Act {
     /// Tells the worker.
     pub fn send(&self, message: &ToInference) {
         self.engine.send(message, &[]);
+    }
+
+    /// Uses a file that the reader picked, once the device is free for it.
+    pub fn open(&self, file: File) {
+        let (name, number) = (file.name(), self.engine.hold(file));
+        self.change(Action::Load(Source::File { name, number }));
+    }
+
+    /// Tells the worker to load a model.
+    pub fn load(&self, source: &Source) {
+        match source {
+            Source::Stored(model) => self.send(&ToInference::Load { model: model.clone() }),
+            Source::File { number, .. } => self.send_files(&ToInference::Open, &self.engine.held(*number)),
+        }
     }
 
     /// Tells the worker, with files.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use poq_core::dataset::{AddedEvaluator, Task, TaskKind};
-use poq_core::weights;
+use poq_core::weights::{self, ModelRole};
 use yew::Reducible;
 
 use poq_inference::protocol::{
@@ -31,6 +31,37 @@ pub struct Transfer {
     pub done: u64,
     /// Bytes in all.
     pub of: u64,
+}
+
+/// What a model is loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The browser's storage, by the known model's name.
+    Stored(String),
+    /// A file that the reader opened.
+    File {
+        /// Its name.
+        name: String,
+        /// Which of the opened ones it is.
+        number: usize,
+    },
+}
+
+impl Source {
+    /// The model's name, as the worker calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Stored(name) | Self::File { name, .. } => name,
+        }
+    }
+
+    fn is_decoder(&self) -> bool {
+        match self {
+            Self::Stored(name) => weights::known(name).is_some_and(|model| model.role == ModelRole::Decoder),
+            Self::File { .. } => true,
+        }
+    }
 }
 
 /// A piece of work that the worker does.
@@ -124,8 +155,8 @@ pub struct State {
     pub transfer: Option<Transfer>,
     /// The model that could not be brought or removed, and why.
     pub transfer_fault: Option<(String, String)>,
-    /// Models to load, in this order.
-    pub to_load: Vec<String>,
+    /// Models to load, in this order; the first is being loaded, or is next.
+    pub to_load: Vec<Source>,
     /// The model that is being loaded.
     pub loading: Option<(String, LoadStep)>,
     /// The model that could not be loaded, and why.
@@ -134,6 +165,8 @@ pub struct State {
     pub encoder: Option<Loaded>,
     /// The decoder that is ready.
     pub decoder: Option<Loaded>,
+    /// The file that it is from, if it is.
+    opened: Option<Source>,
     /// The dataset, or why it could not be read.
     pub corpus: Option<Result<Rc<Corpus>, String>>,
     /// The row that was picked.
@@ -164,16 +197,16 @@ pub enum Action {
     Gpu(Gpu),
     /// The reader wants models on this device.
     Want(DeviceKind),
-    /// The worker said something.
-    Heard(FromInference),
-    /// The worker could not be started, or stopped: in words, why.
-    Stopped(String),
+    /// The worker of the program of this number said something.
+    Heard(u32, FromInference),
+    /// The worker of the program of this number could not be started, or stopped: in words, why.
+    Stopped(u32, String),
     /// Try the program once more.
     Again,
     /// Weights are to be brought.
     Bring(String),
     /// A model is to be put on the device.
-    Load(String),
+    Load(Source),
     /// What is typed in.
     Type(Form),
     /// The evaluator for the whole dataset.
@@ -202,6 +235,7 @@ impl Default for State {
             load_fault: None,
             encoder: None,
             decoder: None,
+            opened: None,
             corpus: None,
             row: None,
             form: Form {
@@ -252,6 +286,13 @@ impl State {
         self.doing.is_some() || self.loading.is_some() || !self.to_load.is_empty()
     }
 
+    /// The model that the program is to load now.
+    #[must_use]
+    pub fn next(&self) -> Option<&Source> {
+        let is_free = self.device.is_some() && self.doing.is_none() && self.program.0 == self.kind();
+        self.to_load.first().filter(|_| is_free)
+    }
+
     /// The evaluator that scored the whole dataset anew, as one that can take part in the network.
     #[must_use]
     pub fn added(&self) -> Option<&AddedEvaluator> {
@@ -263,6 +304,18 @@ impl State {
     pub fn here(&self, model: &str) -> u64 {
         let stored = self.stored.iter().flat_map(|stored| &stored.models);
         stored.filter(|(name, _)| name == model).map(|(_, bytes)| *bytes).sum()
+    }
+
+    /// Whether the reader has neither picked a row nor typed anything.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        let Self { form, ask, .. } = Self::default();
+        self.row.is_none() && self.form == form && self.ask.request == ask.request
+    }
+
+    /// Whether a known model is here, as far as is known.
+    fn is_whole(&self, model: &str) -> bool {
+        self.stored.is_none() || weights::known(model).is_some_and(|known| self.here(model) == known.bytes())
     }
 
     /// Whether what is typed is the row that was picked, so that its recorded scores are of it.
@@ -291,23 +344,26 @@ impl State {
 
     /// Starts a program; what the one before it held is gone, and is loaded again.
     fn start(&mut self, kind: DeviceKind) {
-        let held = [&self.encoder, &self.decoder].into_iter().flatten().map(|loaded| loaded.model.clone());
-        // A file that was only opened is not known by its name.
-        let (mut again, opened): (Vec<_>, Vec<_>) = held.partition(|name| weights::known(name).is_some());
-        if let Some(opened) = opened.into_iter().next() {
-            self.load_fault = Some((opened, "it was closed with its device; open it once more".to_owned()));
-        }
+        let (encoder, decoder, opened) = (self.encoder.take(), self.decoder.take(), self.opened.take());
+        // A stored one that was deleted meanwhile is gone.
+        let again = |loaded: Option<Loaded>| {
+            loaded.filter(|loaded| self.is_whole(&loaded.model)).map(|loaded| Source::Stored(loaded.model))
+        };
+        let mut again: Vec<Source> = [again(encoder), opened.or(again(decoder))].into_iter().flatten().collect();
         if let Some(transfer) = &self.transfer {
             let words = "it broke off as the device changed; what came is kept".to_owned();
             self.transfer_fault = Some((transfer.model.clone(), words));
         }
-        again.append(&mut self.to_load);
-        again.dedup();
+        for source in self.to_load.drain(..) {
+            if !again.contains(&source) {
+                again.push(source);
+            }
+        }
         self.to_load = again;
         self.program = (kind, self.program.1 + 1);
-        self.device = None;
-        self.fault = None;
-        (self.encoder, self.decoder, self.loading, self.transfer) = (None, None, None, None);
+        // The new program reads the dataset itself.
+        (self.device, self.fault, self.corpus) = (None, None, None);
+        (self.loading, self.transfer) = (None, None);
         self.end_work("its program was started anew");
     }
 
@@ -342,7 +398,7 @@ impl State {
         self.device = None;
         self.loading = None;
         self.transfer = None;
-        (self.encoder, self.decoder) = (None, None);
+        (self.encoder, self.decoder, self.opened) = (None, None, None);
         self.to_load.clear();
         self.end_work(&words);
         self.fault = Some(words);
@@ -364,16 +420,26 @@ impl State {
                 self.transfer = None;
                 match fault {
                     Some(words) => self.transfer_fault = Some((model, words)),
-                    None => self.load(model),
+                    None => self.load(Source::Stored(model)),
                 }
             }
-            FromInference::Loading { model, step } => self.loading = Some((model, step)),
+            FromInference::Loading { model, step } => {
+                // The worker lets go of a decoder before it takes the next: there may be no room for both.
+                if step == LoadStep::Upload && self.to_load.first().is_some_and(Source::is_decoder) {
+                    (self.decoder, self.opened) = (None, None);
+                }
+                self.loading = Some((model, step));
+            }
             FromInference::Loaded(loaded) => {
                 self.loading = None;
-                self.load_fault = None;
-                self.to_load.retain(|model| *model != loaded.model);
-                let place = if loaded.decoder { &mut self.decoder } else { &mut self.encoder };
-                *place = Some(loaded);
+                self.load_fault.take_if(|(model, _)| *model == loaded.model);
+                let source = (!self.to_load.is_empty()).then(|| self.to_load.remove(0));
+                if loaded.decoder {
+                    self.opened = source.filter(|source| matches!(source, Source::File { .. }));
+                    self.decoder = Some(loaded);
+                } else {
+                    self.encoder = Some(loaded);
+                }
             }
             FromInference::LoadFailed { model, words, blame } => {
                 self.loading = None;
@@ -384,16 +450,19 @@ impl State {
                     Blame::DeviceFailed => Some("it failed"),
                 };
                 if let (Some(fault), DeviceKind::WebGpu) = (fault, self.program.0) {
-                    self.fall_back(&format!("{fault}: {words}"));
-                    if weights::known(&model).is_none() {
-                        self.load_fault = Some((model, "open it once more, and the CPU runs it".to_owned()));
-                    }
-                    return;
+                    return self.fall_back(&format!("{fault}: {words}"));
                 }
-                self.to_load.retain(|seen| *seen != model);
+                self.to_load.retain(|source| source.name() != model);
                 self.load_fault = Some((model, words));
             }
-            FromInference::Corpus(corpus) => self.corpus = Some(corpus.map(Rc::new)),
+            FromInference::Corpus(corpus) => {
+                if let Ok(corpus) = &corpus {
+                    let is_here = corpus.evaluators.contains(&self.rescore_with);
+                    let first = corpus.evaluators.first().filter(|_| !is_here);
+                    self.rescore_with = first.copied().unwrap_or(self.rescore_with);
+                }
+                self.corpus = Some(corpus.map(Rc::new));
+            }
             FromInference::Row(row) => {
                 self.form = Form::of(&row);
                 self.ask.request = super::prompt::request(&row);
@@ -431,12 +500,17 @@ impl State {
         }
     }
 
-    fn load(&mut self, model: String) {
+    fn load(&mut self, source: Source) {
         self.load_fault = None;
-        if !self.to_load.contains(&model) {
-            self.to_load.push(model);
+        if !self.to_load.contains(&source) {
+            self.to_load.push(source);
         }
-        if self.kind() != self.program.0 {
+    }
+
+    /// Starts the program that the next model wants, once nothing is under way that would be lost.
+    fn go_on(&mut self) {
+        let is_free = self.doing.is_none() && self.loading.is_none() && self.transfer.is_none();
+        if is_free && !self.to_load.is_empty() && self.kind() != self.program.0 {
             self.start(self.kind());
         }
     }
@@ -472,24 +546,29 @@ impl Reducible for State {
                 next.wanted = kind;
                 // Who asks for the GPU again wants it tried again.
                 next.fell_back = None;
-                if next.encoder.is_some() || next.decoder.is_some() {
+                // The large program is not loaded before there is a model for it.
+                let is_used = next.encoder.is_some() || next.decoder.is_some() || next.kind() == DeviceKind::Cpu;
+                if is_used && next.kind() != next.program.0 {
                     next.start(next.kind());
                 }
             }
-            Action::Heard(message) => next.hear(message),
-            Action::Stopped(words) => next.ended(words),
+            // Of a program that was replaced.
+            Action::Heard(number, _) | Action::Stopped(number, _) if number != next.program.1 => {}
+            Action::Heard(_, message) => next.hear(message),
+            Action::Stopped(_, words) => next.ended(words),
             Action::Again => next.start(next.program.0),
             Action::Bring(model) => {
                 next.transfer_fault = None;
                 let (done, of) = (next.here(&model), weights::known(&model).map_or(0, weights::KnownModel::bytes));
                 next.transfer = Some(Transfer { model, done, of });
             }
-            Action::Load(model) => next.load(model),
+            Action::Load(source) => next.load(source),
             Action::Type(form) => next.form = form,
             Action::RescoreWith(evaluator) => next.rescore_with = evaluator,
             Action::Request(request) => next.ask.request = request,
             Action::Begin(work) => next.begin(work),
         }
+        next.go_on();
         Rc::new(next)
     }
 }
@@ -505,88 +584,144 @@ mod tests {
         Rc::unwrap_or_clone(state)
     }
 
-    fn ready(kind: DeviceKind) -> Action {
-        Action::Heard(FromInference::Ready(DeviceReport { kind, name: "a device".to_owned(), has_half: false }))
+    /// What the program that runs says.
+    fn says(state: State, messages: impl IntoIterator<Item = FromInference>) -> State {
+        messages.into_iter().fold(state, |state, message| {
+            let number = state.program.1;
+            after(state, [Action::Heard(number, message)])
+        })
     }
 
-    fn loaded() -> Action {
-        let (model, zero) = (MINILM.to_owned(), 0.0);
-        Action::Heard(FromInference::Loaded(Loaded {
-            model,
-            decoder: false,
+    fn ready(kind: DeviceKind) -> FromInference {
+        FromInference::Ready(DeviceReport { kind, name: "a device".to_owned(), has_half: false })
+    }
+
+    fn stored(model: &str) -> Action {
+        Action::Load(Source::Stored(model.to_owned()))
+    }
+
+    fn file() -> Source {
+        Source::File { name: "my.gguf".to_owned(), number: 0 }
+    }
+
+    fn loaded(model: &str, decoder: bool) -> FromInference {
+        let zero = 0.0;
+        FromInference::Loaded(Loaded {
+            model: model.to_owned(),
+            decoder,
             check_ms: zero,
             upload_ms: zero,
             known_answer: None,
             cpu_cosine: None,
-        }))
+        })
+    }
+
+    fn failed(model: &str, blame: Blame) -> FromInference {
+        FromInference::LoadFailed { model: model.to_owned(), words: "why".to_owned(), blame }
+    }
+
+    fn lost() -> FromInference {
+        FromInference::Lost("gone".to_owned())
+    }
+
+    /// On the small program, where there is a GPU.
+    fn looking() -> State {
+        says(after(State::default(), [Action::Gpu(Gpu::Offered("a GPU".to_owned()))]), [ready(DeviceKind::Cpu)])
     }
 
     fn on_gpu() -> State {
-        let begin = [Action::Gpu(Gpu::Offered("a GPU".to_owned())), ready(DeviceKind::Cpu)];
-        after(after(State::default(), begin), [Action::Load(MINILM.to_owned()), ready(DeviceKind::WebGpu)])
+        says(after(looking(), [stored(MINILM)]), [ready(DeviceKind::WebGpu)])
     }
 
     #[test]
     fn the_large_program_comes_with_the_first_model_that_is_to_run_on_the_gpu() {
-        let looking = after(State::default(), [Action::Gpu(Gpu::Offered("a GPU".to_owned())), ready(DeviceKind::Cpu)]);
-        assert_eq!(looking.program, (DeviceKind::Cpu, 0));
-        let state = on_gpu();
-        assert_eq!((state.program, state.to_load), ((DeviceKind::WebGpu, 1), vec![MINILM.to_owned()]));
+        assert_eq!(looking().program, (DeviceKind::Cpu, 0));
+        for source in [Source::Stored(MINILM.to_owned()), file()] {
+            let state = after(looking(), [Action::Load(source.clone())]);
+            assert_eq!((state.program, state.next()), ((DeviceKind::WebGpu, 1), None));
+            assert_eq!(says(state, [ready(DeviceKind::WebGpu)]).next(), Some(&source));
+        }
 
-        let absent = after(State::default(), [Action::Gpu(Gpu::Absent("none".to_owned())), ready(DeviceKind::Cpu)]);
-        assert_eq!(after(absent, [Action::Load(MINILM.to_owned())]).program, (DeviceKind::Cpu, 0));
+        let absent = after(State::default(), [Action::Gpu(Gpu::Absent("none".to_owned()))]);
+        let absent = after(says(absent, [ready(DeviceKind::Cpu)]), [stored(MINILM)]);
+        assert_eq!((absent.program, absent.next().map(Source::name)), ((DeviceKind::Cpu, 0), Some(MINILM)));
+
+        // Whoever chooses the CPU has it at once, and the GPU with a model.
+        let state = says(on_gpu(), [failed(MINILM, Blame::Model)]);
+        let state = after(state, [Action::Want(DeviceKind::Cpu)]);
+        assert_eq!(state.program, (DeviceKind::Cpu, 2));
+        assert_eq!(after(state, [Action::Want(DeviceKind::WebGpu)]).program, (DeviceKind::Cpu, 2));
+    }
+
+    #[test]
+    fn a_model_that_comes_during_work_is_loaded_after_it() {
+        let came = FromInference::TransferEnded { model: MINILM.to_owned(), fault: None };
+        let state = says(after(looking(), [Action::Begin(Work::Rescore)]), [came]);
+        assert_eq!((state.program, state.doing, state.next()), ((DeviceKind::Cpu, 0), Some(Work::Rescore), None));
+        let work = state.work;
+        let state = says(state, [FromInference::Rescored { work, outcome: Err("why".to_owned()) }]);
+        assert_eq!((state.program, state.to_load.len()), ((DeviceKind::WebGpu, 1), 1));
     }
 
     #[test]
     fn a_gpu_that_fails_is_named_and_its_models_go_to_the_cpu() {
-        let failed = |blame| {
-            Action::Heard(FromInference::LoadFailed { model: MINILM.to_owned(), words: "why".to_owned(), blame })
-        };
         for (blame, fault) in [
             (Blame::DeviceIsWrong, "a device: it computes wrongly: why"),
             (Blame::DeviceIsSmall, "a device: it has no room: why"),
             (Blame::DeviceFailed, "a device: it failed: why"),
         ] {
-            let state = after(on_gpu(), [failed(blame)]);
-            assert_eq!((state.program, &state.to_load), ((DeviceKind::Cpu, 2), &vec![MINILM.to_owned()]));
+            let state = says(on_gpu(), [failed(MINILM, blame)]);
+            assert_eq!(state.program, (DeviceKind::Cpu, 2));
+            assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned())]);
             assert_eq!(state.fell_back.as_deref(), Some(fault));
         }
 
-        let file = FromInference::LoadFailed {
-            model: "my.gguf".to_owned(),
-            words: "why".to_owned(),
-            blame: Blame::DeviceIsWrong,
-        };
-        let state = after(on_gpu(), [Action::Heard(file)]);
-        assert_eq!(state.program, (DeviceKind::Cpu, 2));
-        assert!(state.load_fault.is_some_and(|(model, _)| model == "my.gguf"));
+        // A file goes there too.
+        let opening = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false)]);
+        let state = says(opening, [failed("my.gguf", Blame::DeviceIsWrong)]);
+        assert_eq!((state.program.0, &state.to_load[1..]), (DeviceKind::Cpu, &[file()][..]));
 
         // A file that is damaged is no fault of the device.
-        let state = after(on_gpu(), [failed(Blame::Model)]);
+        let state = says(on_gpu(), [failed(MINILM, Blame::Model)]);
         assert_eq!((state.program, state.fell_back), ((DeviceKind::WebGpu, 1), None));
         assert_eq!((state.to_load.len(), state.load_fault), (0, Some((MINILM.to_owned(), "why".to_owned()))));
     }
 
     #[test]
     fn what_was_loaded_on_a_lost_gpu_is_loaded_again_on_the_cpu_and_its_work_has_ended() {
-        let lost = || Action::Heard(FromInference::Lost("gone".to_owned()));
-        let state = after(on_gpu(), [loaded(), Action::Begin(Work::Rescore), lost()]);
-        assert_eq!((state.program.0, &state.to_load, state.doing), (DeviceKind::Cpu, &vec![MINILM.to_owned()], None));
-        assert!(state.rescored.is_some_and(|outcome| outcome.is_err()));
+        let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
+        let state = says(after(state, [Action::Begin(Work::Rescore)]), [lost()]);
+        assert_eq!((state.program.0, state.doing), (DeviceKind::Cpu, None));
+        assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned()), file()]);
+        assert!(state.rescored.as_ref().is_some_and(|outcome| outcome.is_err()));
+        // What the lost one still says is not heard.
+        let late = after(state.clone(), [Action::Heard(1, lost()), Action::Stopped(1, "error".to_owned())]);
+        assert!(late == state);
 
         // Without the CPU there is nothing to fall back to.
-        let state = after(State::default(), [ready(DeviceKind::Cpu), lost()]);
+        let state = says(State::default(), [ready(DeviceKind::Cpu), lost()]);
         assert_eq!(state.fault.as_deref(), Some("gone"));
         let again = after(state, [Action::Again]);
         assert_eq!((again.program, again.fault), ((DeviceKind::Cpu, 1), None));
     }
 
     #[test]
+    fn a_decoder_makes_room_for_the_next_one() {
+        let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
+        let step = |step| FromInference::Loading { model: "other.gguf".to_owned(), step };
+        let other = Source::File { name: "other.gguf".to_owned(), number: 1 };
+        let state = says(after(state, [Action::Load(other)]), [step(LoadStep::Check)]);
+        assert!(state.decoder.is_some());
+        let state = says(state, [step(LoadStep::Upload)]);
+        assert!(state.decoder.is_none() && state.encoder.is_some());
+    }
+
+    #[test]
     fn answers_to_work_that_was_replaced_are_not_heard() {
-        let token = |work| Action::Heard(FromInference::Token { work, text: "x".to_owned(), tokens: 1, ms: 1.0 });
-        let state = after(State::default(), [Action::Begin(Work::Generate), token(1), token(0)]);
+        let token = |work| FromInference::Token { work, text: "x".to_owned(), tokens: 1, ms: 1.0 };
+        let state = says(after(State::default(), [Action::Begin(Work::Generate)]), [token(1), token(0)]);
         assert_eq!(state.ask.text, "x");
-        let state = after(state, [Action::Begin(Work::Generate), token(1)]);
+        let state = says(after(state, [Action::Begin(Work::Generate)]), [token(1)]);
         assert_eq!(state.ask.text, "");
     }
 

@@ -2,7 +2,7 @@
 
 use poq_core::weights::{self, KnownModel, ModelRole};
 
-use super::state::{Gpu, State, Work};
+use super::state::{Form, Gpu, State, Work};
 use crate::format;
 use poq_inference::protocol::{
     DeviceKind, Finish, Generate, KnownAnswer, LoadStep, Loaded, RecordedAnswer, RecordedRow, Score,
@@ -82,7 +82,7 @@ pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
     match () {
         () if loaded(state, model.name).is_some() => "loaded",
         () if state.transfer.as_ref().is_some_and(|transfer| transfer.model == model.name) => "transfer",
-        () if state.to_load.iter().any(|name| name == model.name) => "loading",
+        () if state.to_load.iter().any(|source| source.name() == model.name) => "loading",
         () if here == model.bytes() => "stored",
         () if here > 0 => "partial",
         () => "absent",
@@ -93,7 +93,11 @@ pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
 pub fn model(state: &State, model: &KnownModel) -> String {
     let here = state.here(model.name);
     if let Some(loaded) = loaded(state, model.name) {
-        return ready(loaded, state.program.0);
+        let words = ready(loaded, state.program.0);
+        return match here == model.bytes() {
+            true => words,
+            false => format!("Not whole in this browser any more; until the device changes it can be used. {words}"),
+        };
     }
     if let Some(transfer) = state.transfer.as_ref().filter(|transfer| transfer.model == model.name) {
         return format!("{} of {} MB are here.", transfer.done / 1_000_000, transfer.of.div_ceil(1_000_000));
@@ -102,6 +106,9 @@ pub fn model(state: &State, model: &KnownModel) -> String {
         return loading(*step).to_owned();
     }
     match here {
+        _ if model_mark(state, model) == "loading" && state.doing.is_some() => {
+            "In this browser. It is loaded once the work here has ended.".to_owned()
+        }
         0 => "Not in this browser.".to_owned(),
         _ if here == model.bytes() => "In this browser.".to_owned(),
         _ => format!("{} of {} MB are in this browser.", here / 1_000_000, model.bytes().div_ceil(1_000_000)),
@@ -156,6 +163,18 @@ pub fn scoring(state: &State) -> String {
         return format!("{empty} {needed}").trim_start().to_owned();
     }
     empty.to_owned()
+}
+
+/// Characters of an answer, and of all references, at most: the time of ROUGE-L and chrF goes with the product of the two.
+const LONGEST_TEXT: usize = 20_000;
+
+/// What is too long to be scored.
+pub fn too_long(form: &Form) -> Option<String> {
+    let texts = [("answer has", &form.answer), ("references have", &form.references)];
+    let mut counts = texts.map(|(what, text)| (what, text.chars().count())).into_iter();
+    let (what, count) = counts.find(|(_, count)| *count > LONGEST_TEXT)?;
+    let [count, most] = [count, LONGEST_TEXT].map(|count| format::count(count as u64));
+    Some(format!("The {what} {count} characters; {most} at most are scored here."))
 }
 
 /// What was read of a text.

@@ -11,8 +11,8 @@ mod work;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::protocol::{DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, ToInference};
-use poq_core::weights::{KnownModel, known};
+use crate::protocol::{Blame, DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, ToInference};
+use poq_core::weights::{KnownModel, ModelRole, known};
 use poq_models::{BiEncoder, Decoder, Device};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -24,6 +24,9 @@ use self::work::{LoadFault, Model};
 
 /// What a GGUF file begins with.
 const GGUF: &[u8] = b"GGUF";
+
+/// One model is loaded at a time.
+const BUSY: &str = "another model is being loaded; wait for it";
 
 /// Bytes of a file at most: it and the weights made of it share the 4 GB of a WebAssembly program.
 const LARGEST_FILE: f64 = 1.5e9;
@@ -206,7 +209,10 @@ impl Host {
             Some(files) => transfer::keep(known, &files, &signal).await,
             None => transfer::fetch(known, &signal).await,
         };
-        *self.transfer.borrow_mut() = None;
+        if let (Some(controller), Err(_)) = (self.transfer.take(), &outcome) {
+            // What still comes is not wanted.
+            controller.abort();
+        }
         ended(outcome.err());
         post(&FromInference::Stored(store::look().await));
     }
@@ -236,9 +242,14 @@ impl Host {
 
     async fn load_known(&self, known: &KnownModel) -> Result<(), LoadFault> {
         if self.is_loading.replace(true) {
-            return Err("another model is being loaded; wait for it".to_owned().into());
+            return Err(BUSY.to_owned().into());
         }
-        let outcome = work::load(known, &self.device, self.report.has_half).await;
+        let let_go = || {
+            if known.role == ModelRole::Decoder {
+                self.decoder.take();
+            }
+        };
+        let outcome = work::load(known, &self.device, self.report.has_half, let_go).await;
         self.is_loading.set(false);
         let (model, loaded) = outcome?;
         self.hold(model);
@@ -256,7 +267,14 @@ impl Host {
     /// A decoder from a file, for which there is no known answer: a GPU must compute what the CPU does.
     async fn open(&self, files: Vec<File>) {
         let name = files.first().map(File::name).unwrap_or_default();
-        match self.open_file(files.first()).await {
+        let outcome = match self.is_loading.replace(true) {
+            true => {
+                return post(&FromInference::LoadFailed { model: name, words: BUSY.to_owned(), blame: Blame::Model });
+            }
+            false => self.open_file(files.first()).await,
+        };
+        self.is_loading.set(false);
+        match outcome {
             Ok(loaded) => post(&FromInference::Loaded(loaded)),
             Err(LoadFault { words, blame }) => {
                 post(&FromInference::LoadFailed { model: name, words, blame });
@@ -275,6 +293,8 @@ impl Host {
         drop(buffer);
         let read = now_ms();
         post(&FromInference::Loading { model: model.clone(), step: LoadStep::Upload });
+        // There may be no room for both.
+        self.decoder.take();
         breath().await?;
         let named = |error| LoadFault::of(&model, error);
         let decoder = work::decoder(&bytes, &self.device, self.report.has_half).map_err(named)?;

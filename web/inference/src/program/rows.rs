@@ -43,11 +43,19 @@ impl Rows {
     /// What a reader picks from.
     pub fn corpus(&self) -> Corpus {
         let manifest = &self.dataset.manifest;
+        let is_here = |entry: &EvaluatorEntry| Evaluator::ALL.iter().any(|evaluator| evaluator.id() == entry.id);
         Corpus {
             id: manifest.id.clone(),
             prompts: self.dataset.tasks.iter().map(|task| task.prompt.clone()).collect(),
             nodes: manifest.inference_nodes.iter().map(|node| node.name.clone()).collect(),
             hardware: manifest.hardware.clone(),
+            evaluators: Evaluator::ALL.into_iter().filter(|evaluator| self.recorded(*evaluator).is_some()).collect(),
+            others: manifest
+                .evaluators
+                .iter()
+                .filter(|entry| !is_here(entry))
+                .map(|entry| entry.name.clone())
+                .collect(),
         }
     }
 

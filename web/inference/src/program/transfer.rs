@@ -126,12 +126,13 @@ async fn request(model: &KnownModel, known: &KnownFile, from: u64, signal: &Abor
     let address = format!("./models/{}/{}", model.name, known.name);
     let response = JsFuture::from(global().fetch_with_str_and_init(&address, &options)).await;
     let response: Response = response.map_err(|error| interrupted(&error, known, from))?.unchecked_into();
+    let kind = response.headers().get("Content-Type").ok().flatten().unwrap_or_default();
+    let comes = "`./lab open --models` puts it there, or choose the files yourself";
     match response.status() {
+        404 => Err(format!("there is no {} beside this page: {comes}", known.name)),
+        // Some servers answer with a page where there is no such file.
+        _ if kind.starts_with("text/html") => Err(format!("the server has a page in place of {}: {comes}", known.name)),
         200 | 206 | 416 => Ok(response),
-        404 => Err(format!(
-            "there is no {} beside this page: `./lab open --models` puts it there, or choose the files yourself",
-            known.name
-        )),
         status => Err(format!("the server answered {status} for {}", known.name)),
     }
 }

@@ -69,8 +69,13 @@ impl From<ModelError> for LoadFault {
 }
 
 /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and lets it
-/// compute the known answer.
-pub async fn load(known: &KnownModel, device: &Device, has_half: bool) -> Result<(Model, Loaded), LoadFault> {
+/// compute the known answer. `let_go` is called before the device is asked for room.
+pub async fn load(
+    known: &KnownModel,
+    device: &Device,
+    has_half: bool,
+    let_go: impl FnOnce(),
+) -> Result<(Model, Loaded), LoadFault> {
     let step = |step| post(&FromInference::Loading { model: known.name.to_owned(), step });
     step(LoadStep::Check);
     let begun = now_ms();
@@ -80,6 +85,7 @@ pub async fn load(known: &KnownModel, device: &Device, has_half: bool) -> Result
     }
     let checked = now_ms();
     step(LoadStep::Upload);
+    let_go();
     // The words are seen before the device is busy.
     breath().await?;
     let model = match known.role {
@@ -164,7 +170,7 @@ pub async fn score(
             continue;
         }
         if breath().await.is_err() || !is_wanted() {
-            return;
+            break;
         }
         let outcome = score_by(evaluator, encoder, rows, task, answer).await;
         post(&FromInference::Scored { work, evaluator, outcome });
@@ -278,7 +284,7 @@ pub async fn generate(
     let of = continuation.unread() as u32;
     let mut is_stopped = false;
     while continuation.unread() > READ_TOKENS && !is_stopped {
-        continuation.read(READ_TOKENS);
+        continuation.read(READ_TOKENS).await.map_err(fault)?;
         post(&FromInference::Reading { work, done: of - continuation.unread() as u32, of });
         breath().await?;
         is_stopped = !is_wanted();
