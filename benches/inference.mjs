@@ -124,10 +124,10 @@ async function tellStart(call, ours, theirs, text, started, startedTheirs) {
   console.log(`  theirs: program and weights ${seconds(startedTheirs.loadMs)}, first text ${seconds(firstText.ms)}`);
 }
 
-/** MiniLM on a device: texts one by one and in batches, in turn; without batches where `batch` is 1. */
+/** MiniLM on a device: texts one by one and in batches, in turn. */
 async function embedding(call, { device, kind, texts, turns, batch }) {
   const [ours, theirs] = [`ours-${kind}`, `transformers-${device}`];
-  const sizes = batch > 1 ? { alone: 1, batch } : { alone: 1 };
+  const sizes = { alone: 1, batch };
   const play = async (texts) => {
     const turn = {};
     for (const [form, size] of Object.entries(sizes)) {
@@ -148,7 +148,6 @@ async function embedding(call, { device, kind, texts, turns, batch }) {
   const ratioOf = (form) => (turn) => turn[form].theirs.ms / turn[form].ours.ms;
   const costOf = (side) => (turn) => turn.batch[side].ms / turn.alone[side].ms;
   judged(", texts one by one: our speed to that of Transformers.js", ratioOf("alone"), 1);
-  if (batch === 1) return;
   judged(`, batches of ${batch}: our speed to that of Transformers.js`, ratioOf("batch"), 1);
   judged(": our time for a text in a batch to that alone", costOf("ours"), 1, true);
   judged(": their time for a text in a batch to that alone", costOf("theirs"));
@@ -235,7 +234,7 @@ async function gpu(page, call) {
   const texts = await textsBy(call, "transformers-webgpu", count);
   await tellStart(call, "ours-webgpu", "transformers-webgpu", texts[0], started, startedTheirs);
   const gpuTurns = Number(options["gpu-turns"] ?? (isEmulated ? 1 : turns));
-  await embedding(call, { device: "webgpu", kind: "webgpu", texts, turns: gpuTurns, batch: isEmulated ? 1 : BATCH });
+  await embedding(call, { device: "webgpu", kind: "webgpu", texts, turns: gpuTurns, batch: Math.min(BATCH, count) });
   await tellMemory(page, "webgpu", "MiniLM on WebGPU");
   for (const name of ["ours-webgpu", "transformers-webgpu"]) await call("end", name);
 }
