@@ -1,0 +1,156 @@
+use super::*;
+
+const MINILM: &str = "all-minilm-l6-v2";
+
+fn after(state: State, actions: impl IntoIterator<Item = Action>) -> State {
+    let state = actions.into_iter().fold(Rc::new(state), |state, action| state.reduce(action));
+    Rc::unwrap_or_clone(state)
+}
+
+/// What the program that runs says.
+fn says(state: State, messages: impl IntoIterator<Item = FromInference>) -> State {
+    messages.into_iter().fold(state, |state, message| {
+        let number = state.program.1;
+        after(state, [Action::Heard(number, message)])
+    })
+}
+
+fn ready(kind: DeviceKind) -> FromInference {
+    FromInference::Ready(DeviceReport { kind, name: "a device".to_owned(), has_half: false })
+}
+
+fn stored(model: &str) -> Action {
+    Action::Load(Source::Stored(model.to_owned()))
+}
+
+fn file() -> Source {
+    Source::File { name: "my.gguf".to_owned(), number: 0 }
+}
+
+fn loaded(model: &str, decoder: bool) -> FromInference {
+    let zero = 0.0;
+    FromInference::Loaded(Loaded {
+        model: model.to_owned(),
+        decoder,
+        check_ms: zero,
+        upload_ms: zero,
+        known_answer: None,
+        cpu_cosine: None,
+    })
+}
+
+fn failed(model: &str, blame: Blame) -> FromInference {
+    FromInference::LoadFailed { model: model.to_owned(), words: "why".to_owned(), blame }
+}
+
+fn lost() -> FromInference {
+    FromInference::Lost("gone".to_owned())
+}
+
+/// On the small program, where there is a GPU.
+fn looking() -> State {
+    says(after(State::default(), [Action::Gpu(Gpu::Offered("a GPU".to_owned()))]), [ready(DeviceKind::Cpu)])
+}
+
+fn on_gpu() -> State {
+    says(after(looking(), [stored(MINILM)]), [ready(DeviceKind::WebGpu)])
+}
+
+#[test]
+fn the_large_program_comes_with_the_first_model_that_is_to_run_on_the_gpu() {
+    assert_eq!(looking().program, (DeviceKind::Cpu, 0));
+    for source in [Source::Stored(MINILM.to_owned()), file()] {
+        let state = after(looking(), [Action::Load(source.clone())]);
+        assert_eq!((state.program, state.next()), ((DeviceKind::WebGpu, 1), None));
+        assert_eq!(says(state, [ready(DeviceKind::WebGpu)]).next(), Some(&source));
+    }
+
+    let absent = after(State::default(), [Action::Gpu(Gpu::Absent("none".to_owned()))]);
+    let absent = after(says(absent, [ready(DeviceKind::Cpu)]), [stored(MINILM)]);
+    assert_eq!((absent.program, absent.next().map(Source::name)), ((DeviceKind::Cpu, 0), Some(MINILM)));
+
+    // Whoever chooses the CPU has it at once, and the GPU with a model.
+    let state = says(on_gpu(), [failed(MINILM, Blame::Model)]);
+    let state = after(state, [Action::Want(DeviceKind::Cpu)]);
+    assert_eq!(state.program, (DeviceKind::Cpu, 2));
+    assert_eq!(after(state, [Action::Want(DeviceKind::WebGpu)]).program, (DeviceKind::Cpu, 2));
+}
+
+#[test]
+fn a_model_that_comes_during_work_is_loaded_after_it() {
+    let came = FromInference::TransferEnded { model: MINILM.to_owned(), fault: None };
+    let state = says(after(looking(), [Action::Begin(Work::Rescore)]), [came]);
+    assert_eq!((state.program, state.doing, state.next()), ((DeviceKind::Cpu, 0), Some(Work::Rescore), None));
+    let work = state.work;
+    let state = says(state, [FromInference::Rescored { work, outcome: Err("why".to_owned()) }]);
+    assert_eq!((state.program, state.to_load.len()), ((DeviceKind::WebGpu, 1), 1));
+}
+
+#[test]
+fn a_gpu_that_fails_is_named_and_its_models_go_to_the_cpu() {
+    for (blame, fault) in [
+        (Blame::DeviceIsWrong, "a device: it computes wrongly: why"),
+        (Blame::DeviceIsSmall, "a device: it has no room: why"),
+        (Blame::DeviceFailed, "a device: it failed: why"),
+    ] {
+        let state = says(on_gpu(), [failed(MINILM, blame)]);
+        assert_eq!(state.program, (DeviceKind::Cpu, 2));
+        assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned())]);
+        assert_eq!(state.fell_back.as_deref(), Some(fault));
+    }
+
+    // A file goes there too.
+    let opening = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false)]);
+    let state = says(opening, [failed("my.gguf", Blame::DeviceIsWrong)]);
+    assert_eq!((state.program.0, &state.to_load[1..]), (DeviceKind::Cpu, &[file()][..]));
+
+    // A file that is damaged is no fault of the device.
+    let state = says(on_gpu(), [failed(MINILM, Blame::Model)]);
+    assert_eq!((state.program, state.fell_back), ((DeviceKind::WebGpu, 1), None));
+    assert_eq!((state.to_load.len(), state.load_fault), (0, Some((MINILM.to_owned(), "why".to_owned()))));
+}
+
+#[test]
+fn what_was_loaded_on_a_lost_gpu_is_loaded_again_on_the_cpu_and_its_work_has_ended() {
+    let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
+    let state = says(after(state, [Action::Begin(Work::Rescore)]), [lost()]);
+    assert_eq!((state.program.0, state.doing), (DeviceKind::Cpu, None));
+    assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned()), file()]);
+    assert!(state.rescored.as_ref().is_some_and(|outcome| outcome.is_err()));
+    // What the lost one still says is not heard.
+    let late = after(state.clone(), [Action::Heard(1, lost()), Action::Stopped(1, "error".to_owned())]);
+    assert!(late == state);
+
+    // Without the CPU there is nothing to fall back to.
+    let state = says(State::default(), [ready(DeviceKind::Cpu), lost()]);
+    assert_eq!(state.fault.as_deref(), Some("gone"));
+    let again = after(state, [Action::Again]);
+    assert_eq!((again.program, again.fault), ((DeviceKind::Cpu, 1), None));
+}
+
+#[test]
+fn a_decoder_makes_room_for_the_next_one() {
+    let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
+    let step = |step| FromInference::Loading { model: "other.gguf".to_owned(), step };
+    let other = Source::File { name: "other.gguf".to_owned(), number: 1 };
+    let state = says(after(state, [Action::Load(other)]), [step(LoadStep::Check)]);
+    assert!(state.decoder.is_some());
+    let state = says(state, [step(LoadStep::Upload)]);
+    assert!(state.decoder.is_none() && state.encoder.is_some());
+}
+
+#[test]
+fn answers_to_work_that_was_replaced_are_not_heard() {
+    let token = |work| FromInference::Token { work, text: "x".to_owned(), tokens: 1, ms: 1.0 };
+    let state = says(after(State::default(), [Action::Begin(Work::Generate)]), [token(1), token(0)]);
+    assert_eq!(state.ask.text, "x");
+    let state = says(after(state, [Action::Begin(Work::Generate)]), [token(1)]);
+    assert_eq!(state.ask.text, "");
+}
+
+#[test]
+fn a_typed_task_has_its_references_one_a_line() {
+    let references = |text: &str| Form { references: text.to_owned(), ..State::default().form }.task().references;
+    assert_eq!(references(" a \n\nb"), ["a", "b"]);
+    assert_eq!(references(""), [""]);
+}
