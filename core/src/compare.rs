@@ -4,9 +4,10 @@
 //! Both runs read the same random words, so that most rounds have the same task and the same inference node under both,
 //! and the luck of the draws largely cancels in the difference (common random numbers: Glasserman and Yao 1992). Where
 //! draws do not coincide (another K, another draw of inference nodes) less cancels; the intervals hold either way,
-//! since they stand on what the rounds of both runs pay together. Under a rule whose weights remember earlier rounds
-//! they stand on batches of rounds; they are too narrow where a batch is no longer than that memory, and know nothing
-//! of the luck of the first rounds, when weights leave their common start.
+//! since they stand on what the rounds of both runs pay together. Where the past decides a run's path they stand on replicates of both
+//! runs, seed by seed.
+//!
+//! Many nodes are compared at once: that a difference is settled is said after Holm's correction for their number.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +15,18 @@ use crate::attack::Role;
 use crate::dataset::Dataset;
 use crate::limits;
 use crate::network::Instance;
-use crate::report::{Brief, replicate_weights};
+use crate::report::Brief;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::simulation::{Difference, Paired, PairedSums, Simulation, Tally, differences_of_pairs};
-use crate::stats::Interval;
+use crate::simulation::{Difference, Paired, Simulation};
+use crate::stats::{self, Interval};
 
 /// More prompts than this are not proposed.
 const MAX_PROMPTS: f64 = 1e6;
 /// An interval whose half width is this part of the difference excludes 0 four times in five, not one time in two: the
 /// 0.975 quantile of the normal distribution by its sum with the 0.8 quantile.
 const SURELY: f64 = 1.959_964 / (1.959_964 + 0.841_621);
+/// The probability of a false claim among all that are made at once, at most.
+pub(crate) const SIGNIFICANT: f64 = 0.05;
 /// Rewards that differ by less than this part of what a reward can be differ by rounding.
 pub(crate) const ROUNDING: f64 = 1e-9;
 
@@ -47,7 +50,11 @@ pub struct Compared {
     pub mechanism_a: Alignment,
     /// How well B does.
     pub mechanism_b: Alignment,
-    /// Inference nodes, then evaluator nodes that both networks have, in the order of A's network.
+    /// How many more pairs of runs of as many rounds the intervals stand on where the past decides a run's path; 0 where rounds
+    /// are independent, and where such runs would take too long: then there are no intervals.
+    pub replicates: u32,
+    /// Inference nodes, then evaluator nodes that both networks have, in the order of A's network; nodes that differ in their
+    /// names alone, under A and under B, are one.
     pub nodes: Vec<ComparedNode>,
 }
 
@@ -63,8 +70,10 @@ pub struct Alignment {
 /// What one node earns under both mechanisms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComparedNode {
-    /// Instance id.
+    /// Instance id; of several nodes that are alike, the first one's.
     pub id: String,
+    /// How many nodes these figures are of.
+    pub instances: u32,
     /// Its role: both roles may have a node of that id.
     pub role: Role,
     /// Id of the recorded node.
@@ -77,13 +86,16 @@ pub struct ComparedNode {
     pub difference: Option<f64>,
     /// 95% interval of the difference for the luck of the draws, given these prompts.
     pub ci95_monte_carlo: Option<Interval>,
-    /// 95% interval of the difference for the choice of prompts (percentile bootstrap over tasks).
+    /// 95% interval of the difference for the choice of prompts, as in a report.
     pub ci95_prompts: Option<Interval>,
+    /// How probable so large a difference would be if there were none, by draws or by prompts, whichever explains it better, after
+    /// Holm's correction for the nodes compared.
+    pub p_corrected: Option<f64>,
     /// What the intervals say.
     pub verdict: Verdict,
     /// Where the interval for the luck of the draws includes 0: how many rounds in all would make it exclude 0 four
-    /// times in five if the difference is what it seems, since it narrows with the root of their number. None beyond
-    /// [`limits::ROUNDS`].
+    /// times in five, on these prompts, if the difference is what it seems, since it narrows with the root of their number. None beyond
+    /// [`limits::ROUNDS`], and where the past decides a run's path.
     pub rounds_to_settle: Option<u64>,
     /// Where the interval for the choice of prompts includes 0: how many prompts in all, with as many rounds for each
     /// as now, would make it exclude 0 four times in five if the difference is what it seems. None beyond a million.
@@ -96,12 +108,15 @@ pub struct ComparedNode {
 pub enum Verdict {
     /// Both pay it the same in all rounds, but for rounding.
     Equal,
-    /// Both intervals exclude 0, or the one there is: with a single prompt there is none over prompts.
+    /// Both intervals exclude 0, or the one there is (with a single group of prompts there is none over prompts), and so they
+    /// would after Holm's correction for the nodes compared.
     Settled,
     /// It may be the luck of the draws.
     NotSettledByRounds,
     /// It is not the luck of the draws, and may be the choice of prompts.
     NotSettledByPrompts,
+    /// Its own intervals exclude 0, as those of one node in twenty do without any difference.
+    NotSettledAmongMany,
 }
 
 impl Verdict {
@@ -113,6 +128,7 @@ impl Verdict {
             Self::Settled => "settled",
             Self::NotSettledByRounds => "not settled by these rounds",
             Self::NotSettledByPrompts => "not settled by these prompts",
+            Self::NotSettledAmongMany => "not settled among so many nodes",
         }
     }
 }
@@ -128,7 +144,7 @@ impl Comparison {
         let runs = runs(dataset, a, b)?;
         let [a, b] = runs.each_ref().map(|run| &run.network);
         same_nodes("network.evaluators", &a.evaluators, &b.evaluators)?;
-        Ok(Self { paired: Paired::new(runs) })
+        Ok(Self { paired: Paired::new(runs).with_replicates(dataset)? })
     }
 
     /// The same where the evaluators may differ too: of these, only those that both networks have are compared.
@@ -136,7 +152,7 @@ impl Comparison {
     /// # Errors
     /// As [`Comparison::new`], but for the nodes of `network.evaluators`.
     pub fn of_shared(dataset: &Dataset, a: &Scenario, b: &Scenario) -> Result<Self, ScenarioError> {
-        Ok(Self { paired: Paired::new(runs(dataset, a, b)?) })
+        Ok(Self { paired: Paired::new(runs(dataset, a, b)?).with_replicates(dataset)? })
     }
 
     /// Both runs.
@@ -166,29 +182,42 @@ impl Comparison {
     /// one that the comparison was made with.
     #[must_use]
     pub fn finding(&self, dataset: &Dataset) -> Compared {
-        let Paired { runs: [a, b], inference, evaluators, evaluator_pairs, rounds_in_step, .. } = &self.paired;
+        let Paired { runs: [a, b], rounds_in_step, .. } = &self.paired;
         let prompts = a.network.tasks.len();
-        let replicates = replicate_weights(a.scenario.seed, prompts);
-        let counts = Counts { rounds: self.rounds_done(), prompts: prompts as u64 };
+        let counts = Counts { rounds: self.rounds_done(), prompts: prompts as u64, remembers: self.paired.remembers() };
         let [mechanism_a, mechanism_b] = [a, b].map(|run| Alignment::new(&run.brief(dataset)));
-        let models = dataset.manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect();
-        let nodes = &a.network.inference;
-        let pairs: Vec<[usize; 2]> = (0..nodes.len()).map(|node| [node; 2]).collect();
-        let pool = Pool { role: Role::Inference, nodes, pairs: &pairs, models, sums: inference };
-        let mut nodes = pool.compared([&a.inference, &b.inference], &replicates, counts);
-        let models = dataset.manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect();
-        let evaluator_nodes = &a.network.evaluators;
-        let pool =
-            Pool { role: Role::Evaluator, nodes: evaluator_nodes, pairs: evaluator_pairs, models, sums: evaluators };
-        nodes.extend(pool.compared([&a.evaluators, &b.evaluators], &replicates, counts));
+        let mut nodes = Vec::new();
+        for (role, ids) in [
+            (Role::Inference, Vec::from_iter(dataset.manifest.inference_nodes.iter().map(|entry| &entry.id))),
+            (Role::Evaluator, Vec::from_iter(dataset.manifest.evaluators.iter().map(|entry| &entry.id))),
+        ] {
+            for (members, paid) in self.paired.differences(dataset, role) {
+                let Instance { id, model, .. } = &a.network.of(role)[members[0]];
+                let mut node = ComparedNode::new(paid, self.rounding(role, members), counts);
+                (node.id, node.role, node.model) = (id.clone(), role, ids[*model].clone());
+                node.instances = members.len() as u32;
+                nodes.push(node);
+            }
+        }
+        correct(&mut nodes);
         Compared {
             rounds: counts.rounds,
             rounds_in_step: *rounds_in_step,
             prompts: counts.prompts,
+            replicates: a.replicates.count(),
             mechanism_a,
             mechanism_b,
             nodes,
         }
+    }
+
+    /// How much the rewards of nodes that are alike may differ by rounding.
+    fn rounding(&self, role: Role, members: &[usize]) -> f64 {
+        let most = |side: usize, node: usize| {
+            let reward = |value| self.paired.runs[side].tally(role).reward(node, value).abs();
+            reward(0.0).max(reward(10.0))
+        };
+        ROUNDING * most(0, members[0]).max(most(1, self.paired.partner(role, members[0])))
     }
 }
 
@@ -236,57 +265,53 @@ fn same_nodes(path: &str, a: &[Instance], b: &[Instance]) -> Result<(), Scenario
 struct Counts {
     rounds: u64,
     prompts: u64,
+    /// Whether the past decides the path of a run.
+    remembers: bool,
 }
 
-/// The nodes of one role under both mechanisms.
-struct Pool<'a> {
-    role: Role,
-    /// Those under A.
-    nodes: &'a [Instance],
-    /// The positions under both of those that are compared.
-    pairs: &'a [[usize; 2]],
-    /// By recorded node: its id.
-    models: Vec<&'a str>,
-    sums: &'a PairedSums,
-}
-
-impl Pool<'_> {
-    fn compared(&self, tallies: [&Tally; 2], replicates: &[Vec<u32>], counts: Counts) -> Vec<ComparedNode> {
-        let sides = tallies.map(Tally::by_node);
-        let differences = differences_of_pairs([&sides[0], &sides[1]], self.pairs, self.sums, replicates);
-        let compared = |(&[node, node_b], paid): (&[usize; 2], Difference)| {
-            let Difference { means, difference, ci95_monte_carlo, ci95_prompts } = paid;
-            let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding(tallies, [node, node_b]));
-            let to_settle = |interval, count, most| match verdict {
-                Verdict::Equal => None,
-                _ => to_settle(difference?, interval?, count, most),
-            };
-            ComparedNode {
-                rounds_to_settle: to_settle(ci95_monte_carlo, counts.rounds, limits::ROUNDS.max),
-                prompts_to_settle: to_settle(ci95_prompts, counts.prompts, MAX_PROMPTS),
-                id: self.nodes[node].id.clone(),
-                role: self.role,
-                model: self.models[self.nodes[node].model].to_owned(),
-                reward_mean_a: means[0],
-                reward_mean_b: means[1],
-                difference,
-                ci95_monte_carlo,
-                ci95_prompts,
-                verdict,
-            }
+impl ComparedNode {
+    /// What the runs paid, without a name; `rounding` is nothing. Its verdict and `p_corrected` are its own, before any correction.
+    fn new(paid: Difference, rounding: f64, counts: Counts) -> Self {
+        let [ci95_monte_carlo, ci95_prompts] = [paid.ci95_monte_carlo(), paid.ci95_prompts()];
+        let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding);
+        let to_settle = |interval: Option<Interval>, count, most| match verdict {
+            Verdict::Equal => None,
+            _ => to_settle(paid.difference?, interval?, count, most),
         };
-        self.pairs.iter().zip(differences).map(compared).collect()
+        let p_value = |spread: Option<stats::Spread>| spread.zip(paid.difference).map(|(spread, x)| spread.p_value(x));
+        let [p_draws, p_prompts] = [paid.draws, paid.prompts].map(p_value);
+        Self {
+            id: String::new(),
+            instances: 1,
+            role: Role::Inference,
+            model: String::new(),
+            reward_mean_a: paid.means[0],
+            reward_mean_b: paid.means[1],
+            difference: paid.difference,
+            // More rounds of a run whose past decides its path are another run.
+            rounds_to_settle: to_settle(ci95_monte_carlo, counts.rounds, limits::ROUNDS.max)
+                .filter(|_| !counts.remembers),
+            prompts_to_settle: to_settle(ci95_prompts, counts.prompts, MAX_PROMPTS),
+            ci95_monte_carlo,
+            ci95_prompts,
+            p_corrected: match verdict {
+                Verdict::Equal => Some(1.0),
+                _ => p_draws.map(|p| p.max(p_prompts.unwrap_or(0.0))),
+            },
+            verdict,
+        }
     }
 }
 
-/// How much the rewards of a node, which has these positions, may differ by rounding.
-fn rounding(tallies: [&Tally; 2], nodes: [usize; 2]) -> f64 {
-    let most = |side: usize| {
-        let reward = |value| tallies[side].reward(nodes[side], value).abs();
-        reward(0.0).max(reward(10.0))
-    };
-    let [a, b] = [most(0), most(1)];
-    ROUNDING * a.max(b)
+/// Corrects what is said of each node for how many there are.
+fn correct(nodes: &mut [ComparedNode]) {
+    let own: Vec<f64> = nodes.iter().map(|node| node.p_corrected.unwrap_or(1.0)).collect();
+    for (node, corrected) in nodes.iter_mut().zip(stats::holm(&own)) {
+        node.p_corrected = node.p_corrected.map(|_| corrected);
+        if node.verdict == Verdict::Settled && corrected > SIGNIFICANT {
+            node.verdict = Verdict::NotSettledAmongMany;
+        }
+    }
 }
 
 /// What the intervals for the luck of the draws and for the choice of prompts say; `rounding` is nothing.
@@ -322,44 +347,78 @@ impl Compared {
     /// whether that is settled.
     #[must_use]
     pub fn words(&self, node: &ComparedNode) -> String {
-        let id = &node.id;
+        let id = node.name();
         if node.verdict == Verdict::Equal {
             return format!("A and B pay {id} the same.");
         }
-        let (Some(difference), Some(interval)) = (node.difference, node.widest_interval()) else {
+        let Some(difference) = node.difference else {
             return format!("Not settled: too few rounds to say what B pays {id} more or less.");
         };
-        let (word, [low, high]) =
-            if difference < 0.0 { ("less", [-interval[1], -interval[0]]) } else { ("more", interval) };
+        let word = if difference < 0.0 { "less" } else { "more" };
+        let Some(interval) = node.widest_interval() else {
+            let difference = rounded(difference.abs(), 3);
+            return format!(
+                "B pays {id} {difference} {word} each time in this run; how much of that is luck is not known, so that nothing \
+                 is settled."
+            );
+        };
+        let [low, high] = if difference < 0.0 { [-interval[1], -interval[0]] } else { interval };
         let decimals = decimals(high - low, difference.abs());
         let [difference, low, high] = [difference.abs(), low, high].map(|number| rounded(number, decimals));
         let what = format!("{id} {difference} {word} each time ({low} to {high})");
-        match (node.verdict, node.rounds_to_settle, node.prompts_to_settle) {
-            (Verdict::Equal | Verdict::Settled, ..) => format!("B pays {what}: settled."),
-            (Verdict::NotSettledByRounds, Some(rounds), _) => {
-                let more = grouped(two_figures(rounds.saturating_sub(self.rounds)));
-                let would = "more rounds would settle it if the difference is what it seems";
-                format!("B seems to pay {what}: not settled; about {more} {would}.")
+        let if_so = "if the difference is what it seems";
+        let of_prompts = match node.prompts_to_settle {
+            Some(prompts) => format!("about {} in place of {}", grouped(two_figures(prompts)), grouped(self.prompts)),
+            None => format!("no number up to {} would do", grouped(MAX_PROMPTS as u64)),
+        };
+        match (node.verdict, node.rounds_to_settle) {
+            (Verdict::Equal | Verdict::Settled, _) => format!("B pays {what}: settled."),
+            (Verdict::NotSettledAmongMany, _) => {
+                let nodes = self.nodes.len();
+                format!(
+                    "B seems to pay {what}: not settled, since the largest of {nodes} differences may be as large by luck."
+                )
             }
-            (Verdict::NotSettledByRounds, None, _) => {
-                let most = grouped(limits::ROUNDS.max as u64);
-                let would = "would settle a difference so small";
-                format!("B seems to pay {what}: not settled; no number of rounds up to {most} {would}.")
+            (Verdict::NotSettledByRounds, rounds) => {
+                let by_rounds = match rounds {
+                    Some(rounds) => {
+                        let more = grouped(two_figures(rounds.saturating_sub(self.rounds)));
+                        format!(
+                            "about {more} more rounds would settle it for these prompts four times in five, {if_so}"
+                        )
+                    }
+                    None if self.replicates > 0 => {
+                        format!("what is paid differs that much among {} runs of other luck", self.replicates)
+                    }
+                    None => {
+                        let most = grouped(limits::ROUNDS.max as u64);
+                        format!("no number of rounds up to {most} would settle a difference so small")
+                    }
+                };
+                let for_others = if node.ci95_prompts.is_some_and(includes_zero) {
+                    format!("; for other prompts it takes more of these as well: {of_prompts}")
+                } else {
+                    String::new()
+                };
+                format!("B seems to pay {what}: not settled; {by_rounds}{for_others}.")
             }
-            (Verdict::NotSettledByPrompts, _, Some(prompts)) => {
-                let (needed, now) = (grouped(two_figures(prompts)), grouped(self.prompts));
-                let would = "only more prompts would settle it for others";
-                format!("B pays {what} on these prompts; {would}: about {needed} in place of {now}.")
-            }
-            (Verdict::NotSettledByPrompts, _, None) => {
-                let most = grouped(MAX_PROMPTS as u64);
-                format!("B pays {what} on these prompts; no number of prompts up to {most} would settle it for others.")
+            (Verdict::NotSettledByPrompts, _) => {
+                format!("B pays {what} on these prompts; only more of them would settle it for others: {of_prompts}.")
             }
         }
     }
 }
 
 impl ComparedNode {
+    /// Its id; of several nodes that are alike, the first one's and how many there are.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.instances {
+            1 => self.id.clone(),
+            count => format!("{} and {} like it", self.id, count - 1),
+        }
+    }
+
     fn widest_interval(&self) -> Option<Interval> {
         let width = |[low, high]: Interval| high - low;
         let monte_carlo = self.ci95_monte_carlo?;
@@ -409,36 +468,34 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Spread;
 
-    fn node(difference: f64, monte_carlo: Interval, prompts: Option<Interval>) -> (Compared, ComparedNode) {
-        let node = ComparedNode {
-            id: "x".to_owned(),
-            role: Role::Inference,
-            model: "x".to_owned(),
-            reward_mean_a: Some(0.5),
-            reward_mean_b: Some(0.5 + difference),
+    fn node(difference: f64, monte_carlo: Option<Interval>, prompts: Option<Interval>) -> (Compared, ComparedNode) {
+        let spread = |[low, high]: Interval| Spread { error: (high - low) / (2.0 * 1.959_964), degrees: 100_000_000 };
+        let paid = Difference {
+            means: [Some(0.5), Some(0.5 + difference)],
             difference: Some(difference),
-            ci95_monte_carlo: Some(monte_carlo),
-            ci95_prompts: prompts,
-            verdict: verdict(Some(monte_carlo), prompts, 1e-9),
-            rounds_to_settle: to_settle(difference, monte_carlo, 5000, limits::ROUNDS.max),
-            prompts_to_settle: prompts.and_then(|prompts| to_settle(difference, prompts, 123, MAX_PROMPTS)),
+            draws: monte_carlo.map(spread),
+            prompts: prompts.map(spread),
         };
+        let counts = Counts { rounds: 5000, prompts: 123, remembers: false };
+        let node = ComparedNode { id: "x".to_owned(), ..ComparedNode::new(paid, 1e-9, counts) };
         let alignment = Alignment { pearson_consensus_truth: None, kendall_reward_efficiency: None };
         let compared = Compared {
             rounds: 5000,
             rounds_in_step: 5000,
             prompts: 123,
+            replicates: 0,
             mechanism_a: alignment.clone(),
             mechanism_b: alignment,
-            nodes: Vec::new(),
+            nodes: vec![node.clone()],
         };
         (compared, node)
     }
 
     #[track_caller]
     fn says(difference: f64, monte_carlo: Interval, prompts: Option<Interval>, want: &str) {
-        let (compared, node) = node(difference, monte_carlo, prompts);
+        let (compared, node) = node(difference, Some(monte_carlo), prompts);
         assert_eq!(compared.words(&node), want);
     }
 
@@ -452,37 +509,59 @@ mod tests {
             -0.02,
             [-0.08, 0.04],
             Some([-0.06, 0.02]),
-            "B seems to pay x 0.020 less each time (-0.040 to 0.080): not settled; about 87,000 more rounds would \
-             settle it if the difference is what it seems.",
+            "B seems to pay x 0.020 less each time (-0.040 to 0.080): not settled; about 87,000 more rounds would settle it \
+             for these prompts four times in five, if the difference is what it seems; for other prompts it takes more of \
+             these as well: about 1,100 in place of 123.",
         );
         says(
             1e-6,
             [-0.05, 0.05],
             None,
-            "B seems to pay x 0.000001 more each time (-0.050000 to 0.050000): not settled; no number of rounds up to \
+            "B seems to pay x 0.000001 more each time (-0.049999 to 0.050001): not settled; no number of rounds up to \
              1,000,000,000 would settle a difference so small.",
         );
         says(
             0.02,
             [0.01, 0.03],
             Some([-0.01, 0.05]),
-            "B pays x 0.020 more each time (-0.010 to 0.050) on these prompts; only more prompts would settle it for \
-             others: about 570 in place of 123.",
+            "B pays x 0.020 more each time (-0.010 to 0.050) on these prompts; only more of them would settle it for others: \
+             about 570 in place of 123.",
         );
         says(
             1e-4,
-            [1e-5, 2e-4],
+            [1e-5, 19e-5],
             Some([-0.1, 0.1]),
-            "B pays x 0.0001 more each time (-0.1000 to 0.1000) on these prompts; no number of prompts up to \
-             1,000,000 would settle it for others.",
+            "B pays x 0.0001 more each time (-0.0999 to 0.1001) on these prompts; only more of them would settle it for \
+             others: no number up to 1,000,000 would do.",
         );
     }
 
     #[test]
     fn without_an_interval_nothing_is_settled() {
-        let (compared, mut node) = node(0.1, [0.0, 0.2], None);
-        (node.ci95_monte_carlo, node.verdict) = (None, verdict(None, None, 1e-9));
-        assert_eq!(compared.words(&node), "Not settled: too few rounds to say what B pays x more or less.");
+        let (compared, node) = node(0.1, None, None);
+        assert_eq!(
+            compared.words(&node),
+            "B pays x 0.100 more each time in this run; how much of that is luck is not known, so that nothing is settled."
+        );
+        let unpaid = ComparedNode { difference: None, instances: 3, ..node };
+        let words = "Not settled: too few rounds to say what B pays x and 2 like it more or less.";
+        assert_eq!(compared.words(&unpaid), words);
+    }
+
+    /// Two pairs of runs whose differences are 2.5 and 4 standard errors: among fifty the first may be luck.
+    #[test]
+    fn a_difference_is_settled_among_all_that_are_compared() {
+        let same = node(0.0, Some([-0.01, 0.01]), None).1;
+        let [mut seems, mut is] = [2.5, 4.0]
+            .map(|errors| node(0.01 * errors, Some([0.01 * (errors - 1.96), 0.01 * (errors + 1.96)]), None).1);
+        assert_eq!((seems.verdict, is.verdict), (Verdict::Settled, Verdict::Settled));
+        let mut nodes = vec![same; 50];
+        nodes.extend([seems, is]);
+        correct(&mut nodes);
+        (is, seems) = (nodes.pop().expect("there"), nodes.pop().expect("there"));
+        assert_eq!((seems.verdict, is.verdict), (Verdict::NotSettledAmongMany, Verdict::Settled));
+        // 52 times the probability of being 4 standard errors off.
+        assert!((is.p_corrected.expect("known") - 52.0 * 6.334e-5).abs() < 1e-4, "{:?}", is.p_corrected);
     }
 
     /// With nine times as many the interval of half 1.5 would just touch 0; (2.8016 / 1.96)^2 = 2.0432 times that, so

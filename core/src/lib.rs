@@ -23,6 +23,7 @@ pub mod link;
 pub mod network;
 pub mod paper;
 pub mod preset;
+mod prompts;
 pub mod report;
 pub mod reward;
 pub mod rng;
@@ -44,4 +45,4 @@ pub use scenario::Scenario;
 pub use simulation::{Simulation, simulate};
 
 /// Names the arithmetic: it is part of every report and its digest, and goes up when any result changes.
-pub const ENGINE_VERSION: &str = "3";
+pub const ENGINE_VERSION: &str = "4";

@@ -55,7 +55,16 @@ impl Stream {
     /// The stream for `purpose` under `seed`.
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose) -> Self {
-        let key = blake3::derive_key(purpose.context(), &seed.to_le_bytes());
+        Self::of_run(seed, 0, purpose)
+    }
+
+    /// The stream of another run under `seed`; run 0 has that of [`Stream::new`].
+    pub(crate) fn of_run(seed: u64, run: u32, purpose: Purpose) -> Self {
+        let mut material = seed.to_le_bytes().to_vec();
+        if run > 0 {
+            material.extend(run.to_le_bytes());
+        }
+        let key = blake3::derive_key(purpose.context(), &material);
         Self { rng: ChaCha8Rng::from_seed(key), spare_normal: None }
     }
 
@@ -238,6 +247,9 @@ mod tests {
         };
         assert_eq!(take(Purpose::Draws), take(Purpose::Draws));
         assert_ne!(take(Purpose::Draws), take(Purpose::Bootstrap));
+        let of_run = |run| Stream::of_run(7, run, Purpose::Draws).below(u32::MAX);
+        assert_eq!(of_run(0), Stream::new(7, Purpose::Draws).below(u32::MAX));
+        assert!(of_run(1) != of_run(0) && of_run(1) != of_run(2));
     }
 
     /// A tenth of the words is refused, so that more are taken than were at hand.

@@ -148,12 +148,12 @@ impl Grid {
         Ok(scenario)
     }
 
-    /// Runs a cell to its end.
+    /// Runs a cell to its end. Where the past decides the path of its run it has no intervals, as it is not repeated.
     ///
     /// # Errors
     /// As [`Grid::scenario`], and for a scenario that does not fit the dataset.
     pub fn run(&self, dataset: &Dataset, cell: usize) -> Result<Brief, ScenarioError> {
-        let mut simulation = Simulation::new(dataset, &self.scenario(cell)?)?;
+        let mut simulation = Simulation::once(dataset, &self.scenario(cell)?)?;
         simulation.run(u64::MAX);
         Ok(simulation.brief(dataset))
     }

@@ -16,7 +16,6 @@ use crate::dataset::{Dataset, TaskKind};
 use crate::network::{Instance, Network};
 use crate::report::{EvaluatorAudit, Products, consensus_beside_truth, evaluator_audit, replicate_weights};
 use crate::scenario::{Group, Scenario, ScenarioError};
-use crate::simulation::Simulation;
 use crate::stats::{self, Interval};
 
 /// Networks with more inference nodes than this are not searched for pairs that change places.
@@ -319,12 +318,12 @@ impl Outcome {
     fn new(dataset: &Dataset, comparison: &Comparison) -> Self {
         let [with, without] = comparison.runs();
         let rewards = comparison.finding(dataset);
-        let replicates = replicate_weights(with.scenario.seed, with.network.tasks.len());
+        let replicates = replicate_weights(dataset, &with.network.tasks, with.scenario.seed);
         let by_task = [with, without].map(|run| consensus_beside_truth(dataset, run));
         let pearson = [&rewards.mechanism_a, &rewards.mechanism_b].map(|side| side.pearson_consensus_truth);
         let pearson_truth = Change::new(pearson, Products::pearson, &by_task, &replicates);
         let whole = by_task.each_ref().map(|tasks| total(tasks.iter().map(|&task| (task, 1.0))).rms_distance());
-        let inference = &rewards.nodes[..with.network.inference.len()];
+        let inference: Vec<&ComparedNode> = rewards.nodes.iter().filter(|node| node.role == Role::Inference).collect();
         let highest = |mean: fn(&ComparedNode) -> Option<f64>| {
             // The first of equal ones.
             let paid = inference.iter().rev().filter_map(|node| Some((mean(node)?, &node.id)));
@@ -336,15 +335,14 @@ impl Outcome {
             pearson_truth,
             top_with: highest(|node| node.reward_mean_a),
             top_without: highest(|node| node.reward_mean_b),
-            overtakings: (inference.len() <= RANKED).then(|| overtakings(with, inference)),
+            overtakings: (inference.len() <= RANKED).then(|| overtakings(&inference)),
             rewards,
         }
     }
 }
 
-/// The pairs of `nodes`, the inference nodes of `run`, that change places.
-fn overtakings(run: &Simulation, nodes: &[ComparedNode]) -> Vec<Overtaking> {
-    let cohorts = &run.network.inference_cohorts.of;
+/// The pairs of `nodes`, inference nodes of which no two are alike, that change places.
+fn overtakings(nodes: &[&ComparedNode]) -> Vec<Overtaking> {
     let means: Vec<_> = nodes.iter().map(|node| node.reward_mean_a.zip(node.reward_mean_b)).collect();
     let mut pairs = Vec::new();
     for (winner, node) in nodes.iter().enumerate() {
@@ -353,7 +351,7 @@ fn overtakings(run: &Simulation, nodes: &[ComparedNode]) -> Vec<Overtaking> {
                 continue;
             };
             let swap = loser_a - winner_a > ROUNDING && winner_b - loser_b > ROUNDING;
-            if swap && cohorts[winner] != cohorts[loser] {
+            if swap {
                 pairs.push(Overtaking { node: node.id.clone(), overtaken: overtaken.id.clone() });
             }
         }

@@ -1,12 +1,10 @@
 //! The study of arXiv 2601.21189: on datasets whose evaluators are made so that the outcome is known, beside plain runs of
 //! the same scenarios, and on the fitted and the shipped dataset.
 
-use std::fs;
-use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::common::Files;
-use poq_core::dataset::{DatasetFiles, JUDGE, TaskKind};
+use crate::common::{self, Files};
+use poq_core::dataset::{JUDGE, TaskKind};
 use poq_core::paper::robust::{Cell, KS, Measured, RULES, SEEDS, SHARES, Study, preset_patch};
 use poq_core::paper::{self, Finding, Verdict};
 use poq_core::{Dataset, Report, Scenario, simulate};
@@ -35,13 +33,7 @@ fn dataset(evaluators: usize, raw: impl Fn(f64, usize, TaskKind) -> f64) -> Data
 }
 
 fn shipped() -> &'static Dataset {
-    static DATASET: LazyLock<Dataset> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/dataset");
-        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(read);
-        Dataset::from_files(DatasetFiles { manifest: &manifest, tasks: &tasks, outputs: &outputs, scores: &scores })
-            .expect("valid")
-    });
+    static DATASET: LazyLock<Dataset> = LazyLock::new(|| common::shipped().read().expect("valid"));
     &DATASET
 }
 

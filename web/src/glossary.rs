@@ -151,7 +151,7 @@ pub const TERMS: [Term; 28] = [
         id: "routing",
         name: "routing by past reward",
         definition: "Who answers is drawn with a probability that grows with the mean of what a node has earned so far (softmax). \
-                     Rounds then depend on those before them, so that intervals stand on twenty batches of rounds. Assumed.",
+                     Rounds then depend on those before them: intervals stand on more runs. Assumed.",
         formula: Some("P(f) ∝ exp(mean past reward of f / temperature)"),
         source: Source::Assumed,
     },
@@ -183,16 +183,17 @@ pub const TERMS: [Term; 28] = [
     Term {
         id: "monte_carlo",
         name: "Monte Carlo interval",
-        definition: "Where the mean would lie, 95 times in 100, if the same network were run again on these prompts with \
-                     other draws. More rounds make it narrower.",
+        definition: "So made that in 95 of 100 runs it holds what the mean is over all draws on these prompts. More rounds make it \
+                     narrower. Where the past decides a run’s path (trust, stakes, routing), it stands on 24 more runs of other draws.",
         formula: Some("mean ± t × sd / √rounds"),
         source: STATISTICS,
     },
     Term {
         id: "prompt_interval",
         name: "prompt interval",
-        definition: "How far the mean moves when other prompts of the same kind are asked: the central 95% over 1,000 \
-                     resamples of the tasks (percentile bootstrap). More rounds do not make it narrower; more tasks do.",
+        definition: "How far the mean moves on other prompts of the same kinds: 95% by a bootstrap of passages within their kind, costs \
+                     with them. More rounds do not make it narrower; more passages do. Where the past decides a run’s path, the \
+                     luck of the draws is in it.",
         formula: None,
         source: STATISTICS,
     },

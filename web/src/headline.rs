@@ -12,7 +12,7 @@ pub fn headline(report: &Report, summary: &Summary) -> String {
     if report.rounds == 0 {
         return "No rounds yet.".to_owned();
     }
-    let earnings = earnings(&report.inference_nodes, summary);
+    let earnings = earnings(report, summary);
     let rounds = format::counted(report.rounds, "round", "rounds");
     let r = report.mechanism.pearson_consensus_truth;
     format!("Over {rounds} {earnings}; {}{}.", trust(r), attackers(report, summary))
@@ -36,25 +36,32 @@ fn attackers(report: &Report, summary: &Summary) -> String {
     }
 }
 
-fn earnings(nodes: &[NodeReport], summary: &Summary) -> String {
+/// With at least this chance an order is told as one.
+const SURE: f64 = 0.95;
+
+fn earnings(report: &Report, summary: &Summary) -> String {
     let mut paid: Vec<(&NodeReport, f64)> =
-        nodes.iter().filter_map(|node| node.reward_mean.map(|mean| (node, mean))).collect();
+        report.inference_nodes.iter().filter_map(|node| node.reward_mean.map(|mean| (node, mean))).collect();
     paid.sort_by(|a, b| b.1.total_cmp(&a.1));
     let Some(&(best, mean)) = paid.first() else {
         return "no inference node has answered yet".to_owned();
     };
     let name = summary.node_name(best);
     let amount = amount(best, mean);
-    let Some(&(second, _)) = paid.get(1) else {
+    if paid.len() == 1 {
         return format!("{name}, the only inference node that answered, earns {amount} an answer");
-    };
+    }
     if paid.iter().all(|&(_, other)| other == mean) {
         return format!("every inference node earns the same, {amount} an answer");
     }
-    let level = if overlap(best, second) {
-        format!(" (level with {} within chance)", summary.node_name(second))
-    } else {
-        String::new()
+    let chance = report.leader.as_ref().map(|leader| (leader.chance_draws, leader.chance_prompts));
+    let (is_sure, level) = match chance {
+        None | Some((None, _)) => (false, " (how surely is not known)".to_owned()),
+        Some((Some(draws), _)) if draws < SURE => (false, " (which one does is within chance)".to_owned()),
+        Some((_, Some(prompts))) if prompts < SURE => {
+            (false, format!(" (on other prompts in {} of 100 cases)", format::fixed(100.0 * prompts, 0)))
+        }
+        Some(_) => (true, String::new()),
     };
     let (worst, low) = paid[paid.len() - 1];
     let worst_name = summary.node_name(worst);
@@ -67,7 +74,12 @@ fn earnings(nodes: &[NodeReport], summary: &Summary) -> String {
     } else {
         format!("while {worst_name} earns nothing")
     };
-    let verb = if mean > 0.0 { "earns most" } else { "loses least" };
+    let verb = match (mean > 0.0, is_sure) {
+        (true, true) => "earns most",
+        (true, false) => "seems to earn most",
+        (false, true) => "loses least",
+        (false, false) => "seems to lose least",
+    };
     let amount = if mean > 0.0 { amount } else { self::amount(best, -mean) };
     format!("{name} {verb}, {amount} an answer{level}, {against}")
 }
@@ -77,13 +89,6 @@ fn amount(node: &NodeReport, mean: f64) -> String {
     match node.ci95_monte_carlo {
         Some([low, high]) => format::plus_minus(mean, (high - low) / 2.0),
         None => format::number(mean),
-    }
-}
-
-fn overlap(best: &NodeReport, second: &NodeReport) -> bool {
-    match (best.ci95_monte_carlo, second.ci95_monte_carlo) {
-        (Some([low, _]), Some([_, high])) => high >= low,
-        _ => true,
     }
 }
 
@@ -124,6 +129,24 @@ mod tests {
             words(r#"{"reward": {"beta_inference": 3, "alpha_inference": 0}, "cost_normalization": "ratio_to_max"}"#);
         assert!(text.contains("Quick node loses least, 0.0667 an answer"), "{text}");
         assert!(text.contains("so that nobody gains; Slow node loses most, 3.00"), "{text}");
+    }
+
+    #[test]
+    fn an_order_that_other_prompts_turn_round_is_no_fact() {
+        let mut report = fixture::report(r#"{"evaluators_per_round": 2}"#);
+        let summary = Summary::of(&fixture::dataset());
+        let mut words = |draws, prompts| {
+            let leader = report.leader.as_mut().expect("a leader");
+            (leader.chance_draws, leader.chance_prompts) = (draws, prompts);
+            headline(&report, &summary)
+        };
+        assert!(words(Some(0.999), Some(0.97)).contains("rounds Quick node earns most, 0."));
+        let text = words(Some(0.999), Some(0.731));
+        assert!(
+            text.contains("Quick node seems to earn most") && text.contains("(on other prompts in 73 of 100 cases)")
+        );
+        assert!(words(Some(0.9), Some(0.99)).contains("(which one does is within chance)"));
+        assert!(words(None, None).contains("(how surely is not known)"));
     }
 
     #[test]

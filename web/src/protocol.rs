@@ -164,6 +164,8 @@ pub struct Item {
     pub item: u32,
     /// Path and words of what its scenario cannot be; the figures are then empty.
     pub fault: Option<(String, String)>,
+    /// How surely the inference node with the largest mean leads over all draws; none where that is not known.
+    pub chance: Option<f64>,
     /// Mean reward of each node of the roster, inference first.
     pub means: Vec<Option<f64>>,
     /// Share of each one's rewards that are below 0.
@@ -203,6 +205,7 @@ impl Item {
         Self {
             item,
             fault: None,
+            chance: brief.leader.as_ref().and_then(|leader| leader.chance_draws),
             means: nodes().map(|node| node.reward_mean).collect(),
             negative: nodes().map(|node| node.negative_share).collect(),
             gains: brief.attackers.iter().filter_map(place).collect(),

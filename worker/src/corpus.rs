@@ -92,7 +92,14 @@ fn squad(text: &str) -> Result<Vec<Task>, serde_path_to_error::Error<serde_json:
             if references.is_empty() {
                 references.push(String::new());
             }
-            tasks.push(Task { id, kind: TaskKind::Qa, prompt: question, references, context: Some(context.clone()) });
+            tasks.push(Task {
+                id,
+                kind: TaskKind::Qa,
+                prompt: question,
+                references,
+                context: Some(context.clone()),
+                group: None,
+            });
         }
     }
     Ok(tasks)

@@ -42,9 +42,29 @@ pub struct Task {
     /// The passage or article that the prompt is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// Names the tasks that belong together, as the questions about one passage do: what other prompts might have given is found
+    /// by resampling groups. Absent, tasks of one kind with the same context are a group, and a task without context is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// What the tasks of one group, which are of one kind, have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum GroupKey<'a> {
+    Group(&'a str),
+    Context(&'a str),
+    Task(&'a str),
 }
 
 impl Task {
+    pub(crate) fn group_key(&self) -> GroupKey<'_> {
+        match (&self.group, &self.context) {
+            (Some(group), _) => GroupKey::Group(group),
+            (None, Some(context)) => GroupKey::Context(context),
+            (None, None) => GroupKey::Task(&self.id),
+        }
+    }
+
     /// The prompt, and on the next line its context where it has one: what an evaluator of answers against prompts reads.
     #[must_use]
     pub fn prompt_with_context(&self) -> String {

@@ -161,17 +161,21 @@ pub(crate) fn conducts(scenario: &Scenario, inference: &Pool<'_>) -> Result<Vec<
     scenario.attacks.iter().enumerate().map(conduct).collect()
 }
 
-/// Gives an attacker the mean latency that its attack makes of it; `recorded` are those of the recorded nodes of its role.
-pub(crate) fn set_attackers_latency(instance: &mut Instance, kind: &Kind, conduct: &Conduct, recorded: &[f64]) {
-    let honest = instance.latency_ms;
+/// The mean latency that an attack makes of an attacker whose honest one is `honest_ms`: what it reports, and what it truly is.
+/// `recorded_ms` are those of the recorded nodes of its role, `factor` the node's own on them.
+pub(crate) fn attackers_latency(
+    honest_ms: f64,
+    factor: f64,
+    kind: &Kind,
+    conduct: &Conduct,
+    recorded_ms: &[f64],
+) -> [f64; 2] {
     let acting = match (kind.unwrapped().0, &conduct.act) {
-        (Kind::Copycat { latency_factor } | Kind::LazyConstant { latency_factor, .. }, _) => honest * latency_factor,
-        (Kind::LatencyMisreport { factor }, _) => honest * factor,
-        (_, &Act::Downgrade { to }) => recorded[to] * instance.latency_factor,
-        _ => return,
+        (Kind::Copycat { latency_factor } | Kind::LazyConstant { latency_factor, .. }, _) => honest_ms * latency_factor,
+        (Kind::LatencyMisreport { factor }, _) => honest_ms * factor,
+        (_, &Act::Downgrade { to }) => recorded_ms[to] * factor,
+        _ => return [honest_ms; 2],
     };
-    instance.latency_ms = conduct.probability * acting + (1.0 - conduct.probability) * honest;
-    if conduct.act != Act::Misreport {
-        instance.true_latency_ms = instance.latency_ms;
-    }
+    let reported = conduct.probability * acting + (1.0 - conduct.probability) * honest_ms;
+    [reported, if conduct.act == Act::Misreport { honest_ms } else { reported }]
 }

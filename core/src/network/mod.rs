@@ -11,7 +11,7 @@ use crate::scenario::{Group, Scenario, ScenarioError};
 use crate::score::ScoreNormalization;
 
 pub(crate) use attackers::{Act, Conduct, shuffle};
-use attackers::{Pool, conducts, set_attackers_latency};
+use attackers::{Pool, attackers_latency, conducts};
 
 /// One node of the simulated network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,6 +73,22 @@ impl Cohorts {
         Self { first: each.clone(), of: each, size: vec![1; nodes] }
     }
 
+    /// By node: its unit, numbered below `units`; each node with a number that is no unit is one of its own, after those.
+    pub(crate) fn of_units(mut of: Vec<u32>, units: usize) -> Self {
+        let (mut first, mut size) = (vec![u32::MAX; units], vec![0; units]);
+        for (node, unit) in (0..).zip(&mut of) {
+            if *unit as usize >= units {
+                *unit = first.len() as u32;
+                first.push(node);
+                size.push(0);
+            }
+            let unit = *unit as usize;
+            first[unit] = first[unit].min(node);
+            size[unit] += 1;
+        }
+        Self { of, first, size }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.first.len()
     }
@@ -118,9 +134,18 @@ impl Network {
         scenario: &Scenario,
         honest: Option<usize>,
     ) -> Result<Self, ScenarioError> {
+        let is_wanted = |&task: &usize| scenario.task_kinds.contains(&dataset.tasks[task].kind);
+        Self::on_tasks(dataset, scenario, honest, (0..dataset.tasks.len()).filter(is_wanted).collect())
+    }
+
+    /// The same on `tasks`, positions in the dataset of which some may be there several times: latencies are theirs.
+    pub(crate) fn on_tasks(
+        dataset: &Dataset,
+        scenario: &Scenario,
+        honest: Option<usize>,
+        tasks: Vec<usize>,
+    ) -> Result<Self, ScenarioError> {
         scenario.check()?;
-        let tasks: Vec<usize> =
-            (0..dataset.tasks.len()).filter(|&task| scenario.task_kinds.contains(&dataset.tasks[task].kind)).collect();
         if tasks.is_empty() {
             let message = format!("the dataset `{}` has no task of these kinds", dataset.manifest.id);
             return Err(ScenarioError::new("task_kinds", message));
@@ -135,18 +160,10 @@ impl Network {
             .filter(|entry| entry.kind != JUDGE)
             .map(|entry| entry.id.as_str())
             .collect();
-        let node_latency = |node: usize| mean(tasks.iter().map(|&task| dataset.output(task, node).latency_ms));
-        let evaluator_latency =
-            |evaluator: usize| {
-                mean(tasks.iter().flat_map(|&task| {
-                    (0..nodes.len()).map(move |node| dataset.score(task, node, evaluator).latency_ms)
-                }))
-            };
-        let node_latencies: Vec<f64> = (0..nodes.len()).map(node_latency).collect();
-        let evaluator_latencies: Vec<f64> = (0..evaluators.len()).map(evaluator_latency).collect();
-        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes, &node_latencies)?;
-        let mut evaluator_instances =
-            expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid, &evaluator_latencies)?;
+        let [node_latencies, evaluator_latencies] =
+            [Role::Inference, Role::Evaluator].map(|role| recorded_latencies(dataset, role, &tasks));
+        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes)?;
+        let mut evaluator_instances = expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid)?;
 
         let mut chance = Stream::new(scenario.seed, Purpose::Attackers);
         let mut pool = Pool { role: Role::Evaluator, instances: &mut evaluator_instances, recorded: &evaluators };
@@ -158,9 +175,7 @@ impl Network {
         for (pool, recorded) in [(&mut inference, &node_latencies), (&mut evaluator_instances, &evaluator_latencies)] {
             for instance in pool.iter_mut() {
                 instance.attack = instance.attack.filter(|&attack| Some(attack) != honest);
-                if let Some(attack) = instance.attack {
-                    set_attackers_latency(instance, &scenario.attacks[attack].kind, &conducts[attack], recorded);
-                }
+                [instance.latency_ms, instance.true_latency_ms] = latency(instance, scenario, &conducts, recorded);
             }
             let latencies: Vec<f64> = pool.iter().map(|instance| instance.latency_ms).collect();
             for (instance, cost) in pool.iter_mut().zip(scenario.cost_normalization.costs(&latencies)) {
@@ -198,6 +213,27 @@ impl Network {
         })
     }
 
+    /// By cohort of a role: its cost if the recorded nodes of that role had these mean latencies, in milliseconds.
+    pub(crate) fn costs_of_cohorts(&self, scenario: &Scenario, role: Role, recorded_ms: &[f64]) -> Vec<f64> {
+        let (nodes, cohorts) = (self.of(role), self.cohorts(role));
+        // The nodes of a cohort have one latency, so that the pool has no other least or greatest one.
+        let latency_ms = |&first: &u32| latency(&nodes[first as usize], scenario, &self.conducts, recorded_ms)[0];
+        scenario.cost_normalization.costs(&cohorts.first.iter().map(latency_ms).collect::<Vec<_>>())
+    }
+
+    /// How many scores the network holds.
+    pub(crate) fn score_count(&self) -> usize {
+        self.scores.len()
+    }
+
+    /// The cohorts of a role.
+    pub(crate) fn cohorts(&self, role: Role) -> &Cohorts {
+        match role {
+            Role::Inference => &self.inference_cohorts,
+            Role::Evaluator => &self.evaluator_cohorts,
+        }
+    }
+
     /// The nodes of a role.
     pub(crate) fn of(&self, role: Role) -> &[Instance] {
         match role {
@@ -225,6 +261,32 @@ impl Network {
     }
 }
 
+/// By recorded node of a role: its mean latency over `tasks`, positions in the dataset, in milliseconds.
+pub(crate) fn recorded_latencies(dataset: &Dataset, role: Role, tasks: &[usize]) -> Vec<f64> {
+    let nodes = dataset.inference_nodes();
+    match role {
+        Role::Inference => {
+            (0..nodes).map(|node| mean(tasks.iter().map(|&task| dataset.output(task, node).latency_ms))).collect()
+        }
+        Role::Evaluator => (0..dataset.evaluators())
+            .map(|evaluator| {
+                let of_task = |&task| (0..nodes).map(move |node| dataset.score(task, node, evaluator).latency_ms);
+                mean(tasks.iter().flat_map(of_task))
+            })
+            .collect(),
+    }
+}
+
+/// The mean latency that `instance` reports, and its true one, where the recorded nodes of its role have these.
+fn latency(instance: &Instance, scenario: &Scenario, conducts: &[Conduct], recorded_ms: &[f64]) -> [f64; 2] {
+    let honest_ms = recorded_ms[instance.model] * instance.latency_factor;
+    let attacking = |attack: usize| {
+        let (kind, conduct) = (&scenario.attacks[attack].kind, &conducts[attack]);
+        attackers_latency(honest_ms, instance.latency_factor, kind, conduct, recorded_ms)
+    };
+    instance.attack.map_or([honest_ms; 2], attacking)
+}
+
 /// An evaluator's normalisation and its range of raw values.
 type Normalization = (ScoreNormalization, (f64, f64));
 
@@ -248,13 +310,12 @@ fn normalizations(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Normaliz
         .collect())
 }
 
-/// The instances of `groups`; one of each id in `by_default` where there is no group.
+/// The instances of `groups`, before their latencies and costs; one of each id in `by_default` where there is no group.
 fn expand(
     path: &str,
     groups: &[Group],
     recorded: &[&str],
     by_default: &[&str],
-    latencies_ms: &[f64],
 ) -> Result<Vec<Instance>, ScenarioError> {
     let defaults: Vec<Group> = by_default
         .iter()
@@ -279,18 +340,14 @@ fn expand(
             named[model] += 1;
             let id = if totals[model] == 1 { group.model.clone() } else { format!("{}#{}", group.model, named[model]) };
             let Group { latency_factor, score_noise_sd, stake, .. } = *group;
-            let latency_ms = latencies_ms[model] * latency_factor;
             instances.push(Instance {
                 id,
                 model,
                 group: position,
                 latency_factor,
-                latency_ms,
-                true_latency_ms: latency_ms,
-                cost: 0.0,
                 score_noise_sd,
                 stake,
-                attack: None,
+                ..Instance::default()
             });
         }
     }

@@ -166,10 +166,11 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
     };
     let what = format!("correlation with truth of {}, {:.2}, less that of {}, {:.2}", bi.1, bi.0, cross.1, cross.0);
     let [of_bi, of_cross] = [bi.2, cross.2].map(|evaluator| pair_sums(dataset, &report.scenario, evaluator));
-    let mut differences: Vec<f64> = replicate_weights(report.scenario.seed, dataset.tasks.len())
-        .iter()
-        .filter_map(|weights| Some(resampled_pearson(&of_bi, weights)? - resampled_pearson(&of_cross, weights)?))
-        .collect();
+    let mut differences: Vec<f64> =
+        replicate_weights(dataset, &Vec::from_iter(0..dataset.tasks.len()), report.scenario.seed)
+            .iter()
+            .filter_map(|weights| Some(resampled_pearson(&of_bi, weights)? - resampled_pearson(&of_cross, weights)?))
+            .collect();
     let ci95 = (dataset.tasks.len() > 1).then(|| stats::central_95(&mut differences)).flatten();
     (vec![Part::measured(what, bi.0 - cross.0, ci95, PROMPTS, 0.0)], trackers(report))
 }
@@ -272,7 +273,7 @@ fn sizes(dataset: &Dataset, report: &Report) -> Found {
         let why = "The smaller models have no quality per latency: no answer is right, or no latency is above 0.";
         return (vec![Part::not_applicable(why, PROMPTS, 1.0)], Vec::new());
     };
-    let mut ratios: Vec<f64> = replicate_weights(report.scenario.seed, tasks.len())
+    let mut ratios: Vec<f64> = replicate_weights(dataset, &tasks, report.scenario.seed)
         .iter()
         .filter_map(|weights| ratio(&efficiencies(weights)))
         .collect();

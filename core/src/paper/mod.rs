@@ -85,7 +85,14 @@ impl Rows {
             let task = format!("s{number}");
             let prompt = format!("Synthetic task {number}: the words w0 to w{} are right", REFERENCE_WORDS - 1);
             let tokens_in = prompt.split(' ').count() as u64;
-            tasks.push(&Task { id: task.clone(), kind, prompt, references: vec![reference.clone()], context: None });
+            tasks.push(&Task {
+                id: task.clone(),
+                kind,
+                prompt,
+                references: vec![reference.clone()],
+                context: None,
+                group: None,
+            });
             for (node, answer) in NODES.iter().zip(&mut answers) {
                 let mut text = words(0, answer.words, "w");
                 text.extend(words(answer.words, REFERENCE_WORDS, "x"));

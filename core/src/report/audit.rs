@@ -1,28 +1,31 @@
 //! How well each recorded evaluator tracks truth and judge, over all recorded outputs.
 
 use crate::dataset::{Dataset, JUDGE, TaskKind};
+use crate::prompts::Prompts;
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval};
 
 use super::products::Products;
-use super::{EvaluatorAudit, KindAudit, first_judge, replicate_weights};
+use super::{EvaluatorAudit, KindAudit, first_judge};
 
 pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAudit> {
     let judge = first_judge(dataset);
     let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
     let judged = judge.map(|judge| scores(dataset, scenario, judge));
-    let replicates = replicate_weights(scenario.seed, dataset.tasks.len());
-    let all = |_: usize| true;
+    let correlation = |x: &Column, y: &Column, kind: Option<TaskKind>| {
+        let is_wanted = |&task: &usize| kind.is_none_or(|kind| dataset.tasks[task].kind == kind);
+        correlation(dataset, x, y, &(0..dataset.tasks.len()).filter(is_wanted).collect::<Vec<_>>())
+    };
     (0..dataset.evaluators())
         .filter(|&evaluator| dataset.manifest.evaluators[evaluator].kind != JUDGE)
         .map(|evaluator| {
             let entry = &dataset.manifest.evaluators[evaluator];
             let scores = scores(dataset, scenario, evaluator);
             let [pearson_truth, pearson_judge] = [Some(&truth), judged.as_ref()]
-                .map(|other| other.map_or((None, None), |other| correlation(&scores, other, &replicates, all)));
+                .map(|other| other.map_or((None, None), |other| correlation(&scores, other, None)));
             let by_task_kind = TaskKind::ALL.into_iter().map(|task_kind| {
                 let is_of_kind = |task: usize| dataset.tasks[task].kind == task_kind;
-                let against = |other| correlation(&scores, other, &replicates, is_of_kind);
+                let against = |other| correlation(&scores, other, Some(task_kind));
                 let (pearson_truth, ci95_truth) = against(&truth);
                 let (pearson_judge, ci95_judge) = judged.as_ref().map_or((None, None), against);
                 let (own, true_own) = (scores.of(is_of_kind), truth.of(is_of_kind));
@@ -80,26 +83,14 @@ fn scores(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Column {
     Column::new(dataset, |task, node| normalization.apply(dataset.score(task, node, evaluator).raw, range))
 }
 
-/// Pearson's correlation of two columns on some tasks, and its 95% interval when these tasks are resampled.
-fn correlation(
-    x: &Column,
-    y: &Column,
-    replicates: &[Vec<u32>],
-    is_wanted: impl Fn(usize) -> bool,
-) -> (Option<f64>, Option<Interval>) {
-    let pearson = stats::pearson(&x.of(&is_wanted), &y.of(&is_wanted));
-    let tasks = x.values.chunks_exact(x.nodes).zip(y.values.chunks_exact(y.nodes)).enumerate();
-    let sums: Vec<(usize, Products)> =
-        tasks.filter(|&(task, _)| is_wanted(task)).map(|(task, (x, y))| (task, Products::new(x, y))).collect();
-    if pearson.is_none() || sums.len() < 2 {
-        return (pearson, None);
+/// Pearson's correlation of two columns on `tasks`, and its 95% interval for the choice of these.
+fn correlation(dataset: &Dataset, x: &Column, y: &Column, tasks: &[usize]) -> (Option<f64>, Option<Interval>) {
+    let prompts = Prompts::new(dataset, tasks);
+    let mut groups = vec![Products::default(); prompts.groups()];
+    for (&task, &group) in tasks.iter().zip(prompts.of()) {
+        let [x, y] = [x, y].map(|column| &column.values[task * column.nodes..][..column.nodes]);
+        groups[group as usize].add(Products::new(x, y), 1.0);
     }
-    let resampled = replicates.iter().filter_map(|weights| {
-        let mut total = Products::default();
-        for &(task, products) in &sums {
-            total.add(products, f64::from(weights[task]));
-        }
-        total.pearson()
-    });
-    (pearson, stats::central_95(&mut resampled.collect::<Vec<_>>()))
+    let estimate = prompts.correlation(&groups);
+    (estimate.map(|estimate| estimate.value), estimate.and_then(|estimate| estimate.ci95))
 }

@@ -1,6 +1,7 @@
 //! The report of a run: every figure with its uncertainty, and the digest that names the result.
 
 mod audit;
+mod leader;
 mod mechanism;
 mod nodes;
 mod products;
@@ -11,15 +12,14 @@ use crate::ENGINE_VERSION;
 use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::network::Network;
-use crate::rng::{Purpose, Stream};
+use crate::prompts::Prompts;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::{RoundSample, Sampled, Series, Simulation};
 use crate::stats::Interval;
+pub use leader::Leader;
 use nodes::Roles;
 pub(crate) use products::Products;
 
-/// Bootstrap replicates for the intervals over prompts.
-const REPLICATES: usize = 1000;
 /// Bins of a side of the density of consensus against truth, each one half point of the scale of 0 to 10 wide.
 const DENSITY_BINS: usize = 20;
 
@@ -45,6 +45,12 @@ pub struct Report {
     pub scenario: Scenario,
     /// Rounds that were run; fewer than the scenario's where the run was cancelled.
     pub rounds: u64,
+    /// How many more runs of as many rounds, on other random numbers, the intervals stand on where the past decides a run's path
+    /// (trust weights, stakes, routing by reward), and as many again on resampled prompts. 0 where rounds are independent, and
+    /// where such runs would take too long: then there are no intervals.
+    pub replicates: u32,
+    /// Who earns most, and how surely; none where no inference node was paid, and where all that were are alike.
+    pub leader: Option<Leader>,
     /// What inference nodes earned.
     pub inference_nodes: Vec<NodeReport>,
     /// What evaluator nodes earned.
@@ -82,10 +88,11 @@ pub struct NodeReport {
     pub reward_mean: Option<f64>,
     /// Sample standard deviation of the reward.
     pub reward_sd: Option<f64>,
-    /// 95% interval of the mean for the luck of the draws, given these prompts.
+    /// 95% interval for the luck of the draws: of what the mean is over all runs of as many rounds on these prompts.
     pub ci95_monte_carlo: Option<Interval>,
-    /// 95% interval of the mean for the choice of prompts (percentile bootstrap over tasks). None for the nodes of a network
-    /// so large that only its groups keep sums by task.
+    /// 95% interval of the mean for the choice of prompts: a bootstrap of groups of tasks within their kind, costs with them, without
+    /// the luck of the draws, so that more rounds do not narrow it. Where the past decides a run's path, that luck is in it. None
+    /// for the nodes of a network so large that only its groups keep sums by task, and where each kind has one group.
     pub ci95_prompts: Option<Interval>,
     /// Share of its rounds with a reward below 0.
     pub negative_share: Option<f64>,
@@ -159,7 +166,7 @@ pub struct EvaluatorAudit {
     pub kind: String,
     /// Pearson correlation of score with truth.
     pub pearson_truth: Option<f64>,
-    /// 95% interval of `pearson_truth` for the choice of prompts (percentile bootstrap over tasks).
+    /// 95% interval of `pearson_truth` for the choice of prompts: Fisher's z, jackknife over groups of tasks within their kind.
     pub ci95_truth: Option<Interval>,
     /// Spearman correlation of score with truth.
     pub spearman_truth: Option<f64>,
@@ -213,8 +220,7 @@ impl Report {
     /// The report on `run`, which was made with `dataset`.
     pub(crate) fn new(dataset: &Dataset, run: &Simulation) -> Self {
         let Simulation { scenario, network, sample, series, .. } = run;
-        let replicates = replicate_weights(scenario.seed, network.tasks.len());
-        let roles = Roles::new(dataset, run, &replicates);
+        let roles = Roles::new(dataset, run, true);
         let mechanism = mechanism::report(dataset, run, &roles.inference_nodes);
         let mut report = Self {
             digest: String::new(),
@@ -222,6 +228,8 @@ impl Report {
             dataset: run.dataset.clone(),
             scenario: scenario.clone(),
             rounds: run.rounds_done,
+            replicates: run.replicates.count(),
+            leader: Leader::new(dataset, run, true),
             inference_nodes: roles.inference_nodes,
             evaluator_nodes: roles.evaluator_nodes,
             inference_groups: roles.inference_groups,
@@ -252,6 +260,8 @@ impl Report {
 pub struct Brief {
     /// Rounds that were run.
     pub rounds: u64,
+    /// Who earns most, and how surely over all draws.
+    pub leader: Option<Leader>,
     /// What inference nodes earned; without `ci95_prompts`.
     pub inference_nodes: Vec<NodeReport>,
     /// What evaluator nodes earned; without `ci95_prompts`.
@@ -275,9 +285,10 @@ pub struct Brief {
 
 impl Brief {
     pub(crate) fn new(dataset: &Dataset, run: &Simulation) -> Self {
-        let roles = Roles::new(dataset, run, &[]);
+        let roles = Roles::new(dataset, run, false);
         Self {
             rounds: run.rounds_done,
+            leader: Leader::new(dataset, run, false),
             pearson_consensus_truth: mechanism::against(run, |task, node| dataset.truth(task, node)).pearson,
             kendall_reward_efficiency: mechanism::kendall_reward_efficiency(run, &roles.inference_nodes),
             inference_nodes: roles.inference_nodes,
@@ -290,18 +301,9 @@ impl Brief {
     }
 }
 
-/// By replicate: how often each task is drawn, when as many tasks as there are are drawn with repetition.
-pub(crate) fn replicate_weights(seed: u64, tasks: usize) -> Vec<Vec<u32>> {
-    let mut stream = Stream::new(seed, Purpose::Bootstrap);
-    (0..REPLICATES)
-        .map(|_| {
-            let mut weights = vec![0; tasks];
-            for _ in 0..tasks {
-                weights[stream.below(tasks as u32) as usize] += 1;
-            }
-            weights
-        })
-        .collect()
+/// By resample: how often each of `tasks`, positions in `dataset`, is drawn.
+pub(crate) fn replicate_weights(dataset: &Dataset, tasks: &[usize], seed: u64) -> Vec<Vec<u32>> {
+    Prompts::new(dataset, tasks).task_resamples(seed)
 }
 
 /// How well each recorded evaluator tracks truth, as a report on `scenario` has it.

@@ -3,7 +3,7 @@
 use crate::attack::Role;
 use crate::dataset::Dataset;
 use crate::network::{Cohorts, Instance, Network};
-use crate::simulation::{Counterfactual, Difference, Figures, Simulation, Tally};
+use crate::simulation::{Difference, Figures, Simulation, Tally, Units};
 
 use super::{AttackerReport, NodeReport};
 
@@ -18,27 +18,30 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// `replicates` are those of the intervals over prompts; none, no such interval.
-    pub(super) fn new(dataset: &Dataset, run: &Simulation, replicates: &[Vec<u32>]) -> Self {
+    /// Intervals over prompts take a while: without `over_prompts` there are none.
+    pub(super) fn new(dataset: &Dataset, run: &Simulation, over_prompts: bool) -> Self {
+        let resampled = over_prompts.then_some(dataset);
         let manifest = &dataset.manifest;
         let truths = recorded_truth_means(dataset, &run.network);
         let inference = Pool {
             run,
+            role: Role::Inference,
             nodes: &run.network.inference,
             ids: manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect(),
             tally: &run.inference,
         };
         let evaluators = Pool {
             run,
+            role: Role::Evaluator,
             nodes: &run.network.evaluators,
             ids: manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect(),
             tally: &run.evaluators,
         };
         let mut roles = Self {
-            inference_nodes: inference.nodes(replicates),
-            evaluator_nodes: evaluators.nodes(replicates),
-            inference_groups: inference.groups(replicates),
-            evaluator_groups: evaluators.groups(replicates),
+            inference_nodes: inference.nodes(resampled),
+            evaluator_nodes: evaluators.nodes(resampled),
+            inference_groups: inference.groups(resampled),
+            evaluator_groups: evaluators.groups(resampled),
             attackers: Vec::new(),
             attacker_groups: Vec::new(),
         };
@@ -58,13 +61,13 @@ impl Roles {
         let each = Cohorts::single(run.network.evaluators.len());
         add_state(&mut roles.evaluator_nodes, run, &each);
         add_state(&mut roles.evaluator_groups, run, run.evaluators.cohorts());
-        for counterfactual in &run.counterfactuals {
+        for (number, counterfactual) in run.counterfactuals.iter().enumerate() {
             let pool = match counterfactual.attackers.role {
                 Role::Inference => &inference,
                 Role::Evaluator => &evaluators,
             };
-            roles.attackers.extend(pool.attackers(counterfactual, replicates));
-            roles.attacker_groups.extend(pool.attacker_groups(counterfactual, replicates));
+            roles.attackers.extend(pool.attackers(number, resampled));
+            roles.attacker_groups.extend(pool.attacker_groups(number, resampled));
         }
         roles
     }
@@ -112,6 +115,7 @@ fn add_state(reports: &mut [NodeReport], run: &Simulation, cohorts: &Cohorts) {
 /// One role's nodes with what they were paid.
 struct Pool<'a> {
     run: &'a Simulation,
+    role: Role,
     nodes: &'a [Instance],
     /// By recorded node.
     ids: Vec<&'a str>,
@@ -119,13 +123,13 @@ struct Pool<'a> {
 }
 
 impl Pool<'_> {
-    fn nodes(&self, replicates: &[Vec<u32>]) -> Vec<NodeReport> {
+    fn nodes(&self, resampled: Option<&Dataset>) -> Vec<NodeReport> {
         let report = |(node, figures): (usize, Figures)| self.report(node, self.nodes[node].id.clone(), 1, &figures);
-        self.tally.by_node().figures(replicates).into_iter().enumerate().map(report).collect()
+        self.figures(resampled, Tally::by_node).into_iter().enumerate().map(report).collect()
     }
 
     /// None where each node is a group of its own.
-    fn groups(&self, replicates: &[Vec<u32>]) -> Vec<NodeReport> {
+    fn groups(&self, resampled: Option<&Dataset>) -> Vec<NodeReport> {
         let cohorts = self.tally.cohorts();
         if cohorts.are_single() {
             return Vec::new();
@@ -134,7 +138,14 @@ impl Pool<'_> {
             let first = cohorts.first[cohort] as usize;
             self.report(first, self.group_id(first), cohorts.size[cohort], &figures)
         };
-        self.tally.by_cohort().figures(replicates).into_iter().enumerate().map(report).collect()
+        self.figures(resampled, Tally::by_cohort).into_iter().enumerate().map(report).collect()
+    }
+
+    fn figures(&self, resampled: Option<&Dataset>, units: for<'t> fn(&'t Tally) -> Units<'t>) -> Vec<Figures> {
+        let spreads = self.run.spreads(resampled, self.role, units);
+        let units = units(self.tally);
+        let spreads = spreads.draws.into_iter().zip(spreads.prompts).enumerate();
+        spreads.map(|(unit, (draws, prompts))| units.figures(unit, draws, prompts)).collect()
     }
 
     /// The name of the group of `node`: its recorded node's, which group of it where there are several, and the attack.
@@ -182,30 +193,24 @@ impl Pool<'_> {
         }
     }
 
-    fn attackers(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
-        let positions = counterfactual.attackers.positions.iter();
-        let report = |(&node, gain): (&usize, Difference)| {
-            self.attacker_report(counterfactual, self.nodes[node].id.clone(), 1, &gain)
-        };
-        positions.zip(counterfactual.by_node(replicates)).map(report).collect()
+    fn attackers(&self, number: usize, resampled: Option<&Dataset>) -> Vec<AttackerReport> {
+        let positions = self.run.counterfactuals[number].attackers.positions.iter();
+        let report =
+            |(&node, gain): (&usize, Difference)| self.attacker_report(number, self.nodes[node].id.clone(), 1, &gain);
+        positions.zip(self.run.gains(resampled, number, false)).map(report).collect()
     }
 
     /// None where each attacker is a group of its own.
-    fn attacker_groups(&self, counterfactual: &Counterfactual, replicates: &[Vec<u32>]) -> Vec<AttackerReport> {
-        let groups = counterfactual.by_cohort(replicates).unwrap_or_default().into_iter();
+    fn attacker_groups(&self, number: usize, resampled: Option<&Dataset>) -> Vec<AttackerReport> {
+        let Some(groups) = self.run.counterfactuals[number].cohorts() else { return Vec::new() };
         let report = |(members, gain): (Vec<usize>, Difference)| {
-            self.attacker_report(counterfactual, self.group_id(members[0]), members.len() as u32, &gain)
+            self.attacker_report(number, self.group_id(members[0]), members.len() as u32, &gain)
         };
-        groups.map(report).collect()
+        groups.into_iter().zip(self.run.gains(resampled, number, true)).map(report).collect()
     }
 
-    fn attacker_report(
-        &self,
-        counterfactual: &Counterfactual,
-        id: String,
-        instances: u32,
-        gain: &Difference,
-    ) -> AttackerReport {
+    fn attacker_report(&self, number: usize, id: String, instances: u32, gain: &Difference) -> AttackerReport {
+        let counterfactual = &self.run.counterfactuals[number];
         let attack = counterfactual.attack;
         AttackerReport {
             id,
@@ -216,8 +221,8 @@ impl Pool<'_> {
             reward_mean: gain.means[1],
             honest_reward_mean: gain.means[0],
             gain_mean: gain.difference,
-            ci95_monte_carlo: gain.ci95_monte_carlo,
-            ci95_prompts: gain.ci95_prompts,
+            ci95_monte_carlo: gain.ci95_monte_carlo(),
+            ci95_prompts: gain.ci95_prompts(),
         }
     }
 }

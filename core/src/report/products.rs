@@ -14,7 +14,7 @@ pub(crate) struct Products {
 }
 
 impl Products {
-    pub(super) fn new(x: &[f64], y: &[f64]) -> Self {
+    pub(crate) fn new(x: &[f64], y: &[f64]) -> Self {
         let mut products = Self::default();
         for (&x, &y) in x.iter().zip(y) {
             products.add(Self { n: 1.0, x, y, xx: x * x, yy: y * y, xy: x * y }, 1.0);

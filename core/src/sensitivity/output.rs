@@ -189,6 +189,7 @@ mod tests {
     #[test]
     fn outputs_are_read_from_their_text_and_from_a_brief() {
         let brief = Brief {
+            leader: None,
             rounds: 9,
             inference_nodes: vec![node("a", Some(0.5)), node("b:1", Some(0.75)), node("c", None)],
             evaluator_nodes: vec![node("a", Some(-1.0))],

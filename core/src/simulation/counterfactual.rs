@@ -5,8 +5,9 @@ use crate::dataset::Dataset;
 use crate::network::{Cohorts, Network};
 use crate::scenario::{Scenario, ScenarioError};
 
-use super::paired::{Difference, PairedSums, differences};
-use super::tally::Tally;
+use super::luck::{Replicates, differences};
+use super::paired::{Difference, PairedSums, spreads_of_differences};
+use super::tally::{Tally, Units};
 use super::{Scored, Simulation};
 
 /// Rounds between two comparisons: their payments to attackers are kept until then.
@@ -69,9 +70,9 @@ pub(crate) struct Counterfactual {
     /// Position of the attack in the scenario.
     pub attack: usize,
     pub attackers: Attackers,
-    honest: Box<Simulation>,
+    pub honest: Box<Simulation>,
     /// What the attackers are paid, honest and attacking.
-    sides: [Tally; 2],
+    pub sides: [Tally; 2],
     nodes: PairedSums,
     /// None where each attacker is a cohort of its own.
     groups: Option<PairedSums>,
@@ -80,35 +81,39 @@ pub(crate) struct Counterfactual {
 }
 
 impl Counterfactual {
-    /// For each attack that has nodes.
+    /// For each attack that has nodes in `network`.
     pub(crate) fn all(dataset: &Dataset, scenario: &Scenario, network: &Network) -> Result<Vec<Self>, ScenarioError> {
-        let mut all = Vec::new();
-        for attack in 0..scenario.attacks.len() {
-            let attackers = Attackers::new(network, scenario, attack);
-            if attackers.positions.is_empty() {
-                continue;
-            }
-            let honest = Box::new(Simulation::with_honest(dataset, scenario, Some(attack))?);
-            let role = attackers.role;
-            let own = |network: &Network| -> Vec<f64> {
-                let nodes = network.of(role);
-                attackers.positions.iter().map(|&position| nodes[position].cost).collect()
-            };
-            let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &network.of(role)[position]));
-            let tasks = network.tasks.len();
-            let sides = [&honest.network, network]
-                .map(|network| Tally::new(role, &own(network), cohorts.clone(), tasks, scenario));
-            all.push(Self {
-                attack,
-                honest,
-                sides,
-                nodes: PairedSums::new(attackers.positions.len()),
-                groups: (!cohorts.are_single()).then(|| PairedSums::new(cohorts.len())),
-                attackers,
-                payments: [Vec::new(), Vec::new()],
-            });
+        let has_nodes = |attack: &usize| {
+            network.of(scenario.attacks[*attack].kind.role()).iter().any(|node| node.attack == Some(*attack))
+        };
+        let counterfactual = |attack| {
+            let honest = Simulation::with_honest(dataset, scenario, Some(attack))?;
+            Ok(Self::new(scenario, attack, network, honest))
+        };
+        (0..scenario.attacks.len()).filter(has_nodes).map(counterfactual).collect()
+    }
+
+    /// For one attack, which has nodes in `network`; in `honest` they are honest.
+    pub(crate) fn new(scenario: &Scenario, attack: usize, network: &Network, honest: Simulation) -> Self {
+        let attackers = Attackers::new(network, scenario, attack);
+        let role = attackers.role;
+        let own = |network: &Network| -> Vec<f64> {
+            let nodes = network.of(role);
+            attackers.positions.iter().map(|&position| nodes[position].cost).collect()
+        };
+        let cohorts = Cohorts::new(attackers.positions.iter().map(|&position| &network.of(role)[position]));
+        let tasks = network.tasks.len();
+        let sides =
+            [&honest.network, network].map(|network| Tally::new(role, &own(network), cohorts.clone(), tasks, scenario));
+        Self {
+            attack,
+            honest: Box::new(honest),
+            sides,
+            nodes: PairedSums::new(attackers.positions.len()),
+            groups: (!cohorts.are_single()).then(|| PairedSums::new(cohorts.len())),
+            attackers,
+            payments: [Vec::new(), Vec::new()],
         }
-        Ok(all)
     }
 
     /// Keeps the payments of an answer of the run with the attack.
@@ -119,8 +124,6 @@ impl Counterfactual {
     /// Runs the honest run up to round `until` and compares the payments since the last time.
     pub(crate) fn follow(&mut self, until: u64) {
         let Self { attackers, honest, sides, nodes, groups, payments, .. } = self;
-        // What is independent: rounds, or batches of them.
-        let batch = if honest.remembers() { honest.batch } else { 1 };
         let mut round = honest.rounds_done();
         while honest.rounds_done() < until {
             honest.play::<0, false>(until, &mut |answer| attackers.note(answer, &mut payments[0]));
@@ -143,29 +146,47 @@ impl Counterfactual {
                 }
             }
             round += 1;
-            if round.is_multiple_of(batch) {
-                nodes.end_batch();
-                groups.iter_mut().for_each(PairedSums::end_batch);
-            }
+            nodes.end_batch();
+            groups.iter_mut().for_each(PairedSums::end_batch);
         }
         payments.iter_mut().for_each(Vec::clear);
     }
 
-    /// What each attacker earns, honest and attacking.
-    pub(crate) fn by_node(&self, replicates: &[Vec<u32>]) -> Vec<Difference> {
-        let sides = self.sides.each_ref().map(Tally::by_node);
-        differences([&sides[0], &sides[1]], &self.nodes, replicates)
-    }
-
-    /// The same for each cohort, with its attackers; none where each is a cohort of its own.
-    pub(crate) fn by_cohort(&self, replicates: &[Vec<u32>]) -> Option<Vec<(Vec<usize>, Difference)>> {
-        let sides = self.sides.each_ref().map(Tally::by_cohort);
-        let differences = differences([&sides[0], &sides[1]], self.groups.as_ref()?, replicates);
+    /// By cohort of attackers: their positions in the network; none where each is a cohort of its own.
+    pub(crate) fn cohorts(&self) -> Option<Vec<Vec<usize>>> {
+        self.groups.as_ref()?;
         let cohorts = self.sides[0].cohorts();
         let mut members = vec![Vec::new(); cohorts.len()];
         for (&cohort, &node) in cohorts.of.iter().zip(&self.attackers.positions) {
             members[cohort as usize].push(node);
         }
-        Some(members.into_iter().zip(differences).collect())
+        Some(members)
+    }
+}
+
+impl Simulation {
+    /// What the attackers of counterfactual `number` earn, honest and attacking: each of them, or each cohort. Over prompts only where
+    /// `dataset`, the one that the run was made with, is given.
+    pub(crate) fn gains(&self, dataset: Option<&Dataset>, number: usize, by_cohort: bool) -> Vec<Difference> {
+        let own = &self.counterfactuals[number];
+        let units = if by_cohort { Tally::by_cohort } else { Tally::by_node };
+        let [honest, attacking] = own.sides.each_ref().map(units);
+        let sides = [&honest, &attacking];
+        let spreads = if self.remembers() {
+            let means = |side: usize| move |run: &Self| units(&run.counterfactuals[number].sides[side]).means();
+            let own = differences(sides.map(Units::means));
+            let spreads = Replicates::spreads_of_differences([&self.replicates; 2], &own, [&means(0), &means(1)]);
+            if dataset.is_some() { spreads } else { spreads.without_prompts() }
+        } else {
+            let resampled = dataset.and_then(|dataset| self.resampled(dataset));
+            let on_resamples = resampled.and_then(|resampled| {
+                let [honest, attacking] =
+                    [0, 1].map(|side| resampled.attackers_rewards(self, number, side, sides[side]));
+                Some((resampled, [honest?, attacking?]))
+            });
+            let sums = if by_cohort { own.groups.as_ref().unwrap_or(&own.nodes) } else { &own.nodes };
+            spreads_of_differences(sides, sums, on_resamples)
+        };
+        (0..honest.nodes.len()).map(|unit| Difference::new(sides, unit, &spreads)).collect()
     }
 }

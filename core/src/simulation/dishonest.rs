@@ -1,7 +1,7 @@
 //! What attackers make of scores and answers, round by round.
 
 use crate::network::{Act, Conduct, Network};
-use crate::rng::{Purpose, Stream};
+use crate::rng::Stream;
 
 use super::tally::Cell;
 
@@ -26,7 +26,7 @@ pub(crate) struct Dishonest {
 
 impl Dishonest {
     /// The attackers of `network`, if it has any that change a score or an answer.
-    pub(crate) fn new(network: &Network, seed: u64) -> Option<Self> {
+    pub(crate) fn new(network: &Network, chance: Stream) -> Option<Self> {
         let evaluators: Vec<_> = network.evaluators.iter().map(|evaluator| evaluator.attack).collect();
         // A cohort's downgraded answers go together: all its nodes have the same recorded node and the same other one.
         let mut columns = 0;
@@ -45,7 +45,7 @@ impl Dishonest {
             evaluators,
             downgrades,
             conducts: network.conducts.clone(),
-            chance: Stream::new(seed, Purpose::Attacks),
+            chance,
             copycats: Vec::new(),
             downgraded: vec![Cell::default(); network.tasks.len() * columns],
             columns,

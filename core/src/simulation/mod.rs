@@ -8,6 +8,7 @@ mod block;
 mod counterfactual;
 mod dishonest;
 mod draw;
+mod luck;
 mod paired;
 mod rewards;
 mod routing;
@@ -15,6 +16,8 @@ mod sample;
 mod stakes;
 mod tally;
 mod twins;
+
+use std::sync::{Arc, OnceLock};
 
 use crate::attack::Role;
 use crate::consensus::Rule;
@@ -28,15 +31,18 @@ use block::Block;
 pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
-use paired::BATCHES;
-pub(crate) use paired::{Difference, Paired, PairedSums, differences_of_pairs};
+use luck::{Replicates, Resampled};
+pub(crate) use paired::{Difference, Paired};
 pub use rewards::RewardSamples;
 use routing::Router;
 pub(crate) use sample::{RoundSample, Sampled};
 pub(crate) use stakes::Stakes;
 pub use tally::SERIES_NODES;
-pub(crate) use tally::{Figures, Series, Tally};
+pub(crate) use tally::{Figures, Series, Tally, Units};
 pub(crate) use twins::{TwinAnswer, Twins};
+
+/// Batches of a run where payments of one round go together (Schmeiser 1982 advises 10 to 30).
+const BATCHES: u64 = 30;
 
 /// Runs `scenario` from `seed` for `rounds` rounds: one whole result.
 ///
@@ -54,7 +60,7 @@ pub fn simulate(dataset: &Dataset, scenario: &Scenario, seed: u64, rounds: u64) 
 pub struct Simulation {
     pub(crate) dataset: DatasetName,
     pub(crate) scenario: Scenario,
-    pub(crate) network: Network,
+    pub(crate) network: Arc<Network>,
     draws: Stream,
     noise: Stream,
     pub(crate) rounds_done: u64,
@@ -79,7 +85,11 @@ pub struct Simulation {
     pub(crate) dishonest: Option<Dishonest>,
     /// One for each attack.
     pub(crate) counterfactuals: Vec<Counterfactual>,
-    /// Rounds of a batch, where single payments are not independent.
+    /// Runs that repeat this one, where the past decides its path.
+    pub(crate) replicates: Replicates,
+    /// What other prompts might have given, once that was asked.
+    resampled: OnceLock<Option<Resampled>>,
+    /// Rounds of a batch, where payments of one round go together.
     batch: u64,
     /// Of a round's task, inference node (one where all answer) and set of evaluators.
     ranges: Ranges<3>,
@@ -136,12 +146,24 @@ impl Simulation {
     /// # Errors
     /// For a scenario that is out of bounds or does not fit the dataset.
     pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
-        let mut simulation = Self::with_honest(dataset, scenario, None)?;
+        let mut simulation = Self::once(dataset, scenario)?;
+        if simulation.remembers() {
+            simulation.replicates = Replicates::new(dataset, &simulation, Replicates::number(&simulation))?;
+        }
+        Ok(simulation)
+    }
+
+    /// The same run without others that repeat it: quicker where the past decides its path, and then without intervals.
+    ///
+    /// # Errors
+    /// As [`Simulation::new`].
+    pub fn once(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
+        let mut simulation = Self::without_gains(dataset, scenario)?;
         simulation.counterfactuals = Counterfactual::all(dataset, scenario, &simulation.network)?;
         Ok(simulation)
     }
 
-    /// The same run without what its attacks gain, which takes a run more for each: to open rounds, not for a report.
+    /// The same without what its attacks gain either, which takes a run more for each: to open rounds, not for a report.
     ///
     /// # Errors
     /// As [`Simulation::new`].
@@ -151,14 +173,20 @@ impl Simulation {
 
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
-        let network = Network::without(dataset, scenario, honest)?;
+        let network = Arc::new(Network::without(dataset, scenario, honest)?);
+        let name = DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() };
+        Ok(Self::assemble(name, scenario, network, 0))
+    }
+
+    /// A run of `scenario` in `network`, the one of that number under the scenario's seed; only run 0 has data for plots.
+    fn assemble(dataset: DatasetName, scenario: &Scenario, network: Arc<Network>, number: u32) -> Self {
         let everybody_answers = scenario.inference_draw == InferenceDraw::All && network.inference.len() > 1;
-        let remembers = remembers(scenario);
+        let stream = |purpose| Stream::of_run(scenario.seed, number, purpose);
         let tally = |role, cohorts: &Cohorts, may_be_paid_twice: bool| {
             let costs: Vec<f64> = network.of(role).iter().map(|node| node.cost).collect();
             let tally = Tally::new(role, &costs, cohorts.clone(), network.tasks.len(), scenario);
             // Several payments of one round, to a node or to its like, are not independent.
-            if remembers || may_be_paid_twice { tally.in_batches() } else { tally }
+            if may_be_paid_twice { tally.in_batches() } else { tally }
         };
         let (of_inference, of_evaluators) = (&network.inference_cohorts, &network.evaluator_cohorts);
         let inference = tally(Role::Inference, of_inference, everybody_answers && !of_inference.are_single());
@@ -171,15 +199,16 @@ impl Simulation {
                 (1, Some(Router::new(network.inference.len(), temperature, prior)))
             }
         };
-        Ok(Self {
-            dataset: DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() },
-            draws: Stream::new(scenario.seed, Purpose::Draws),
-            noise: Stream::new(scenario.seed, Purpose::ScoreNoise),
+        let nodes_with_series = network.inference.len() + network.evaluators.len();
+        Self {
+            dataset,
+            draws: stream(Purpose::Draws),
+            noise: stream(Purpose::ScoreNoise),
             rounds_done: 0,
             inference,
             evaluators,
             sample: RoundSample::default(),
-            series: Series::new(scenario.rounds, network.inference.len() + network.evaluators.len()),
+            series: if number == 0 { Series::new(scenario.rounds, nodes_with_series) } else { Series::none() },
             is_noisy: network.evaluators.iter().any(|instance| instance.score_noise_sd > 0.0),
             models: network
                 .inference_cohorts
@@ -197,8 +226,10 @@ impl Simulation {
             ranges: Ranges::new([network.tasks.len() as u32, nodes, evaluator_draw.sets()]),
             evaluator_draw,
             batch: scenario.rounds.div_ceil(BATCHES),
-            dishonest: Dishonest::new(&network, scenario.seed),
+            dishonest: Dishonest::new(&network, stream(Purpose::Attacks)),
             counterfactuals: Vec::new(),
+            replicates: Replicates::default(),
+            resampled: OnceLock::new(),
             rule: Rule::new(scenario.consensus, &network.evaluators, scenario.evaluators_per_round),
             router,
             stakes: scenario
@@ -211,11 +242,11 @@ impl Simulation {
             block: Block::default(),
             scenario: scenario.clone(),
             network,
-        })
+        }
     }
 
     /// Whether rounds depend on those before them.
-    fn remembers(&self) -> bool {
+    pub(crate) fn remembers(&self) -> bool {
         remembers(&self.scenario)
     }
 
@@ -231,6 +262,14 @@ impl Simulation {
         self.scenario.rounds.saturating_sub(self.rounds_done)
     }
 
+    /// What the nodes of a role were paid.
+    pub(crate) fn tally(&self, role: Role) -> &Tally {
+        match role {
+            Role::Inference => &self.inference,
+            Role::Evaluator => &self.evaluators,
+        }
+    }
+
     /// The network that the rounds are drawn from.
     #[must_use]
     pub fn network(&self) -> &Network {
@@ -240,6 +279,11 @@ impl Simulation {
     /// Runs up to `rounds` more rounds, never beyond the scenario's number.
     pub fn run(&mut self, rounds: u64) {
         let stop = self.rounds_done + rounds.min(self.rounds_left());
+        self.run_to(stop);
+        self.replicates.follow(stop);
+    }
+
+    fn run_to(&mut self, stop: u64) {
         while self.rounds_done < stop {
             if !self.counterfactuals.is_empty() {
                 self.play_beside(stop.min(self.rounds_done + counterfactual::STEP), &mut |_| {});
@@ -306,7 +350,7 @@ impl Simulation {
         let mut simulation = Self::without_gains(dataset, scenario)?;
         simulation.run(number);
         let answers = simulation.open_next();
-        Ok((simulation.network, answers))
+        Ok((Arc::unwrap_or_clone(simulation.network), answers))
     }
 
     /// Runs one more round and gives its answers as they were scored; none beyond the scenario's number of rounds.
@@ -334,6 +378,7 @@ impl Simulation {
             rule.consensus(answer.drawn, answer.scores);
             answers.push(ScoredAnswer { task: tasks[answer.task], inference: node, model, scores, consensus });
         });
+        self.replicates.follow(self.rounds_done);
         answers
     }
 

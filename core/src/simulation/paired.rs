@@ -8,63 +8,125 @@
 //! behind for good. Where a round takes several words (more than 4,096 sets of evaluators, or bounds whose product
 //! exceeds 32 bits) and not as many in both runs, only some rounds begin at the same word.
 //!
-//! Rounds are independent, but under a rule whose weights remember the rounds before. Their sums then go together in
-//! batches of consecutive words, which hardly depend on each other where they are long beside that memory (batch means:
-//! Schmeiser 1982, who advises 10 to 30 batches).
+//! Where rounds depend on those before them, the sums are of no use: both runs then have replicates, which go together seed by seed.
 
 use std::collections::BTreeMap;
 
-use crate::network::Instance;
-use crate::stats::{self, Interval};
+use crate::attack::Role;
+use crate::dataset::Dataset;
+use crate::network::{Cohorts, Instance};
+use crate::scenario::ScenarioError;
+use crate::stats::{Interval, Spread};
 
+use super::luck::{OnResamples, Replicates, Resampled, Spreads, differences};
 use super::tally::Units;
 use super::{Scored, Simulation};
-
-/// Batches of a run whose rounds begin at the same words on both sides; up to twice as many where they do not.
-pub(super) const BATCHES: u64 = 30;
 
 /// Two runs of one seed, word by word.
 #[derive(Debug)]
 pub(crate) struct Paired {
     pub runs: [Simulation; 2],
-    pub inference: PairedSums,
-    /// By pair of evaluators.
-    pub evaluators: PairedSums,
-    /// Evaluators of both runs with one id and one recorded node: their positions, in the order of the first run.
-    pub evaluator_pairs: Vec<[usize; 2]>,
-    /// By run and evaluator: its pair; none where the other run does not have it.
-    pair_of: [Vec<Option<u32>>; 2],
+    pub inference: PairedUnits,
+    pub evaluators: PairedUnits,
     /// Rounds of one run that have begun at the same word as a round of the other.
     pub rounds_in_step: u64,
-    /// Words at which a round began.
-    words: u64,
-    /// So many of them make a batch.
-    batch: u64,
+}
+
+/// The nodes of one role that both runs have, taken together where they differ in nothing but their names in either run.
+#[derive(Debug)]
+pub(crate) struct PairedUnits {
+    /// By unit: the positions of its nodes, in the order of the first run.
+    pub nodes: Vec<Vec<usize>>,
+    /// By run: the unit of each node; nodes that the other run does not have are units after those of both.
+    pub partitions: [Cohorts; 2],
+    pub sums: PairedSums,
+}
+
+impl PairedUnits {
+    fn new(nodes: [&[Instance]; 2], cohorts: [&Cohorts; 2]) -> Self {
+        let pairs = pairs_of_nodes(nodes);
+        let mut of = nodes.map(|nodes| vec![u32::MAX; nodes.len()]);
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        let mut known = BTreeMap::new();
+        for [a, b] in pairs {
+            let unit = *known.entry((cohorts[0].of[a], cohorts[1].of[b])).or_insert_with(|| {
+                members.push(Vec::new());
+                members.len() - 1
+            });
+            members[unit].push(a);
+            (of[0][a], of[1][b]) = (unit as u32, unit as u32);
+        }
+        let partitions = of.map(|of| Cohorts::of_units(of, members.len()));
+        Self { sums: PairedSums::new(members.len()), nodes: members, partitions }
+    }
 }
 
 impl Paired {
     /// Both runs before their first round; they have the same seed, tasks and inference nodes.
     pub(crate) fn new(runs: [Simulation; 2]) -> Self {
-        let Simulation { network, scenario, .. } = &runs[0];
-        let remembers = runs.iter().any(Simulation::remembers);
-        let evaluators = runs.each_ref().map(|run| run.network.evaluators.as_slice());
-        let evaluator_pairs = pairs_of_nodes(evaluators);
-        let mut pair_of = evaluators.map(|nodes| vec![None; nodes.len()]);
-        for (pair, nodes) in (0..).zip(&evaluator_pairs) {
-            for (pair_of, &node) in pair_of.iter_mut().zip(nodes) {
-                pair_of[node] = Some(pair);
-            }
-        }
+        let [a, b] = runs.each_ref().map(|run| &run.network);
         Self {
-            words: 0,
-            batch: if remembers { scenario.rounds.div_ceil(BATCHES) } else { 1 },
-            inference: PairedSums::new(network.inference.len()),
-            evaluators: PairedSums::new(evaluator_pairs.len()),
-            evaluator_pairs,
-            pair_of,
+            inference: PairedUnits::new([&a.inference, &b.inference], [&a.inference_cohorts, &b.inference_cohorts]),
+            evaluators: PairedUnits::new([&a.evaluators, &b.evaluators], [&a.evaluator_cohorts, &b.evaluator_cohorts]),
             runs,
             rounds_in_step: 0,
         }
+    }
+
+    /// Whether the past decides the path of either run.
+    pub(crate) fn remembers(&self) -> bool {
+        self.runs.iter().any(Simulation::remembers)
+    }
+
+    /// Adds runs that repeat both, seed by seed, where the past decides the path of either.
+    ///
+    /// # Errors
+    /// None that the runs did not have.
+    pub(crate) fn with_replicates(mut self, dataset: &Dataset) -> Result<Self, ScenarioError> {
+        if self.remembers() {
+            let counts = self.runs.each_ref().map(Replicates::number);
+            let count = counts[0].min(counts[1]);
+            for run in &mut self.runs {
+                run.replicates = Replicates::new(dataset, run, count)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The position, in the second run, of a node that is like the first run's `node`.
+    pub(crate) fn partner(&self, role: Role, node: usize) -> usize {
+        let [a, b] = &self.of(role).partitions;
+        b.first[a.of[node] as usize] as usize
+    }
+
+    fn of(&self, role: Role) -> &PairedUnits {
+        match role {
+            Role::Inference => &self.inference,
+            Role::Evaluator => &self.evaluators,
+        }
+    }
+
+    /// How the mean rewards of the nodes of `role` that both runs have differ; nodes that are alike are together: their positions in the
+    /// first run. `dataset` must be the one that the runs were made with.
+    pub(crate) fn differences(&self, dataset: &Dataset, role: Role) -> Vec<(&[usize], Difference)> {
+        let PairedUnits { nodes, partitions, sums } = self.of(role);
+        let [a, b] = [0, 1].map(|side| self.runs[side].tally(role).by(&partitions[side]));
+        let sides = [&a, &b];
+        let spreads = if self.remembers() {
+            let means = |side: usize| move |run: &Simulation| run.tally(role).by(&partitions[side]).means();
+            let replicates = self.runs.each_ref().map(|run| &run.replicates);
+            let own = differences(sides.map(Units::means));
+            Replicates::spreads_of_differences(replicates, &own, [&means(0), &means(1)])
+        } else {
+            let on_resamples = || {
+                let resampled = self.runs[0].resampled(dataset)?;
+                let a = resampled.rewards(&self.runs[0], role, &a)?;
+                let b = self.runs[1].resampled(dataset)?.rewards(&self.runs[1], role, &b)?;
+                Some((resampled, [a, b]))
+            };
+            spreads_of_differences(sides, sums, on_resamples())
+        };
+        nodes.iter().enumerate().map(|(unit, nodes)| (&**nodes, Difference::new(sides, unit, &spreads))).collect()
     }
 
     /// Rounds that both runs have done.
@@ -76,13 +138,16 @@ impl Paired {
     /// Plays on until both runs have done `rounds`, or all that they have. One of them may then be ahead.
     pub(crate) fn run_until(&mut self, rounds: u64) {
         while self.rounds_done() < rounds && self.play_word() {}
+        for run in &mut self.runs {
+            run.replicates.follow(run.rounds_done);
+        }
     }
 
     /// Plays the rounds that begin at the next word at which one does; false where no round is left.
     fn play_word(&mut self) -> bool {
         let begins = self.runs.each_ref().map(|run| (run.rounds_left() > 0).then(|| run.draws.words()));
         let Some(word) = begins.into_iter().flatten().min() else { return false };
-        let Self { runs, inference, evaluators, pair_of, rounds_in_step, words, batch, .. } = self;
+        let Self { runs, inference, evaluators, rounds_in_step } = self;
         for (side, run) in runs.iter_mut().enumerate() {
             if begins[side] != Some(word) {
                 continue;
@@ -90,19 +155,24 @@ impl Paired {
             run.play::<0, false>(run.rounds_done + 1, &mut |answer: &Scored<'_>| {
                 inference.pay(side, answer.node, answer.consensus);
                 for (&evaluator, &value) in answer.drawn.iter().zip(answer.values) {
-                    if let Some(pair) = pair_of[side][evaluator as usize] {
-                        evaluators.pay(side, pair as usize, value);
-                    }
+                    evaluators.pay(side, evaluator as usize, value);
                 }
             });
         }
         *rounds_in_step += u64::from(begins[0] == begins[1]);
-        *words += 1;
-        if words.is_multiple_of(*batch) {
-            inference.end_batch();
-            evaluators.end_batch();
-        }
+        inference.sums.end_batch();
+        evaluators.sums.end_batch();
         true
+    }
+}
+
+impl PairedUnits {
+    #[inline]
+    fn pay(&mut self, side: usize, node: usize, value: f64) {
+        let unit = self.partitions[side].of[node] as usize;
+        if unit < self.nodes.len() {
+            self.sums.pay(side, unit, value);
+        }
     }
 }
 
@@ -113,7 +183,8 @@ fn pairs_of_nodes([a, b]: [&[Instance]; 2]) -> Vec<[usize; 2]> {
     a.iter().enumerate().filter_map(|(at, node)| Some([at, *in_b.get(&name(node))?])).collect()
 }
 
-/// Joint second moments, over batches, of what the nodes of one role are paid for in both runs.
+/// Joint second moments, over batches of what goes together (the rounds that begin at one word), of what the nodes of one role, or
+/// units of them, are paid for in both runs.
 ///
 /// Batches in which a node takes no part add nothing to any sum. Kept are the moments of A's payments and of what B's
 /// differ by, not of B's: where two mechanisms hardly differ, the variance of the difference is then no small
@@ -206,75 +277,62 @@ pub(crate) struct Difference {
     pub means: [Option<f64>; 2],
     /// The second less the first.
     pub difference: Option<f64>,
-    pub ci95_monte_carlo: Option<Interval>,
-    pub ci95_prompts: Option<Interval>,
+    /// How far the difference may be from what it is over all draws.
+    pub draws: Option<Spread>,
+    /// The same over the choice of prompts.
+    pub prompts: Option<Spread>,
 }
 
-/// How the rewards of the same units differ between two runs, whose joint moments over batches are `sums`.
-pub(crate) fn differences(sides: [&Units<'_>; 2], sums: &PairedSums, replicates: &[Vec<u32>]) -> Vec<Difference> {
-    let same: Vec<[usize; 2]> = (0..sides[0].nodes.len()).map(|unit| [unit; 2]).collect();
-    differences_of_pairs(sides, &same, sums, replicates)
+impl Difference {
+    pub(crate) fn new(sides: [&Units<'_>; 2], unit: usize, spreads: &Spreads) -> Self {
+        let means = sides.map(|side| side.mean(unit));
+        let [draws, prompts] = [&spreads.draws, &spreads.prompts].map(|spreads| spreads[unit]);
+        Self { means, difference: means[0].zip(means[1]).map(|(a, b)| b - a), draws, prompts }
+    }
+
+    /// The 95% interval of the difference for the luck of the draws.
+    pub(crate) fn ci95_monte_carlo(&self) -> Option<Interval> {
+        self.draws.zip(self.difference).map(|(spread, difference)| spread.interval(difference))
+    }
+
+    /// The 95% interval of the difference for the choice of prompts.
+    pub(crate) fn ci95_prompts(&self) -> Option<Interval> {
+        self.prompts.zip(self.difference).map(|(spread, difference)| spread.interval(difference))
+    }
 }
 
-/// The same for `pairs` of units, each one's position in both runs; `sums` are by pair.
-pub(crate) fn differences_of_pairs(
+/// The spreads of the differences between the first units of two sides, whose joint moments are `sums`, where their rounds are
+/// independent; `resampled` are the rewards of both sides on the same resamples of prompts.
+pub(crate) fn spreads_of_differences(
     sides: [&Units<'_>; 2],
-    pairs: &[[usize; 2]],
     sums: &PairedSums,
-    replicates: &[Vec<u32>],
-) -> Vec<Difference> {
-    let [a, b] = sides;
-    let mut resampled = vec![Vec::with_capacity(replicates.len()); pairs.len()];
-    let (mut sums_a, mut sums_b) = (Vec::new(), Vec::new());
-    for weights in replicates {
-        if a.resample(weights, &mut sums_a) && b.resample(weights, &mut sums_b) {
-            for (resampled, &[unit_a, unit_b]) in resampled.iter_mut().zip(pairs) {
-                let ((count_a, sum_a), (count_b, sum_b)) = (sums_a[unit_a], sums_b[unit_b]);
-                if count_a > 0.0 && count_b > 0.0 {
-                    let reward = |side: &Units<'_>, unit: usize, mean| side.tally.reward(side.nodes[unit], mean);
-                    resampled.push(reward(b, unit_b, sum_b / count_b) - reward(a, unit_a, sum_a / count_a));
-                }
-            }
+    resampled: Option<(&Resampled, [OnResamples; 2])>,
+) -> Spreads {
+    let units = sums.products.len();
+    let mut prompts = vec![None; units];
+    if let Some((resampled, [a, b])) = resampled {
+        for (spread, (a, b)) in prompts.iter_mut().zip(a.by_unit.iter().zip(&b.by_unit)) {
+            // Both sides share their draws, which largely cancel: what noise is left is not known, and is left in.
+            let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).filter(|x| x.is_finite()).collect();
+            *spread = resampled.prompts.spread(&differences, 0.0);
         }
     }
-    let difference = |(pair, resampled): (usize, &mut Vec<f64>)| {
-        let [unit_a, unit_b] = pairs[pair];
-        let means = [a.mean(unit_a), b.mean(unit_b)];
-        let difference = means[0].zip(means[1]).map(|(a, b)| b - a);
-        Difference {
-            means,
-            difference,
-            ci95_monte_carlo: difference
-                .and_then(|difference| monte_carlo_interval(sides, [unit_a, unit_b], sums, pair, difference)),
-            ci95_prompts: stats::central_95(resampled),
-        }
-    };
-    resampled.iter_mut().enumerate().map(difference).collect()
+    Spreads { draws: (0..units).map(|unit| spread_of_draws(sides, sums, unit)).collect(), prompts }
 }
 
-/// The interval of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which
-/// the unit takes part in fewer batches; where these are single rounds, and the unit has the same ones on both sides, it
-/// is that of a paired t test.
-fn monte_carlo_interval(
-    sides: [&Units<'_>; 2],
-    units: [usize; 2],
-    sums: &PairedSums,
-    pair: usize,
-    difference: f64,
-) -> Option<Interval> {
-    let ratio = |side: &Units<'_>, unit: usize| {
+/// The spread of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which the unit takes
+/// part in fewer batches; where these are single rounds, and the unit has the same ones on both sides, it is that of a paired t test.
+fn spread_of_draws(sides: [&Units<'_>; 2], sums: &PairedSums, unit: usize) -> Option<Spread> {
+    let ratio = |side: &Units<'_>| {
         let values = side.totals[unit].values;
         // The slopes of one role have one sign, which a square does not show.
         Some(Ratio { scale: side.tally.scale(), mean: values.mean()?, payments: values.count as f64 })
     };
-    let squares = sums.squared_influence(pair, [ratio(sides[0], units[0])?, ratio(sides[1], units[1])?]);
-    let [count_a, count_b] = sums.took_part(pair);
+    let squares = sums.squared_influence(unit, [ratio(sides[0])?, ratio(sides[1])?]);
+    let [count_a, count_b] = sums.took_part(unit);
     let count = count_a.min(count_b);
     // The error of the difference is the root of `squares * count / (count - 1)`.
-    (count > 1).then(|| {
-        let error = (squares * count as f64 / (count - 1) as f64).sqrt();
-        stats::interval_around(difference, error, count - 1)
-    })
+    (count > 1).then(|| Spread { error: (squares * count as f64 / (count - 1) as f64).sqrt(), degrees: count - 1 })
 }
 
 /// A mean as the ratio of two sums.

@@ -94,6 +94,7 @@ impl Simulation {
                 }
             });
         }
+        self.replicates.follow(stop);
     }
 }
 

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use crate::attack::Role;
 use crate::network::Cohorts;
+use crate::prompts::Prompts;
 use crate::reward::{EVALUATOR_QUALITY, INFERENCE_QUALITY};
 use crate::scenario::Scenario;
-use crate::stats::{self, Interval, Moments};
+use crate::stats::{Interval, Moments, Spread};
 
 use super::block::Payments;
 
@@ -41,6 +42,9 @@ impl Cell {
 pub(crate) struct Tally {
     /// Quality in `[0, 1]` of a value: intercept and slope.
     quality: (f64, f64),
+    /// Weights of quality and cost in a reward.
+    alpha: f64,
+    beta: f64,
     slope: f64,
     /// By cohort.
     intercepts: Vec<f64>,
@@ -66,8 +70,7 @@ struct BatchMoments {
     vv: f64,
 }
 
-/// Payments of one round go together, and under a rule that remembers rounds do; batches of rounds hardly depend on each other
-/// (batch means: Schmeiser 1982).
+/// Payments of one round go together; batches of rounds are independent (batch means: Schmeiser 1982).
 #[derive(Clone, Debug)]
 struct Batches {
     /// By node: number and sum of its payments before the batch at hand.
@@ -89,13 +92,12 @@ impl BatchMoments {
         self.vv += v * v;
     }
 
-    /// Standard error of the mean value `v / n`, a ratio of sums over batches (delta method), and its degrees of freedom;
-    /// none with fewer than two batches.
-    fn standard_error(&self) -> Option<(f64, u64)> {
+    /// Spread of the mean value `v / n`, a ratio of sums over batches (delta method); none with fewer than two batches.
+    fn spread(&self) -> Option<Spread> {
         (self.batches > 1).then(|| {
             let (mean, batches) = (self.v / self.n, self.batches as f64);
             let squares = (self.vv - 2.0 * mean * self.nv + mean * mean * self.nn).max(0.0);
-            ((squares * batches / (batches - 1.0)).sqrt() / self.n, self.batches - 1)
+            Spread { error: (squares * batches / (batches - 1.0)).sqrt() / self.n, degrees: self.batches - 1 }
         })
     }
 }
@@ -142,6 +144,8 @@ impl Tally {
         let width = if own_cells { nodes } else { cohorts.len() };
         Self {
             quality,
+            alpha,
+            beta,
             slope: alpha * quality.1,
             intercepts: cohorts.first.iter().map(|&first| alpha * quality.0 - beta * costs[first as usize]).collect(),
             cells: vec![Cell::default(); tasks * width],
@@ -218,6 +222,11 @@ impl Tally {
         self.cohorts.of.len()
     }
 
+    /// How many sums it holds.
+    pub(crate) fn cell_count(&self) -> usize {
+        self.cells.len() + self.nodes.as_ref().map_or(0, Vec::len)
+    }
+
     /// Columns of the cells.
     fn width(&self) -> usize {
         if self.nodes.is_some() { self.cohorts.len() } else { self.nodes() }
@@ -230,6 +239,11 @@ impl Tally {
     /// The reward of `node` for a value.
     pub(crate) fn reward(&self, node: usize, value: f64) -> f64 {
         self.intercepts[self.cohorts.of[node] as usize] + self.slope * value
+    }
+
+    /// The reward for a value at another cost than the node's own.
+    pub(crate) fn reward_at(&self, cost: f64, value: f64) -> f64 {
+        self.alpha * self.quality.0 - self.beta * cost + self.slope * value
     }
 
     /// What values are worth, apart from the sums.
@@ -249,13 +263,9 @@ impl Tally {
 
     /// The cells of each task, and the node that the cells in each column are of: any of its cohort where they share one.
     pub(crate) fn tasks(&self) -> (impl Iterator<Item = &[Cell]>, Vec<usize>) {
-        let of = if self.nodes.is_some() { self.firsts() } else { (0..self.nodes()).collect() };
+        let firsts = || self.cohorts.first.iter().map(|&first| first as usize).collect();
+        let of = if self.nodes.is_some() { firsts() } else { (0..self.nodes()).collect() };
         (self.cells.chunks_exact(self.width().max(1)), of)
-    }
-
-    /// By cohort: its first node.
-    fn firsts(&self) -> Vec<usize> {
-        self.cohorts.first.iter().map(|&first| first as usize).collect()
     }
 
     /// Each node's sums over all tasks.
@@ -282,18 +292,23 @@ impl Tally {
 
     /// What figures are taken of: every cohort.
     pub(crate) fn by_cohort(&self) -> Units<'_> {
-        let by_node = self.totals();
-        let batches = self.batches.as_ref().map(|batches| self.closed(batches, &by_node).cohorts);
-        let mut totals = vec![Cell::default(); self.cohorts.len()];
-        for (total, &cohort) in by_node.iter().zip(&self.cohorts.of) {
-            totals[cohort as usize].merge(total);
+        let batches = self.batches.as_ref().map(|batches| self.closed(batches, &self.totals()).cohorts);
+        Units { batches, ..self.by(&self.cohorts) }
+    }
+
+    /// What figures are taken of: every cohort of `partition`, which divides the tally's own.
+    pub(crate) fn by(&self, partition: &Cohorts) -> Units<'_> {
+        let mut totals = vec![Cell::default(); partition.len()];
+        for (total, &unit) in self.totals().iter().zip(&partition.of) {
+            totals[unit as usize].merge(total);
         }
-        let columns = if self.nodes.is_some() {
-            (0..self.cohorts.len()).collect()
+        let columns = if self.nodes.is_none() {
+            Some(partition.of.iter().map(|&unit| unit as usize).collect())
         } else {
-            self.cohorts.of.iter().map(|&cohort| cohort as usize).collect()
+            (*partition == self.cohorts).then(|| (0..partition.len()).collect())
         };
-        Units { tally: self, nodes: self.firsts(), columns: Some(columns), totals: Cow::Owned(totals), batches }
+        let nodes = partition.first.iter().map(|&first| first as usize).collect();
+        Units { tally: self, nodes, columns, totals: Cow::Owned(totals), batches: None }
     }
 
     /// The batches with the one at hand.
@@ -337,61 +352,103 @@ impl Units<'_> {
         self.totals[unit].values.mean().map(|mean| self.tally.reward(self.nodes[unit], mean))
     }
 
-    /// The figures of every unit; no interval over prompts where units share their cells, or with fewer than two tasks.
-    pub(crate) fn figures(&self, replicates: &[Vec<u32>]) -> Vec<Figures> {
-        let mut means = vec![Vec::with_capacity(replicates.len()); self.nodes.len()];
-        let mut sums = Vec::new();
-        for weights in replicates {
-            if self.resample(weights, &mut sums) {
-                for (unit, &(count, sum)) in sums.iter().enumerate() {
-                    if count > 0.0 {
-                        means[unit].push(self.tally.reward(self.nodes[unit], sum / count));
-                    }
-                }
-            }
-        }
-        let scale = self.tally.scale();
-        let figures = |(unit, means): (usize, &mut Vec<f64>)| {
-            let Cell { values, negative } = self.totals[unit];
-            let count = values.count;
-            let reward_mean = self.mean(unit);
-            let standard_error = match &self.batches {
-                Some(batches) => batches[unit].standard_error(),
-                None => values.sd().map(|sd| (sd / (count as f64).sqrt(), count - 1)),
-            };
-            Figures {
-                count,
-                value_mean: values.mean(),
-                reward_mean,
-                reward_sd: values.sd().map(|sd| scale * sd),
-                negative_share: (count > 0).then(|| negative as f64 / count as f64),
-                ci95_monte_carlo: reward_mean
-                    .zip(standard_error)
-                    .map(|(mean, (error, degrees))| stats::interval_around(mean, scale * error, degrees)),
-                ci95_prompts: stats::central_95(means),
-            }
-        };
-        means.iter_mut().enumerate().map(figures).collect()
+    /// By unit: its mean reward.
+    pub(crate) fn means(&self) -> Vec<Option<f64>> {
+        (0..self.nodes.len()).map(|unit| self.mean(unit)).collect()
     }
 
-    /// By unit: number and sum of its payments when each task counts as often as `weights` say; false where that is not
-    /// known, or where there is but one task.
-    pub(crate) fn resample(&self, weights: &[u32], sums: &mut Vec<(f64, f64)>) -> bool {
-        let Some(columns) = self.columns.as_ref().filter(|_| weights.len() > 1) else { return false };
-        sums.clear();
-        sums.resize(self.nodes.len(), (0.0, 0.0));
-        let (tasks, _) = self.tally.tasks();
-        for (cells, &weight) in tasks.zip(weights) {
-            if weight > 0 {
-                let weight = f64::from(weight);
-                for (&unit, cell) in columns.iter().zip(cells) {
-                    let (count, sum) = &mut sums[unit];
-                    *count += weight * cell.values.count as f64;
-                    *sum += weight * cell.values.sum;
-                }
+    /// How far the mean reward of a unit may be from what it would be over all draws, where payments or batches of them are
+    /// independent.
+    pub(crate) fn spread_of_draws(&self, unit: usize) -> Option<Spread> {
+        let values = self.totals[unit].values;
+        let spread = match &self.batches {
+            Some(batches) => batches[unit].spread(),
+            None => values.sd().map(|sd| {
+                let count = values.count;
+                Spread { error: sd / (count as f64).sqrt(), degrees: count - 1 }
+            }),
+        };
+        spread.map(|Spread { error, degrees }| Spread { error: self.tally.scale() * error, degrees })
+    }
+
+    /// The figures of a unit whose mean reward has these spreads.
+    pub(crate) fn figures(&self, unit: usize, draws: Option<Spread>, prompts: Option<Spread>) -> Figures {
+        let Cell { values, negative } = self.totals[unit];
+        let reward_mean = self.mean(unit);
+        let interval = |spread: Option<Spread>| reward_mean.zip(spread).map(|(mean, spread)| spread.interval(mean));
+        Figures {
+            count: values.count,
+            value_mean: values.mean(),
+            reward_mean,
+            reward_sd: values.sd().map(|sd| self.tally.scale() * sd),
+            negative_share: (values.count > 0).then(|| negative as f64 / values.count as f64),
+            ci95_monte_carlo: interval(draws),
+            ci95_prompts: interval(prompts),
+        }
+    }
+
+    /// What each group of prompts tells of each unit, the payments of `more`, a run of the same network, included; none where
+    /// units share their cells.
+    pub(crate) fn by_group(&self, prompts: &Prompts, more: &Tally) -> Option<ByGroup> {
+        let columns = self.columns.as_ref()?;
+        let units = self.nodes.len();
+        let mut sums = vec![(0.0, 0.0); prompts.groups() * units];
+        let mut within = vec![(0.0, 0.0, 0.0); units];
+        let mut of_task = vec![Moments::default(); units];
+        let (own, more) = (self.tally.tasks().0, more.tasks().0);
+        for ((cells, more), &group) in own.zip(more).zip(prompts.of()) {
+            of_task.fill(Moments::default());
+            for ((&unit, cell), more) in columns.iter().zip(cells).zip(more) {
+                of_task[unit].merge(cell.values);
+                of_task[unit].merge(more.values);
+            }
+            let sums = &mut sums[group as usize * units..][..units];
+            for ((values, (tasks, sum)), (squares, degrees, inverse)) in of_task.iter().zip(sums).zip(&mut within) {
+                let Some(mean) = values.mean() else { continue };
+                *tasks += 1.0;
+                *sum += mean;
+                *squares += (values.sum_of_squares - mean * values.sum).max(0.0);
+                *degrees += (values.count - 1) as f64;
+                *inverse += 1.0 / values.count as f64;
             }
         }
-        true
+        let noise = |(unit, &(squares, degrees, inverse)): (usize, &(f64, f64, f64))| {
+            let tasks: f64 = sums.iter().skip(unit).step_by(units).map(|(tasks, _)| tasks).sum();
+            // The variance within a task, the same for all, by the number of payments for each.
+            if degrees > 0.0 { squares / degrees * inverse / (tasks * tasks) } else { 0.0 }
+        };
+        let noise = within.iter().enumerate().map(noise).collect();
+        Some(ByGroup { units, sums, noise })
+    }
+}
+
+/// What groups of prompts tell of units: every task counts alike, however often it was drawn.
+pub(crate) struct ByGroup {
+    units: usize,
+    /// Laid out as `[group, unit]`: how many tasks were paid for, and the sum of their mean values.
+    sums: Vec<(f64, f64)>,
+    /// By unit: the variance of its mean value by the luck of the draws.
+    noise: Vec<f64>,
+}
+
+impl ByGroup {
+    /// By unit: its mean value when each group counts as often as `weights` say.
+    pub(crate) fn means(&self, weights: &[u32], means: &mut Vec<Option<f64>>) {
+        let mut totals = vec![(0.0, 0.0); self.units];
+        for (&weight, sums) in weights.iter().zip(self.sums.chunks_exact(self.units)).filter(|(weight, _)| **weight > 0)
+        {
+            for ((tasks, total), (of_group, sum)) in totals.iter_mut().zip(sums) {
+                *tasks += f64::from(weight) * of_group;
+                *total += f64::from(weight) * sum;
+            }
+        }
+        means.clear();
+        means.extend(totals.into_iter().map(|(tasks, total)| (tasks > 0.0).then(|| total / tasks)));
+    }
+
+    /// The variance of the mean value of `unit` by the luck of the draws.
+    pub(crate) fn noise(&self, unit: usize) -> f64 {
+        self.noise[unit]
     }
 }
 

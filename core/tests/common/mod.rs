@@ -1,9 +1,20 @@
 //! A made-up dataset, built in code with correct hashes, for tests to use as it is or to spoil.
 
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
 use poq_core::Dataset;
 use poq_core::dataset::{DatasetError, DatasetFiles, FileEntry};
 use poq_core::rng::{Purpose, Stream};
 use serde_json::{Value, json};
+
+/// The files of the shipped dataset.
+pub fn shipped() -> Files {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/dataset");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(read);
+    Files { manifest: serde_json::from_slice(&manifest).expect("JSON"), tasks, outputs, scores }
+}
 
 /// The files of a dataset before they are read.
 pub struct Files {
@@ -55,6 +66,57 @@ impl Files {
         }
         files.seal();
         files
+    }
+
+    /// The same with as many groups of tasks (one a context) of each kind, drawn from its own with repetition; each drawn one is a
+    /// group of its own.
+    pub fn with_other_groups(&self, seed: u64) -> Self {
+        let rows = |file: &[u8]| -> Vec<Value> {
+            file.split(|&byte| byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(|line| serde_json::from_slice(line).expect("JSON"))
+                .collect()
+        };
+        let mut kinds: BTreeMap<String, Vec<(String, Vec<Value>)>> = BTreeMap::new();
+        for task in rows(&self.tasks) {
+            let groups = kinds.entry(task["kind"].to_string()).or_default();
+            let context = task["context"].to_string();
+            match groups.iter_mut().find(|(known, _)| *known == context) {
+                Some((_, tasks)) => tasks.push(task),
+                None => groups.push((context, vec![task])),
+            }
+        }
+        let mut of_task: HashMap<String, [Vec<Value>; 2]> = HashMap::new();
+        for (at, file) in [&self.outputs, &self.scores].into_iter().enumerate() {
+            for row in rows(file) {
+                of_task.entry(row["task"].to_string()).or_default()[at].push(row);
+            }
+        }
+        let mut random = Stream::new(seed, Purpose::Bootstrap);
+        let (manifest, mut drawn) = (self.manifest.clone(), 0);
+        let mut other = Self { manifest, tasks: Vec::new(), outputs: Vec::new(), scores: Vec::new() };
+        for groups in kinds.values() {
+            for _ in groups {
+                let (_, tasks) = &groups[random.below(groups.len() as u32) as usize];
+                drawn += 1;
+                for task in tasks {
+                    let id = json!(format!("{drawn} {}", task["id"]));
+                    let [outputs, scores] = &of_task[&task["id"].to_string()];
+                    let mut task = task.clone();
+                    (task["id"], task["group"]) = (id.clone(), json!(drawn.to_string()));
+                    push(&mut other.tasks, &task);
+                    for (rows, file) in [(outputs, &mut other.outputs), (scores, &mut other.scores)] {
+                        for row in rows {
+                            let mut row = row.clone();
+                            row["task"] = id.clone();
+                            push(file, &row);
+                        }
+                    }
+                }
+            }
+        }
+        other.seal();
+        other
     }
 
     /// Writes the present row counts and hashes into the manifest.

@@ -66,6 +66,8 @@ pub enum Shown {
     Winner(usize),
     /// All inference nodes earn the same.
     Level,
+    /// Which inference node earns most may be the luck of the draws.
+    Chance,
     /// A number.
     Number(f64),
     /// There is no such value here.
@@ -93,6 +95,9 @@ pub struct Painted {
     /// Class of each place in the grid's order; for one that is not done yet, its stand-in's.
     pub at: Vec<Option<usize>>,
 }
+
+/// A cell names who earns most where that is so sure, over the draws on these prompts.
+const SURE: f64 = 0.95;
 
 /// Steps of the colour ramp on each side of 0; each has a style class.
 const RAMP: i64 = 7;
@@ -133,6 +138,8 @@ fn winner(cell: &Cell) -> Shown {
     match best {
         None => Shown::Nothing,
         Some(_) if is_level && inference_means(cell).count() > 1 => Shown::Level,
+        // A run that is not repeated, as the past decides its path, has no chance to tell.
+        Some(_) if cell.item.chance.is_some_and(|chance| chance < SURE) => Shown::Chance,
         Some((at, _)) => Shown::Winner(at),
     }
 }
@@ -206,7 +213,10 @@ fn by_winner(map: &Map, summary: &Summary, values: &[Option<Shown>]) -> (Vec<Cla
         })
         .collect();
     let level = classes.len();
-    classes.push(Class { css: "level".to_owned(), marker: None, label: "all the same".to_owned(), cells: 0 });
+    let chance = level + 1;
+    for (css, label) in [("level", "all the same"), ("chance", "within chance")] {
+        classes.push(Class { css: css.to_owned(), marker: None, label: label.to_owned(), cells: 0 });
+    }
     let class_of = map.places().zip(values).map(|(place, value)| {
         value.as_ref().map(|value| match value {
             Shown::Winner(at) => {
@@ -214,6 +224,7 @@ fn by_winner(map: &Map, summary: &Summary, values: &[Option<Shown>]) -> (Vec<Cla
                 summary.inference.iter().position(|node| Some(&node.id) == model)
             }
             Shown::Level => Some(level),
+            Shown::Chance => Some(chance),
             Shown::Number(_) | Shown::Nothing => None,
         })
     });
@@ -224,7 +235,7 @@ fn by_winner(map: &Map, summary: &Summary, values: &[Option<Shown>]) -> (Vec<Cla
 fn by_number(shows: Shows, values: &[Option<Shown>]) -> (Vec<Class>, ClassOf) {
     let number = |value: &Shown| match value {
         Shown::Number(number) => Some(*number),
-        Shown::Winner(_) | Shown::Level | Shown::Nothing => None,
+        Shown::Winner(_) | Shown::Level | Shown::Chance | Shown::Nothing => None,
     };
     let numbers = || values.iter().flatten().filter_map(number);
     let (low, high) = numbers().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), n| (low.min(n), high.max(n)));

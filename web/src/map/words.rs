@@ -57,6 +57,10 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
             let verb = if mean > 0.0 { "earns most" } else { "loses least" };
             format!("{} {verb}, {}", name(&cell.roster, at, summary), format::number(mean))
         }
+        (Shown::Chance, Some((at, mean))) => {
+            let who = name(&cell.roster, at, summary);
+            format!("which inference node earns most is within chance, {who} with {} being ahead", format::number(mean))
+        }
         _ => "no inference node has answered".to_owned(),
     };
     let nodes = cell.item.means.len();
@@ -125,6 +129,7 @@ pub fn sentence(map: &Map, painted: &Painted, shows: Shows, node: &str, summary:
         for class in classes.iter().take(3) {
             words.push(match (class.css.as_str(), words.len()) {
                 ("level", _) => format!("all earn the same in {}", share(class.cells)),
+                ("chance", _) => format!("it is within chance in {}", share(class.cells)),
                 ("nothing", _) => format!("none can be named in {}", share(class.cells)),
                 (_, 0) => format!("{} earns most in {}", class.label, share(class.cells)),
                 _ => format!("{} in {}", class.label, share(class.cells)),

@@ -113,6 +113,7 @@ impl Form {
             // The empty text is the reference of a question that has no answer.
             references: if references.is_empty() { vec![String::new()] } else { references },
             context: (!self.context.is_empty()).then(|| self.context.clone()),
+            group: None,
         }
     }
 }

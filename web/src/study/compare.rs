@@ -39,7 +39,7 @@ pub(super) fn answer(on: On, changes: &[(String, String)], tell: &impl Tell) -> 
     };
     let sentences = compared.nodes.iter().map(|node| {
         // A hyphen of a name is no minus.
-        let blank = ComparedNode { id: "\0".to_owned(), ..node.clone() };
+        let blank = ComparedNode { id: "\0".to_owned(), instances: 1, ..node.clone() };
         compared.words(&blank).replace('-', "−").replace('\0', &name(on, node))
     });
     let mechanisms = [("A", &compared.mechanism_a), ("B", &compared.mechanism_b)].map(|(name, mechanism)| {
@@ -58,9 +58,10 @@ pub(super) fn answer(on: On, changes: &[(String, String)], tell: &impl Tell) -> 
             Block::List(sentences.collect()),
             Block::List(mechanisms.to_vec()),
             Block::Words(format!(
-                "{} of each mechanism; {} of them begin at the same random number in both.",
+                "{} of each mechanism; {} of them begin at the same random number in both. {}",
                 format::counted(compared.rounds, "round", "rounds"),
-                format::count(compared.rounds_in_step)
+                format::count(compared.rounds_in_step),
+                stands_on(&compared)
             )),
             Block::Open(Box::new(opens)),
         ],
@@ -77,12 +78,17 @@ fn told(changes: &[(String, String)]) -> String {
 }
 
 fn name(on: On, node: &ComparedNode) -> String {
-    on.summary.instance_name(&node.model, &node.id)
+    let name = on.summary.instance_name(&node.model, &node.id);
+    match node.instances {
+        1 => name,
+        count => format!("{name} and {} like it", format::count(u64::from(count) - 1)),
+    }
 }
 
 fn headline(on: On, changes: &[(String, String)], compared: &Compared) -> String {
     let count = |verdict: Verdict| compared.nodes.iter().filter(|node| node.verdict == verdict).count();
     let (equal, settled) = (count(Verdict::Equal), count(Verdict::Settled));
+    let all = compared.nodes.len();
     let change = told(changes);
     if equal == compared.nodes.len() {
         return format!("With {change} every node is paid the same.");
@@ -93,18 +99,30 @@ fn headline(on: On, changes: &[(String, String)], compared: &Compared) -> String
     let most = most.map_or_else(String::new, |node| {
         let difference = node.difference.unwrap_or_default();
         format!(
-            " Most moves {}: {} {} each time.",
+            " Of these {} moves most: {} {} each time.",
             name(on, node),
             format::number(difference.abs()),
             if difference < 0.0 { "less" } else { "more" }
         )
     });
     format!(
-        "With {change}, {} paid differently beyond doubt, {} the same, and {} not settled.{most}",
-        format::counted(settled as u64, "node is", "nodes are"),
-        equal,
-        compared.nodes.len() - equal - settled
+        "With {change}, of {}, {} paid differently, {equal} the same, and {} not settled.{most}",
+        format::counted(all as u64, "node", "nodes"),
+        format::counted(settled as u64, "is", "are"),
+        all - equal - settled
     )
+}
+
+/// What the verdicts stand on.
+fn stands_on(compared: &Compared) -> String {
+    let many = "A difference is settled where its intervals exclude 0 and it stays below 5% after Holm’s correction for all of them; nodes \
+                that are alike are one.";
+    match compared.replicates {
+        0 => many.to_owned(),
+        count => format!(
+            "The past decides the path of a run: intervals stand on {count} more pairs of runs, and as many on other prompts. {many}"
+        ),
+    }
 }
 
 fn row(on: On, compared: &Compared, node: &ComparedNode) -> Row {

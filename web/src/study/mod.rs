@@ -234,7 +234,7 @@ mod tests {
         let sheet = answer(r#"{"rounds": 400}"#, compare("reward.alpha_inference", "0.5")).expect("an answer");
         let words = headline(&sheet);
         assert!(
-            words.starts_with("With reward.alpha_inference = 0.5, 2 nodes are paid differently beyond doubt"),
+            words.starts_with("With reward.alpha_inference = 0.5, of 5 nodes, 2 are paid differently, 3 the same"),
             "{words}"
         );
         let drawn = drawn(&sheet);

@@ -136,7 +136,7 @@ impl Items {
             _ => Scenario::from_patch(self.scenarios.get(item - cells).ok_or_else(none)?)?,
         };
         check_size(dataset, &scenario)?;
-        Ok(Box::new(Simulation::new(dataset, &scenario)?))
+        Ok(Box::new(Simulation::once(dataset, &scenario)?))
     }
 
     fn send(&mut self, send: &mut impl FnMut(FromWorker)) {

@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn summary(compared: &Compared) -> String {
     let row = |node: &poq_core::compare::ComparedNode| {
         vec![
-            node.id.clone(),
+            node.name(),
             number(node.reward_mean_a),
             number(node.reward_mean_b),
             number(node.difference),
@@ -82,8 +82,14 @@ fn summary(compared: &Compared) -> String {
         ),
         String::new(),
         table(header, 1, compared.nodes.iter().map(row)).to_string(),
+        "95% draws: the difference over all draws on these prompts; 95% prompts: on other passages of the same kinds of task".into(),
+        "settled: both exclude 0, and at 5% still do after Holm's correction for all nodes compared".into(),
         String::new(),
     ];
+    if compared.replicates > 0 {
+        let count = compared.replicates;
+        lines.insert(3, format!("the past decides a run's path: intervals stand on {count} more pairs of runs, and as many on other prompts"));
+    }
     lines.extend(compared.nodes.iter().map(|node| compared.words(node)));
     lines.push(String::new());
     for (name, mechanism) in [("A", &compared.mechanism_a), ("B", &compared.mechanism_b)] {

@@ -150,6 +150,7 @@ fn summary(report: &Report) -> String {
     if !report.attackers.is_empty() {
         lines.extend([attacker_table(&report.attackers, &report.attacker_groups), String::new()]);
     }
+    lines.extend([intervals_stand_on(report), leader(report), String::new()]);
     lines.extend([
         format!("consensus against truth: Pearson {}", number(mechanism.pearson_consensus_truth)),
         format!("                         Spearman {}", number(mechanism.spearman_consensus_truth)),
@@ -160,6 +161,42 @@ fn summary(report: &Report) -> String {
     }
     lines.push(format!("digest    {}", report.digest));
     lines.join("\n")
+}
+
+/// What the two columns of intervals are, and what they stand on.
+fn intervals_stand_on(report: &Report) -> String {
+    let draws = "95% draws: what the mean is over all draws on these prompts";
+    let prompts = "95% prompts: what it is on other passages of the same kinds of task";
+    let remembers = report.inference_nodes.iter().all(|node| node.ci95_monte_carlo.is_none());
+    match report.replicates {
+        0 if remembers && report.rounds > 1 => {
+            format!(
+                "{draws}, {prompts}; here the past decides a run's path, and it is too long to be repeated: there are none"
+            )
+        }
+        0 => format!("{draws}; {prompts}, without the luck of the draws"),
+        count => format!(
+            "{draws}; {prompts}, the luck of the draws included; the past decides a run's path: from {count} more runs of as many \
+             rounds, and as many on other prompts"
+        ),
+    }
+}
+
+/// Who earns most, and how surely.
+fn leader(report: &Report) -> String {
+    let Some(leader) = &report.leader else { return "who earns most: nobody, or all alike".to_owned() };
+    let chance = |chance: Option<f64>| {
+        chance.map_or("not known".into(), |chance| match chance {
+            _ if chance > 0.999 => "over 99.9%".to_owned(),
+            _ => format!("{:.1}%", 100.0 * chance),
+        })
+    };
+    format!(
+        "who earns most: {}; it does so over all draws with a chance of {}, on other prompts {}",
+        leader.id,
+        chance(leader.chance_draws),
+        chance(leader.chance_prompts)
+    )
 }
 
 /// A node's name in a table; a group's with its size.

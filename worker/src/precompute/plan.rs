@@ -275,6 +275,7 @@ mod tests {
             prompt: "why {context}?".into(),
             references: vec!["r".into()],
             context: Some("because".into()),
+            group: None,
         };
         assert_eq!(plan.request(&task), "why {context}? | because | {other}");
     }

@@ -462,7 +462,7 @@ fn by_task_kind(study: &Study, dataset: &Dataset) -> Found {
 
 /// Every evaluator but judges on every kind of task on which its correlation with truth is defined.
 fn trackings<'a>(study: &Study, dataset: &'a Dataset) -> Vec<Tracking<'a>> {
-    let replicates = replicate_weights(study.base.seed, dataset.tasks.len());
+    let replicates = replicate_weights(dataset, &Vec::from_iter(0..dataset.tasks.len()), study.base.seed);
     let mut trackings = Vec::new();
     for (evaluator, entry) in dataset.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE) {
         let sums = pair_sums(dataset, &study.base, evaluator);
