@@ -16,7 +16,7 @@ pub mod compare;
 pub mod consensus;
 pub mod cost;
 pub mod dataset;
-mod fields;
+pub mod fields;
 pub mod json;
 pub mod limits;
 pub mod link;

@@ -5,6 +5,7 @@ mod attacks;
 mod bad_dataset;
 mod common;
 mod compare;
+mod fitting;
 mod groups;
 mod paper;
 mod plain;

@@ -1,8 +1,11 @@
 //! How well each recorded evaluator tracks truth and judge, over all recorded outputs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval};
+use crate::text;
 
 use super::products::Products;
 use super::{EvaluatorAudit, KindAudit, first_judge, replicate_weights};
@@ -49,6 +52,58 @@ pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAud
                 latency_ms_mean: latencies.values.iter().sum::<f64>() / latencies.values.len() as f64,
             }
         })
+        .collect()
+}
+
+/// How well an evaluator tracks truth and judge where there is an answer to be given, or where there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerAudit {
+    /// Id of the evaluator.
+    pub id: String,
+    /// Whether the tasks have an answer; unanswerable ones have blank references alone.
+    pub answerable: bool,
+    /// Recorded outputs of these tasks.
+    pub outputs: u64,
+    /// Pearson correlation of scores with truth; none where a side does not vary.
+    pub pearson_truth: Option<f64>,
+    /// 95% interval of `pearson_truth` for the choice of prompts.
+    pub ci95_truth: Option<Interval>,
+    /// Pearson correlation of scores with the judge's.
+    pub pearson_judge: Option<f64>,
+    /// 95% interval of `pearson_judge` for the choice of prompts.
+    pub ci95_judge: Option<Interval>,
+}
+
+/// By evaluator, over answerable tasks and over unanswerable ones; nothing where every task has an answer.
+pub(super) fn by_answerability(dataset: &Dataset, scenario: &Scenario) -> Vec<AnswerAudit> {
+    let is_answerable: Vec<bool> = dataset.tasks.iter().map(|task| !text::is_unanswerable(&task.references)).collect();
+    if !is_answerable.contains(&false) {
+        return Vec::new();
+    }
+    let judged = first_judge(dataset).map(|judge| scores(dataset, scenario, judge));
+    let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
+    let replicates = replicate_weights(scenario.seed, dataset.tasks.len());
+    let evaluators = dataset.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE);
+    evaluators
+        .flat_map(|(evaluator, entry)| {
+            let scores = scores(dataset, scenario, evaluator);
+            [true, false].map(|answerable| {
+                let is_of_sort = |task: usize| is_answerable[task] == answerable;
+                let against = |other| correlation(&scores, other, &replicates, is_of_sort);
+                let (pearson_truth, ci95_truth) = against(&truth);
+                let (pearson_judge, ci95_judge) = judged.as_ref().map_or((None, None), against);
+                AnswerAudit {
+                    id: entry.id.clone(),
+                    answerable,
+                    outputs: scores.of(is_of_sort).len() as u64,
+                    pearson_truth,
+                    ci95_truth,
+                    pearson_judge,
+                    ci95_judge,
+                }
+            })
+        })
+        .filter(|audit| audit.outputs > 0)
         .collect()
 }
 

@@ -15,6 +15,7 @@ use crate::rng::{Purpose, Stream};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::{RoundSample, Sampled, Series, Simulation};
 use crate::stats::Interval;
+pub use audit::AnswerAudit;
 use nodes::Roles;
 pub(crate) use products::Products;
 
@@ -311,6 +312,15 @@ pub(crate) fn replicate_weights(seed: u64, tasks: usize) -> Vec<Vec<u32>> {
 pub fn evaluator_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<EvaluatorAudit>, ScenarioError> {
     Network::new(dataset, scenario)?;
     Ok(audit::report(dataset, scenario))
+}
+
+/// The same apart for answerable and for unanswerable tasks; nothing where every task has an answer.
+///
+/// # Errors
+/// As [`evaluator_audit`].
+pub fn answer_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<AnswerAudit>, ScenarioError> {
+    Network::new(dataset, scenario)?;
+    Ok(audit::by_answerability(dataset, scenario))
 }
 
 /// By position of a task: consensus beside truth, over all answers of `run`.

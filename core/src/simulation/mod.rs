@@ -152,6 +152,8 @@ impl Simulation {
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Network::without(dataset, scenario, honest)?;
+        let evaluators_per_round = scenario.k_for(network.evaluators.len())?;
+        let scenario = &Scenario { evaluators_per_round, ..scenario.clone() };
         let everybody_answers = scenario.inference_draw == InferenceDraw::All && network.inference.len() > 1;
         let remembers = remembers(scenario);
         let tally = |role, cohorts: &Cohorts, may_be_paid_twice: bool| {
