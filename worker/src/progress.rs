@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use crate::console::{say, show_bar};
+use crate::words;
+
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Progress through a known number of steps.
@@ -24,10 +27,15 @@ impl Progress {
         let label = label.into();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_message(label.clone());
-            let template = format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
+            let steps = match unit {
+                "bytes" => "{decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}".to_owned(),
+                _ => format!("{{human_pos}} of {{human_len}} {unit}, {{per_sec}}"),
+            };
+            let template = format!("{{msg}} {{wide_bar}} {steps}, {{eta}} left");
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
+            show_bar(Some(bar.clone()));
             bar
         });
         let now = Instant::now();
@@ -47,20 +55,17 @@ impl Progress {
         }
     }
 
-    /// Prints a message without disturbing the bar.
-    pub fn say(&self, message: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None => eprintln!("{message}"),
-        }
-    }
-
     /// Ends with a last line.
     pub fn finish(self) {
+        self.take_bar();
+        self.line();
+    }
+
+    fn take_bar(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            show_bar(None);
         }
-        self.line();
     }
 
     fn line(&self) {
@@ -73,6 +78,13 @@ impl Progress {
             format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds)))
         };
         let Self { label, unit, total, done, .. } = self;
-        eprintln!("{label}: {done} of {total} {unit}, {rate:.2} a second{left}");
+        say(format_args!("{label}: {}, {}{left}", words::progress(*done, *total, unit), words::rate(rate, unit)));
+    }
+}
+
+/// A command that fails leaves no bar behind.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.take_bar();
     }
 }

@@ -6,11 +6,12 @@ use clap::Args;
 use poq_core::Scenario;
 use poq_core::compare::{Compared, Comparison};
 
-use super::simulate::{ScenarioSource, read_scenario, set_all};
+use super::simulate::{ScenarioSource, fitted, read_scenario, set_all};
 use super::table::{interval, number, table};
 use crate::fault::{Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::words::count;
 
 /// Rounds between looks at Ctrl-C.
 const CHUNK: u64 = 1 << 18;
@@ -33,7 +34,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
-    let (dataset, a) = arguments.source.load()?;
+    let (dataset, a) = arguments.source.load_as_written()?;
     let other = match &arguments.against {
         Some(path) => Scenario { seed: a.seed, rounds: a.rounds, ..read_scenario(path)? },
         None => a.clone(),
@@ -42,6 +43,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if a == b {
         return Err(Fault::input("A and B are the same; give --against SCENARIO or --change PATH=VALUE"));
     }
+    let [a, b] = [fitted(&dataset, &a)?, fitted(&dataset, &b)?];
     let mut comparison = Comparison::new(&dataset, &a, &b)?;
     let mut progress = (a.rounds > 8 * CHUNK).then(|| Progress::new("compare", "rounds", a.rounds));
     while comparison.rounds_left() > 0 && !interrupt::requested() {
@@ -78,7 +80,8 @@ fn summary(compared: &Compared) -> String {
     let mut lines = vec![
         format!(
             "{} rounds of each mechanism, {} begun by the same random number",
-            compared.rounds, compared.rounds_in_step
+            count(compared.rounds),
+            count(compared.rounds_in_step)
         ),
         String::new(),
         table(header, 1, compared.nodes.iter().map(row)).to_string(),
