@@ -10,6 +10,8 @@ use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::expected::in_words;
+
 /// The fields of an object that are left.
 #[derive(Debug)]
 pub struct Fields {
@@ -53,8 +55,10 @@ impl Fields {
     }
 
     /// Takes the field `name`, if it is there.
-    pub fn take(&mut self, name: &'static str) -> Option<Value> {
-        self.known.push(name);
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
         self.left.remove(name)
     }
 
@@ -64,7 +68,16 @@ impl Fields {
     /// If it is absent or of another type.
     pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, String> {
         let value = self.take(name).ok_or_else(|| format!("missing field `{name}`"))?;
-        serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))
+        serde_json::from_value(value).map_err(|error| format!("`{name}`: {}", in_words(&error.to_string())))
+    }
+
+    /// Takes the field `name`, or gives its type's default where it is absent.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn optional<T: DeserializeOwned + Default>(&mut self, name: &'static str) -> Result<T, String> {
+        self.known.push(name);
+        if self.left.contains_key(name) { self.required(name) } else { Ok(T::default()) }
     }
 
     /// Takes the number `name`, or gives `default` where it is absent.

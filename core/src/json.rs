@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
+use crate::expected::in_words;
 use crate::limits;
 
 /// What is wrong with a JSON text.
@@ -31,12 +32,12 @@ pub struct Fault {
 pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
     let json = utf8(json)?;
     serde_json::from_slice(json).or_else(|error| {
-        // Only where a float is at fault, so that rows are read once.
-        if !error.to_string().contains("floating point") {
+        // Only where a float may be at fault, so that rows are read once.
+        let is_data = error.classify() == Category::Data;
+        let value: Option<Value> = is_data.then(|| serde_json::from_slice(json).ok()).flatten();
+        let Some(value) = value.and_then(|mut value| whole_numbers(&mut value).then_some(value)) else {
             return Err(fault(json, &error));
-        }
-        let mut value: Value = serde_json::from_slice(json).map_err(|error| fault(json, &error))?;
-        whole_numbers(&mut value);
+        };
         let whole = value.to_string();
         serde_json::from_slice(whole.as_bytes()).map_err(|error| fault(whole.as_bytes(), &error))
     })
@@ -67,18 +68,20 @@ pub fn utf8(text: &[u8]) -> Result<&[u8], Fault> {
     Ok(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
 }
 
-/// Turns floats that are whole and exact into integers. A minus before 0 stays.
-pub fn whole_numbers(value: &mut Value) {
+/// Turns floats that are whole and exact into integers; whether there were any. A minus before 0 stays.
+fn whole_numbers(value: &mut Value) -> bool {
     match value {
         Value::Number(number) => {
             let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= limits::SEED.max);
-            if let Some(whole) = whole.filter(|value| number.is_f64() && (*value != 0.0 || value.is_sign_positive())) {
+            let whole = whole.filter(|value| number.is_f64() && (*value != 0.0 || value.is_sign_positive()));
+            whole.is_some_and(|whole| {
                 *number = (whole as i64).into();
-            }
+                true
+            })
         }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        _ => {}
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| whole_numbers(item) | any),
+        Value::Object(fields) => fields.values_mut().fold(false, |any, field| whole_numbers(field) | any),
+        _ => false,
     }
 }
 
@@ -121,7 +124,7 @@ fn fault(json: &[u8], error: &serde_json::Error) -> Fault {
     let suffix = format!(" at line {} column {}", place[0], place[1]);
     Fault {
         path: path_at(json, end, is_json),
-        message: message.strip_suffix(&suffix).unwrap_or(&message).to_owned(),
+        message: in_words(message.strip_suffix(&suffix).unwrap_or(&message)),
         place: (!is_json).then_some(place),
     }
 }

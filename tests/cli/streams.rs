@@ -70,6 +70,17 @@ fn data_that_cannot_be_written_is_a_fault_of_the_environment() {
     }
 }
 
+#[test]
+fn every_exit_code_stands_in_the_help_and_in_the_readme() {
+    let help = poq(&["--help"], "");
+    let codes = help.succeeds().out.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u8>().ok());
+    let codes: Vec<u8> = codes.collect();
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 100, 130]);
+    let readme = fs::read_to_string(crate::support::repository("README.md")).expect("README.md");
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
+    assert_eq!(rows.collect::<Vec<_>>(), codes);
+}
+
 const ROW: &str =
     r#"{"id":"1","kind":"qa","prompt":"Who?","references":["a widow"],"context":"It was built by a widow. It ran."}"#;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
-use poq_core::text::cell::printable;
+use poq_core::text::terminal::printable;
 use serde::Serialize;
 
 use crate::fault::{Blame as _, Outcome};

@@ -1,9 +1,10 @@
 //! Progress on standard error, with rate and time left: a bar on a terminal, else a line every few seconds.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::console::{say, show_bar};
 use crate::words;
@@ -27,13 +28,16 @@ impl Progress {
         let label = label.into();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_message(label.clone());
-            let steps = match unit {
-                "bytes" => "{decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}".to_owned(),
-                _ => format!("{{human_pos}} of {{human_len}} {unit}, {{per_sec}}"),
-            };
-            let template = format!("{{msg}} {{wide_bar}} {steps}, {{eta}} left");
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                bar.set_style(style);
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {done}, {rate}, {eta} left") {
+                let done = move |state: &ProgressState, out: &mut dyn Write| {
+                    let words = words::progress(state.pos(), state.len().unwrap_or(total), unit);
+                    // What cannot be drawn is not said.
+                    let _ = out.write_str(&words);
+                };
+                let rate = move |state: &ProgressState, out: &mut dyn Write| {
+                    let _ = out.write_str(&words::rate(state.per_sec(), unit));
+                };
+                bar.set_style(style.with_key("done", done).with_key("rate", rate));
             }
             show_bar(Some(bar.clone()));
             bar

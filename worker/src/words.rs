@@ -58,6 +58,12 @@ pub fn progress(done: u64, total: u64, unit: &str) -> String {
     }
 }
 
+/// So many of what `unit` names in the plural with an `s`.
+pub fn so_many(number: usize, unit: &str) -> String {
+    let unit = if number == 1 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+    format!("{} {unit}", count(number as u64))
+}
+
 /// A number of 0 or more, rounded to three digits: `0.0123`, `1.23`, `12.3`, `123`, `12,300`.
 fn three_digits(value: f64) -> String {
     if !value.is_finite() || value <= 0.0 {
@@ -96,6 +102,7 @@ mod tests {
             ["0 bytes", "999 bytes", "1.50 kB", "271 MB", "3.20 GB"]
         );
         assert_eq!([0, 999, 1_000, 73_285_568].map(count), ["0", "999", "1,000", "73,285,568"]);
+        assert_eq!([so_many(1, "tasks"), so_many(2000, "tasks")], ["1 task", "2,000 tasks"]);
         assert_eq!(progress(1_000, 73_285_568, "rounds"), "1,000 of 73,285,568 rounds");
         assert_eq!(progress(42_100_000, 270_898_432, "bytes"), "42.1 MB of 271 MB");
     }

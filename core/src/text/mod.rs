@@ -1,12 +1,12 @@
 //! Text metrics: truth, and the evaluators that need no neural network. All are pure functions of two texts. And text as it
 //! is shown.
 
-pub mod cell;
 pub mod chrf;
 pub mod extractive;
 pub mod rouge;
 pub mod squad;
 pub mod structure;
+pub mod terminal;
 
 /// Whether the right answer is to give none, as in SQuAD 2.0: every reference is blank.
 #[must_use]

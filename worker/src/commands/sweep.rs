@@ -5,10 +5,10 @@ use std::io::Write;
 
 use clap::Args;
 use poq_core::attack::Role;
+use poq_core::csv::plain as plain_cell;
 use poq_core::report::{Brief, NodeReport};
 use poq_core::scenario::ScenarioError;
 use poq_core::sweep::{Axis, Grid};
-use poq_core::text::cell::spreadsheet;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
@@ -116,14 +116,14 @@ const COLUMNS: [&str; 16] = [
 
 impl<W: Write> Sink for Csv<W> {
     fn begin(&mut self, grid: &Grid) -> anyhow::Result<()> {
-        let axes = grid.axes().iter().map(|axis| spreadsheet(&axis.path));
+        let axes = grid.axes().iter().map(|axis| plain_cell(&axis.path));
         Ok(self.0.write_record(axes.chain(COLUMNS.map(Cow::from)).map(|cell| cell.into_owned()))?)
     }
 
     fn cell(&mut self, grid: &Grid, cell: usize, brief: &Brief) -> anyhow::Result<()> {
         for (role, nodes) in [(Role::Inference, &brief.inference_nodes), (Role::Evaluator, &brief.evaluator_nodes)] {
             for node in nodes {
-                let axes = grid.values(cell).into_iter().map(|value| spreadsheet(&plain(value)).into_owned());
+                let axes = grid.values(cell).into_iter().map(|value| plain_cell(&plain(value)).into_owned());
                 self.0.write_record(axes.chain(row(role, node, brief)))?;
             }
         }
@@ -144,7 +144,7 @@ fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 16] {
     };
     [
         role.to_owned(),
-        spreadsheet(&node.id).into_owned(),
+        plain_cell(&node.id).into_owned(),
         node.rounds.to_string(),
         number(node.reward_mean),
         number(node.reward_sd),

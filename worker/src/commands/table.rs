@@ -1,7 +1,7 @@
 //! Tables for people.
 
 use comfy_table::{CellAlignment, Table, presets};
-use poq_core::text::cell::printable;
+use poq_core::text::terminal::printable;
 
 pub use crate::words::{interval, number};
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Progress;
-use crate::words::count;
+use crate::words::so_many;
 use crate::{dataset, interrupt};
 use evaluators::Evaluator;
 use journal::Journal;
@@ -113,8 +113,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     write_whole(&out.join(MANIFEST), manifest.to_json().as_bytes())?;
     let complete = dataset::load(Some(out), "")?;
     fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
-    let [tasks, outputs] = [tasks.len(), outputs.len()].map(|rows| count(rows as u64));
-    say(format_args!("{}: {tasks} tasks, {outputs} outputs, complete", out.display()));
+    let (tasks, outputs) = (so_many(tasks.len(), "tasks"), so_many(outputs.len(), "outputs"));
+    say(format_args!("{}: {tasks}, {outputs}, complete", out.display()));
     complete.without_variance().iter().for_each(say);
     Ok(())
 }

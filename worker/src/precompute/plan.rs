@@ -7,7 +7,6 @@ use poq_core::dataset::{EvaluatorEntry, NodeEntry, Task, TaskKind};
 use poq_core::fields::{self, Fields, unknown_word};
 use poq_core::json;
 use poq_core::score::ScoreNormalization;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::beside::{Beside, ModelName};
@@ -138,10 +137,10 @@ impl NodePlan {
         let kind = match kind.as_str() {
             "decoder" => NodeKind::Decoder {
                 model: fields.required("model")?,
-                temperature: optional(&mut fields, "temperature")?,
-                seed: optional(&mut fields, "seed")?,
-                layers: optional(&mut fields, "layers")?,
-                max_tokens: optional(&mut fields, "max_tokens")?,
+                temperature: fields.optional("temperature")?,
+                seed: fields.optional("seed")?,
+                layers: fields.optional("layers")?,
+                max_tokens: fields.optional("max_tokens")?,
             },
             "lead" => NodeKind::Lead,
             "keyword" => NodeKind::Keyword,
@@ -161,7 +160,7 @@ impl<'de> Deserialize<'de> for EvaluatorPlan {
 impl EvaluatorPlan {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         let (id, name) = (fields.required("id")?, fields.required("name")?);
-        let normalization: Option<ScoreNormalization> = optional(&mut fields, "normalization")?;
+        let normalization: Option<ScoreNormalization> = fields.optional("normalization")?;
         let normalization = normalization.unwrap_or(ScoreNormalization::Unit);
         let kind: String = fields.required("kind")?;
         let kind = match kind.as_str() {
@@ -176,13 +175,6 @@ impl EvaluatorPlan {
         fields.finish()?;
         Ok(Self { id, name, normalization, kind })
     }
-}
-
-/// The field `name`, or its type's default where it is absent.
-fn optional<T: DeserializeOwned + Default>(fields: &mut Fields, name: &'static str) -> Result<T, String> {
-    let value = fields.take(name);
-    let read = |value| serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"));
-    value.map_or_else(|| Ok(T::default()), read)
 }
 
 /// The plan in a TOML text. It is read as the same JSON, so that its faults have paths.
@@ -406,7 +398,7 @@ kind = "structure"
         let plan = parse(PLAN).unwrap_or_else(|fault| panic!("{fault}"));
         let NodeKind::Decoder { layers, max_tokens, .. } = &plan.inference_nodes[1].kind else { panic!("a decoder") };
         assert_eq!((*layers, max_tokens[&TaskKind::Qa]), (Some(2), 8));
-        assert!(error(&PLAN.replace("2.0", "2.5")).contains("`layers`: invalid type: floating point `2.5`"));
+        assert!(error(&PLAN.replace("2.0", "2.5")).contains("`layers`: `2.5`; allowed: a whole number"));
     }
 
     #[test]
