@@ -95,7 +95,7 @@ fn a_k_that_nobody_set_fits_a_small_pool() {
     ] {
         let run = |more: &[&str]| poq(&[command, &["--dataset", data, "--rounds", "50"], more].concat(), "");
         let ran = run(&[]);
-        assert!(ran.succeeds().err.contains(line), "{command:?}: {}", ran.err);
+        assert_eq!(ran.succeeds().err.matches(line).count(), 1, "{command:?}: {}", ran.err);
         run(&["--set", "evaluators_per_round=3"]).fails(2, &["evaluators_per_round", "allowed: 1 to 2"]);
         assert!(!run(&["--set", "evaluators_per_round=2"]).succeeds().err.contains("nobody set it"));
     }
@@ -112,7 +112,11 @@ fn a_preset_is_named_by_its_option_or_in_a_file() {
     let preset = digest(&["--preset", "drift-under-ema"], "");
     assert_eq!(digest(&["-"], r#"{"preset": "drift-under-ema"}"#), preset);
     assert_ne!(digest(&[], ""), preset);
-    let refused = |arguments: &[&str]| poq(arguments, "").fails(2, &["`preset`", "use --preset"]);
+    let refused = |arguments: &[&str]| {
+        let ran = poq(arguments, "");
+        ran.fails(2, &["`preset`", "use --preset"]);
+        assert_eq!(ran.out, "");
+    };
     refused(&["simulate", "--set", "preset=drift-under-ema"]);
     refused(&["sweep", "--rounds", "60", "--vary", "preset=default,drift-under-ema"]);
     refused(&["compare", "--change", "preset=drift-under-ema"]);

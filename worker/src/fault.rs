@@ -4,6 +4,8 @@ use std::fmt;
 
 use poq_core::json::with_nearest;
 
+use crate::words::so_many;
+
 /// A failed command.
 #[derive(Debug)]
 pub enum Fault {
@@ -69,7 +71,7 @@ impl fmt::Display for Fault {
             Self::Environment(error) => write!(f, "{error:#}"),
             Self::Input(error) => f.write_str(&with_nearest(&format!("{error:#}"))),
             Self::Differs(words) | Self::NotComparable(words) => f.write_str(words),
-            Self::Rows { failed } => write!(f, "{failed} rows failed; they are named above"),
+            Self::Rows { failed } => write!(f, "{} failed; each is named above", so_many(*failed, "rows")),
             Self::Assertions { failed, all } => write!(f, "{failed} of {all} assertions do not hold"),
             Self::Interrupted => write!(f, "interrupted; what was done is kept"),
         }

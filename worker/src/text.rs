@@ -11,14 +11,21 @@ use crate::fault::{Blame as _, Fault, Outcome};
 /// The text of a file (`-`: standard input): UTF-8, with or without a byte order mark.
 pub fn read(path: &Path) -> Outcome<String> {
     let mut bytes = Vec::new();
-    let name = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).input("standard input")?;
-        "standard input".to_owned()
+    if is_input(path) {
+        std::io::stdin().lock().read_to_end(&mut bytes).input(name(path))?;
     } else {
         bytes = fs::read(path).input(format!("cannot read {}", sought(path)))?;
-        path.display().to_string()
-    };
-    decoded(bytes).map_err(|message| Fault::input(format!("{name}: {message}")))
+    }
+    decoded(bytes).map_err(|message| Fault::input(format!("{}: {message}", name(path))))
+}
+
+/// What messages call a file.
+pub fn name(path: &Path) -> String {
+    if is_input(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn is_input(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// A path as it is written, and where that is.

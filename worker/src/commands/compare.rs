@@ -6,8 +6,9 @@ use clap::Args;
 use poq_core::Scenario;
 use poq_core::compare::{Compared, Comparison};
 
-use super::simulate::{ScenarioSource, fitted, read_scenario, set_all};
+use super::simulate::{ScenarioSource, read_scenario, set_all};
 use super::table::{interval, number, table};
+use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
@@ -43,7 +44,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if a == b {
         return Err(Fault::input("A and B are the same; give --against SCENARIO or --change PATH=VALUE"));
     }
-    let [a, b] = [fitted(&dataset, &a)?, fitted(&dataset, &b)?];
+    // What is chosen for both is said once.
+    let (a, of_a) = a.fitted(&dataset)?;
+    let (b, of_b) = b.fitted(&dataset)?;
+    let lines = [("A: ", &of_a), ("B: ", &of_b)].into_iter().filter_map(|(name, line)| Some((name, line.as_ref()?)));
+    for (name, line) in lines.take(if of_a == of_b { 1 } else { 2 }) {
+        say(format_args!("{}{line}", if of_a == of_b { "" } else { name }));
+    }
     let mut comparison = Comparison::new(&dataset, &a, &b)?;
     let mut progress = (a.rounds > 8 * CHUNK).then(|| Progress::new("compare", "rounds", a.rounds));
     while comparison.rounds_left() > 0 && !interrupt::requested() {

@@ -98,7 +98,7 @@ pub fn set_all(mut scenario: Scenario, option: &str, settings: &[String]) -> Out
 
 /// The scenario in a file, or on standard input.
 pub fn read_scenario(path: &Path) -> Outcome<Scenario> {
-    Scenario::from_json(&text::read(path)?).input(path.display())
+    Scenario::from_json(&text::read(path)?).input(text::name(path))
 }
 
 /// The scenario as it runs on the dataset; what was chosen for it is said.

@@ -43,6 +43,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let grid = Grid::new(scenario, axes)?;
 
+    // A field that cannot be varied is refused before anything is printed.
+    grid.scenario(0).map_err(|error| Fault::input(format!("{}: {error}", named(&grid, 0))))?;
+
     let out = std::io::BufWriter::new(Out::lock());
     let mut out: Box<dyn Sink> = if arguments.json { Box::new(Json::new(out)) } else { Box::new(Csv::new(out)) };
     out.begin(&grid).environment(WRITING)?;
