@@ -123,7 +123,7 @@ impl Attackers {
                 Ok(Self::Named(ids.into_iter().map(id).collect::<Result<_, _>>()?))
             }
             Value::Object(fields) => {
-                let mut fields = Fields(fields);
+                let mut fields = Fields::new(fields);
                 let share = fields.required("share").map_err(|_| words())?;
                 fields.finish().map_err(|_| words())?;
                 Ok(Self::Share { share })
@@ -165,7 +165,7 @@ impl Kind {
             "latency_misreport" => Self::LatencyMisreport { factor: fields.number("factor", 0.5)? },
             "intermittent" => Self::Intermittent {
                 probability: fields.number("probability", 0.5)?,
-                attack: Box::new(Self::from_fields(Fields(fields.required("attack")?))?),
+                attack: Box::new(Self::from_fields(Fields::new(fields.required("attack")?))?),
             },
             other => return Err(unknown_word("kind of attack", other, &Self::NAMES)),
         };

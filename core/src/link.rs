@@ -3,12 +3,15 @@
 //! The payload holds what differs from a preset, the seed and rounds, the dataset's name, what is on view, and the digest
 //! of the result, so that whoever opens it can replay the run and see whether it gives the same result to the bit.
 //! Parsing is bounded in memory and time whatever the link holds: [`MAX_LINK_CHARS`] in, [`MAX_JSON_BYTES`] inflated.
+//! A link is found in what chat, mail and trackers make of it: see [`Link::from_str`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +19,17 @@ use crate::json::{self, Fault};
 use crate::report::{DatasetName, Report};
 use crate::scenario::{Scenario, ScenarioError};
 
+/// What follows a payload may leave bits over.
+const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Addresses within addresses that are undone.
+const NESTED: usize = 3;
 /// Version of the link format that this code writes.
 pub const LINK_VERSION: u32 = 1;
 /// Characters of a link at most.
@@ -92,7 +106,9 @@ pub enum LinkError {
     #[error("not a share link: it has no `#<version>.<payload>`")]
     NotALink,
     /// The link is longer than any that a page makes.
-    #[error("the share link is {0} characters long; allowed: up to {MAX_LINK_CHARS}")]
+    #[error(
+        "the share link is {0} characters long; allowed: up to {MAX_LINK_CHARS}; a file of the scenario holds more"
+    )]
     TooLong(usize),
     /// A version that this code does not know.
     #[error("the share link has version {0}, made by a newer PoQ Lab; this one reads version {LINK_VERSION}")]
@@ -216,13 +232,37 @@ impl fmt::Display for Replay {
 /// The fragment, from `#` on.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let packed = miniz_oxide::deflate::compress_to_vec(&self.payload().map_err(|_| fmt::Error)?, 9);
+        write!(f, "#{LINK_VERSION}.{}", URL_SAFE_NO_PAD.encode(packed))
+    }
+}
+
+impl Link {
+    /// The link at the address `page`, whose own fragment is dropped. Whatever this gives can be read.
+    ///
+    /// # Errors
+    /// For a scenario that no link has room for, and an address that a link would be lost in.
+    pub fn at(&self, page: &str) -> Result<String, LinkError> {
+        if self.payload().is_ok_and(|json| json.len() > MAX_JSON_BYTES) {
+            return Err(LinkError::TooLarge);
+        }
+        let page = page.trim().split('#').next().unwrap_or_default();
+        let link = format!("{page}{self}");
+        if link.len() > MAX_LINK_CHARS {
+            return Err(LinkError::TooLong(link.len()));
+        }
+        link.parse::<Self>().map(|_| link)
+    }
+
+    /// Canonical JSON of all that the link holds.
+    fn payload(&self) -> serde_json::Result<Vec<u8>> {
         let mut scenario = self.scenario.patch();
         if let Some(fields) = scenario.as_object_mut() {
             for apart in ["preset", "rounds", "seed"] {
                 fields.remove(apart);
             }
         }
-        let payload = Payload {
+        serde_json::to_vec(&Payload {
             dataset: self.dataset.clone(),
             digest: self.digest.clone(),
             engine: self.engine_version.clone(),
@@ -231,14 +271,12 @@ impl fmt::Display for Link {
             scenario,
             seed: self.scenario.seed,
             view: self.view,
-        };
-        let json = serde_json::to_vec(&payload).map_err(|_| fmt::Error)?;
-        let packed = miniz_oxide::deflate::compress_to_vec(&json, 9);
-        write!(f, "#{LINK_VERSION}.{}", URL_SAFE_NO_PAD.encode(packed))
+        })
     }
 }
 
-/// From a whole address, or from the fragment alone, with or without its `#`.
+/// From a whole address, or from the fragment alone, with or without its `#`, as it comes out of chats and mails: with words
+/// or signs around it, other parameters before or after, escaped (`%23`), with zero-width characters, broken into lines.
 impl FromStr for Link {
     type Err = LinkError;
 
@@ -246,17 +284,56 @@ impl FromStr for Link {
         if text.len() > MAX_LINK_CHARS {
             return Err(LinkError::TooLong(text.len()));
         }
-        let text = text.trim();
-        let fragment = text.split_once('#').map_or(text, |(_, fragment)| fragment);
-        let (version, payload) = fragment.split_once('.').ok_or(LinkError::NotALink)?;
-        if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(LinkError::NotALink);
-        }
+        let text = unescaped(text);
+        let (version, after) = fragment(&text).ok_or(LinkError::NotALink)?;
         let version = version.parse().unwrap_or(u64::MAX);
         if version != u64::from(LINK_VERSION) {
             return Err(LinkError::UnknownVersion(version));
         }
-        let packed = URL_SAFE_NO_PAD.decode(payload).map_err(|error| LinkError::Damaged(error.to_string()))?;
+        // The payload ends at the first character that base64url lacks. Only if that is no link may it go on after what
+        // breaks lines; what follows a whole payload does no harm, as deflate knows its end.
+        let is_payload = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let whole: String = after.chars().take_while(|&c| is_payload(c)).collect();
+        Self::from_base64(&whole).or_else(|error| {
+            let breaks = |c: char| c.is_whitespace() || matches!(c, '>' | '=' | '|');
+            let broken = after.chars().take_while(|&c| is_payload(c) || breaks(c));
+            let joined: String = broken.filter(|&c| is_payload(c)).collect();
+            if joined.len() == whole.len() { Err(error) } else { Self::from_base64(&joined).map_err(|_| error) }
+        })
+    }
+}
+
+/// The text without characters that have no width, and with escapes of an address undone, those of an address within an
+/// address too.
+fn unescaped(text: &str) -> String {
+    let has_width = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let mut text: String = text.chars().filter(has_width).collect();
+    for _ in 0..NESTED {
+        text = text.replace("%25", "%");
+    }
+    for (escape, sign) in [("%23", "#"), ("%20", " "), ("%0A", "\n"), ("%0D", "\n"), ("%2E", ".")] {
+        text = text.replace(escape, sign).replace(&escape.to_lowercase(), sign);
+    }
+    text
+}
+
+/// The version and what follows its dot: after a `#` that has both, that of this version before others, else at the
+/// beginning of the text.
+fn fragment(text: &str) -> Option<(&str, &str)> {
+    fn versioned(text: &str) -> Option<(&str, &str)> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        Some((&text[..digits], text[digits..].strip_prefix('.')?)).filter(|_| digits > 0)
+    }
+    let found = || text.match_indices('#').filter_map(|(at, _)| versioned(&text[at + 1..]));
+    let own = LINK_VERSION.to_string();
+    found().find(|(version, _)| *version == own).or_else(|| found().next()).or_else(|| versioned(text.trim_start()))
+}
+
+impl Link {
+    fn from_base64(payload: &str) -> Result<Self, LinkError> {
+        // One character over holds no byte.
+        let even = if payload.len() % 4 == 1 { &payload[..payload.len() - 1] } else { payload };
+        let packed = FORGIVING.decode(even).map_err(|error| LinkError::Damaged(error.to_string()))?;
         let json = miniz_oxide::inflate::decompress_to_vec_with_limit(&packed, MAX_JSON_BYTES).map_err(|error| {
             if error.status == miniz_oxide::inflate::TINFLStatus::HasMoreOutput {
                 LinkError::TooLarge
@@ -271,7 +348,7 @@ impl FromStr for Link {
 impl Link {
     fn from_payload(json: &[u8]) -> Result<Self, LinkError> {
         let payload: Payload =
-            json::parse(json).map_err(|Fault { path, message, .. }| LinkError::Field { path, message })?;
+            json::parse_strict(json).map_err(|Fault { path, message, .. }| LinkError::Field { path, message })?;
         let field = |path: &str, message: &str| LinkError::Field { path: path.to_owned(), message: message.to_owned() };
         let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if payload.digest.as_deref().is_some_and(|digest| !is_hash(digest)) {
@@ -399,6 +476,66 @@ mod tests {
                 .to_string()
                 .contains("view.round")
         );
+    }
+
+    /// What chats, mails and trackers do to a link.
+    #[test]
+    fn a_link_is_found_in_what_others_make_of_it() {
+        let there = link(Scenario::from_json(r#"{"rounds": 123, "reward": {"beta_inference": 0.1}}"#).expect("valid"));
+        let text = there.to_string();
+        let page = format!("http://h/p/{text}");
+        let (head, tail) = page.split_at(60);
+        let (middle, tail) = tail.split_at(60);
+        let escaped = page.replace('#', "%23");
+        let wrapped_twice = escaped.replace('%', "%25").replace(':', "%253A");
+        for seen in [
+            format!("{page}."),
+            format!("({page})"),
+            format!("<{page}>"),
+            format!("\"{page}\","),
+            format!("[see]({page})"),
+            format!("{page}&utm_source=x"),
+            format!("{page}?utm=1&y=2"),
+            format!("{page}#top"),
+            format!("http://h/p/?x=y{text}"),
+            format!("http://h/p/#old{text}"),
+            format!("look: {page} and say what you think"),
+            escaped.clone(),
+            format!("https://l.example/?u={wrapped_twice}&h=AT0"),
+            format!("{head}\n{middle}\r\n  {tail}"),
+            format!("> {head}\n> {middle}\n> {tail}"),
+            format!("{head}=\n{middle}=\n{tail}"),
+            format!("{head}%20{middle}%0A{tail}"),
+            format!("{head}\u{200b}{middle}\u{feff}{tail}\u{2060}"),
+            format!("\u{feff}{page}…"),
+            format!("{page}_"),
+            format!("{page}__x"),
+            text[1..].to_owned(),
+            format!("  {}  ", &text[1..]),
+        ] {
+            assert_eq!(seen.parse(), Ok(there.clone()), "{seen}");
+        }
+        assert_eq!(format!("as in #12. above: {page}").parse(), Ok(there.clone()));
+        assert_eq!("see issue #12. It is there".parse::<Link>(), Err(LinkError::UnknownVersion(12)));
+        assert!(matches!(format!("{head}\n{middle}").parse::<Link>(), Err(LinkError::Damaged(_))));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_or_is_refused() {
+        let plain = link(Scenario::default());
+        for page in ["", "http://h/p/", "http://h/p/#old", "http://h/p/?x=1#1.abc", " http://h/p/\n"] {
+            let text = plain.at(page).expect(page);
+            assert_eq!(text.matches('#').count(), 1, "{text}");
+            assert_eq!(text.parse(), Ok(plain.clone()), "{text}");
+        }
+        let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Draws);
+        let mut noise =
+            |length: usize| (0..length).map(|_| char::from(b'!' + stream.below(90) as u8)).collect::<String>();
+        let large = Scenario { assertions: (0..60).map(|_| noise(1900)).collect(), ..Scenario::default() };
+        assert!(matches!(link(large).at(""), Err(LinkError::TooLong(_))));
+        let packs_well = Scenario { assertions: vec!["x".repeat(2000); 200], ..Scenario::default() };
+        assert_eq!(link(packs_well).at(""), Err(LinkError::TooLarge));
+        assert!(matches!(plain.at(&"x".repeat(MAX_LINK_CHARS)), Err(LinkError::TooLong(_))));
     }
 
     #[test]

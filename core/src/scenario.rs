@@ -1,5 +1,7 @@
 //! Scenarios: everything that a run depends on besides the dataset, as strict JSON.
 
+mod path;
+
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
@@ -18,6 +20,8 @@ use crate::preset;
 use crate::reward::{Money, RewardWeights, Staking};
 use crate::score::ScoreNormalization;
 
+pub use path::{setting, written};
+
 /// A complete scenario. Defaults are the preset `default`; every field but `rounds` and `seed` is assumed, in the sense
 /// that the papers leave it open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +33,11 @@ pub struct Scenario {
     pub rounds: u64,
     /// Seed of every random stream.
     pub seed: u64,
-    /// K: evaluators drawn for a round, without repetition.
+    /// K: evaluators drawn for a round, without repetition. Where nobody set it, as many as the pool has, up to 3.
     pub evaluators_per_round: u32,
+    /// Whether somebody set K.
+    #[serde(skip)]
+    pub k: Asked,
     /// Who answers a task.
     pub inference_draw: InferenceDraw,
     /// How scores become the consensus.
@@ -54,6 +61,22 @@ pub struct Scenario {
     /// What must hold of the result, as expressions for `poq check`; a run does not read them.
     pub assertions: Vec<String>,
 }
+
+/// Whether somebody asked for the value that a field has. It is no part of what a scenario is: scenarios are equal where
+/// their values are, and links, files and reports do not hold it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked(pub bool);
+
+impl PartialEq for Asked {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// K where nobody sets it and the pool is large enough.
+pub(crate) const DEFAULT_K: u32 = 3;
+/// The field of K.
+const K: &str = "evaluators_per_round";
 
 /// Which inference nodes answer the task of a round: `"uniform"`, `"all"`, or `{"rule": "softmax", ...}`; the bare word
 /// `"softmax"` has its defaults.
@@ -91,8 +114,8 @@ impl Serialize for InferenceDraw {
 impl<'de> Deserialize<'de> for InferenceDraw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = match Value::deserialize(deserializer)? {
-            Value::Object(fields) => Fields(fields),
-            rule => Fields(Map::from_iter([("rule".to_owned(), rule)])),
+            Value::Object(fields) => Fields::new(fields),
+            rule => Fields::new(Map::from_iter([("rule".to_owned(), rule)])),
         };
         Self::from_fields(fields).map_err(D::Error::custom)
     }
@@ -179,7 +202,8 @@ impl Default for Scenario {
             preset: preset::DEFAULT.to_owned(),
             rounds: 5000,
             seed: 42,
-            evaluators_per_round: 3,
+            evaluators_per_round: DEFAULT_K,
+            k: Asked(false),
             inference_draw: InferenceDraw::default(),
             consensus: Consensus::default(),
             reward: RewardWeights::default(),
@@ -209,6 +233,11 @@ impl ScenarioError {
     pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }
+
+    /// One form of path throughout: `attacks.0`, as it is written to set a field.
+    fn at(Fault { path, message, .. }: Fault) -> Self {
+        Self::new(path.replace('[', ".").replace(']', ""), message)
+    }
 }
 
 impl Scenario {
@@ -233,8 +262,13 @@ impl Scenario {
     /// # Errors
     /// For text that is not JSON, unknown fields, wrong types and values out of bounds, each with its path.
     pub fn from_json(text: &str) -> Result<Self, ScenarioError> {
-        let value =
-            serde_json::from_str(text).map_err(|error| ScenarioError::new(".", format!("not JSON: {error}")))?;
+        let value = json::parse_strict(text.as_bytes()).map_err(|fault| match fault.place {
+            Some([line, column]) => {
+                let message = format!("not JSON: {} at line {line} column {column}", fault.message);
+                ScenarioError::new(".", message)
+            }
+            None => ScenarioError::at(fault),
+        })?;
         Self::from_patch(&value)
     }
 
@@ -255,49 +289,61 @@ impl Scenario {
         };
         let mut value = base.to_value();
         merge(&mut value, patch);
-        Self::from_complete(value)
+        Self::from_complete(value, fields.contains_key(K))
     }
 
     /// This scenario with the field at `path` set to `value`: JSON, or a bare word taken as a string.
     ///
     /// # Errors
-    /// For a path that names no field, and as [`Scenario::from_json`].
+    /// For a path that names no field, for `preset` (a scenario starts from one, see [`Scenario::preset`]), and as
+    /// [`Scenario::from_json`].
     pub fn with(&self, path: &str, value: &str) -> Result<Self, ScenarioError> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        // As in a patch, a rule that changes its name takes nothing over from the old one.
-        let (path, value) = match path.strip_suffix(".rule") {
-            Some(parent) => (parent, serde_json::json!({"rule": value})),
-            None => (path, value),
-        };
-        let mut whole = self.to_value();
-        let mut at = &mut whole;
-        let parts: Vec<&str> = path.split('.').collect();
-        for (depth, part) in parts.iter().enumerate() {
-            let last = depth + 1 == parts.len();
-            if at.is_null() {
-                // A field that is not there, such as `money`, comes with its defaults when a part of it is set.
-                *at = Value::Object(Map::new());
-            }
-            at = match at {
-                // A new key is left to the strict check, which names it; a map such as `score_normalization` takes it.
-                Value::Object(fields) if last || fields.contains_key(*part) => {
-                    fields.entry((*part).to_owned()).or_insert(Value::Null)
-                }
-                Value::Array(items) => {
-                    let len = items.len();
-                    part.parse::<usize>().ok().and_then(|index| items.get_mut(index)).ok_or_else(|| {
-                        ScenarioError::new(path, format!("`{part}` is no index; the list has {len} entries"))
-                    })?
-                }
-                _ => return Err(ScenarioError::new(path, "there is no such field")),
-            };
+        let mut parts = path::parts(path).map_err(|message| ScenarioError::new(path, message))?;
+        if parts == ["preset"] {
+            let message =
+                "a scenario starts from its preset and keeps it: use --preset NAME, or `preset` in a scenario file";
+            return Err(ScenarioError::new(path, message));
         }
+        // As in a patch, a rule that changes its name takes nothing over from the old one.
+        let value = match parts.last() {
+            Some(last) if parts.len() > 1 && last == "rule" => {
+                parts.pop();
+                serde_json::json!({"rule": value})
+            }
+            _ => value,
+        };
+        let sets_k = parts == [K];
+        let mut whole = self.to_value();
+        let at = path::place(&mut whole, &parts).map_err(|message| ScenarioError::new(path, message))?;
         if value.get("rule").is_some() {
             merge(at, &value);
         } else {
             *at = value;
         }
-        Self::from_complete(whole)
+        Self::from_complete(whole, self.k.0 || sets_k)
+    }
+
+    /// The value of the field at `path`, as [`Scenario::with`] finds it; none where there is no such field.
+    #[must_use]
+    pub fn value_at(&self, path: &str) -> Option<Value> {
+        let parts = path::parts(path).ok()?;
+        // A place that is made on the way is null.
+        path::place(&mut self.to_value(), &parts).ok().filter(|value| !value.is_null()).cloned()
+    }
+
+    /// K in a pool of so many evaluators.
+    pub(crate) fn k_for(&self, pool: usize) -> Result<u32, ScenarioError> {
+        let k = self.evaluators_per_round;
+        if k as usize <= pool {
+            return Ok(k);
+        }
+        if self.k.0 || k != DEFAULT_K {
+            let message = format!("{k} evaluators a round; allowed: 1 to {pool}, the size of the evaluator pool");
+            return Err(ScenarioError::new(K, message));
+        }
+        check_consensus(&self.consensus, pool as u32)?;
+        Ok(pool as u32)
     }
 
     /// The fields that differ from the scenario's preset, and the preset's name where it is not the default, as JSON with
@@ -317,17 +363,14 @@ impl Scenario {
         serde_json::to_value(self).unwrap_or(Value::Null)
     }
 
-    fn from_complete(value: Value) -> Result<Self, ScenarioError> {
-        let scenario = Self::from_value(&value)?;
+    fn from_complete(value: Value, is_k_set: bool) -> Result<Self, ScenarioError> {
+        let scenario = Self { k: Asked(is_k_set), ..Self::from_value(&value)? };
         scenario.check()?;
         Ok(scenario)
     }
 
     fn from_value(value: &Value) -> Result<Self, ScenarioError> {
-        json::parse(value.to_string().as_bytes()).map_err(|Fault { path, message, .. }| {
-            // One form of path throughout: `attacks.0`, as it is written to set a field.
-            ScenarioError::new(path.replace('[', ".").replace(']', ""), message)
-        })
+        json::parse(value.to_string().as_bytes()).map_err(ScenarioError::at)
     }
 
     /// Checks every bound that does not depend on a dataset.
@@ -340,6 +383,7 @@ impl Scenario {
             rounds,
             seed,
             evaluators_per_round,
+            k: _,
             inference_draw,
             consensus,
             reward,
@@ -588,6 +632,32 @@ mod tests {
     }
 
     #[test]
+    fn doubled_keys_are_refused_and_whole_floats_taken() {
+        assert!(error(r#"{"rounds": 100, "rounds": 5}"#).contains("`rounds`: the key stands twice"));
+        assert!(
+            error(r#"{"attacks": [{"nodes": ["a"], "kind": "boost", "by": 1, "by": 2}]}"#).contains("`attacks.0.by`")
+        );
+        assert!(error(r#"{"score_normalization": {"a": "unit", "a": "ten"}}"#).contains("`score_normalization.a`"));
+        let rounds = |text: &str| Scenario::from_json(text).map(|scenario| scenario.rounds);
+        assert_eq!(rounds(r#"{"rounds": 100.0}"#), Ok(100));
+        assert_eq!(rounds("\u{feff}{\"rounds\": 1e3}"), Ok(1000));
+        assert!(error(r#"{"rounds": 100.5}"#).contains("`rounds`"));
+        let groups = r#"{"network": {"inference": [{"model": "a", "count": 2.0}]}}"#;
+        assert_eq!(Scenario::from_json(groups).map(|scenario| scenario.network.inference[0].count), Ok(2));
+        let with = |path: &str, value: &str| Scenario::default().with(path, value);
+        assert_eq!(with("rounds", "1e6").map(|scenario| scenario.rounds), Ok(1_000_000));
+        assert_eq!(with("seed", "7.0").map(|scenario| scenario.seed), Ok(7));
+    }
+
+    #[test]
+    fn a_preset_is_not_set() {
+        let error = Scenario::default().with("preset", "drift-under-ema").expect_err("must be refused").to_string();
+        assert!(error.contains("`preset`") && error.contains("use --preset"), "{error}");
+        let from_file = Scenario::from_json(r#"{"preset": "drift-under-ema"}"#);
+        assert_eq!(from_file, Scenario::preset("drift-under-ema"));
+    }
+
+    #[test]
     fn with_sets_by_path() {
         let yuma = Scenario::default()
             .with("consensus.rule", "yuma")
@@ -609,5 +679,32 @@ mod tests {
         assert!(base.with("reward.gamma", "1").is_err());
         assert!(base.with("nothing.here", "1").is_err());
         assert!(base.with("network.inference.0.count", "1").is_err());
+    }
+
+    #[test]
+    fn ids_with_dots_are_reached() {
+        let unit = |id: &str| BTreeMap::from([(id.to_owned(), ScoreNormalization::Ten)]);
+        for path in [
+            "score_normalization.llama-3.2-1b",
+            "score_normalization.\"llama-3.2-1b\"",
+            "score_normalization['llama-3.2-1b']",
+        ] {
+            let scenario = Scenario::default().with(path, "ten").expect(path);
+            assert_eq!(scenario.score_normalization, unit("llama-3.2-1b"));
+            assert_eq!(scenario.value_at(path), Some("ten".into()));
+            assert_eq!(scenario.with(path, "unit").map(|scenario| scenario.score_normalization.len()), Ok(1));
+        }
+        // The longest key that is there, and a new one beside a shorter.
+        let both = Scenario::default()
+            .with("score_normalization.a", "unit")
+            .and_then(|s| s.with("score_normalization.a.b", "ten"));
+        assert_eq!(both.as_ref().map(|s| s.score_normalization.len()), Ok(2));
+        assert_eq!(both.map(|s| s.value_at("score_normalization.a.b")), Ok(Some("ten".into())));
+        let rule = Scenario::default().with("score_normalization.\"x.rule\"", "ten");
+        assert_eq!(rule.map(|s| s.score_normalization), Ok(unit("x.rule")));
+        assert!(Scenario::default().with("score_normalization.\"a", "ten").is_err());
+        assert_eq!(Scenario::default().value_at("reward.gamma"), None);
+        assert_eq!(Scenario::default().value_at("reward.alpha_inference"), Some(1.0.into()));
+        assert_eq!(Scenario::default().value_at("money.price_per_round"), None);
     }
 }

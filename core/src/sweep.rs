@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::dataset::Dataset;
 use crate::limits;
 use crate::report::Brief;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError, setting};
 use crate::simulation::Simulation;
 
 /// A field that is varied, with its values.
@@ -35,8 +35,7 @@ impl FromStr for Axis {
     /// ```
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
         let allowed = "allowed: path=from:to:steps, path=value,value,... or path=[JSON values]";
-        let (path, values) =
-            text.split_once('=').ok_or_else(|| ScenarioError::new(text, format!("no values; {allowed}")))?;
+        let (path, values) = setting(text).ok_or_else(|| ScenarioError::new(text, format!("no values; {allowed}")))?;
         let fault = |message: String| ScenarioError::new(path, message);
         let parts: Vec<&str> = values.split(':').collect();
         let values = match parts.as_slice() {
@@ -188,6 +187,17 @@ mod tests {
             let error = text.parse::<Axis>().expect_err("must be refused").to_string();
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_path_may_hold_what_parts_it_from_its_values() {
+        let axis = axis(r#"score_normalization."=1+1"=unit,ten"#);
+        assert_eq!((axis.path.as_str(), axis.values.len()), (r#"score_normalization."=1+1""#, 2));
+        let grid = Grid::new(Scenario::default(), vec![axis]).expect("a grid");
+        assert!(grid.scenario(1).is_ok_and(|scenario| scenario.score_normalization.contains_key("=1+1")));
+        let preset = "preset=default,drift-under-ema".parse().expect("an axis");
+        let refused = Grid::new(Scenario::default(), vec![preset]).and_then(|grid| grid.scenario(1));
+        assert!(refused.expect_err("must be refused").to_string().contains("use --preset"));
     }
 
     #[test]

@@ -199,6 +199,7 @@ impl Audit {
     /// # Errors
     /// For a scenario that is out of bounds or does not fit the dataset.
     pub fn new(dataset: &Dataset, scenario: &Scenario) -> Result<Self, ScenarioError> {
+        let scenario = &scenario.fitted(dataset)?.0;
         let network = Network::new(dataset, scenario)?;
         let mut models: Vec<usize> = Vec::new();
         for instance in &network.evaluators {

@@ -82,11 +82,11 @@ fn text_that_is_not_utf8() {
 #[test]
 fn a_wrong_type() {
     let error = sealed_error(|files| set(&mut files.outputs, 2, "latency_ms", "\"fast\""));
-    names(&error, "outputs.jsonl", Some(2), &["field `latency_ms`", "\"fast\"", "expected f64"]);
+    names(&error, "outputs.jsonl", Some(2), &["field `latency_ms`", "\"fast\"", "allowed: a number"]);
     let error = sealed_error(|files| set(&mut files.outputs, 2, "tokens_out", "-1"));
-    names(&error, "outputs.jsonl", Some(2), &["field `tokens_out`", "-1", "expected u64"]);
+    names(&error, "outputs.jsonl", Some(2), &["field `tokens_out`", "-1", "allowed: a whole number of at least 0"]);
     let error = sealed_error(|files| set(&mut files.tasks, 1, "references", "[\"x\", 5]"));
-    names(&error, "tasks.jsonl", Some(1), &["field `references[1]`", "5", "expected a string"]);
+    names(&error, "tasks.jsonl", Some(1), &["field `references[1]`", "5", "allowed: a text"]);
     let error = sealed_error(|files| set(&mut files.tasks, 1, "kind", "\"poem\""));
     names(&error, "tasks.jsonl", Some(1), &["field `kind`", "`poem`", "`qa` or `summarization`"]);
 }
@@ -171,7 +171,7 @@ fn numbers_that_are_not_finite() {
         names(&error, "outputs.jsonl", Some(1), &["field `latency_ms`"]);
     }
     let error = sealed_error(|files| set(&mut files.scores, 7, "raw", "null"));
-    names(&error, "scores.jsonl", Some(7), &["field `raw`", "null", "expected f64"]);
+    names(&error, "scores.jsonl", Some(7), &["field `raw`", "null", "allowed: a number"]);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn faults_of_the_manifest() {
     let error = unsealed_error(|files| files.manifest["evaluators"][1]["normalization"] = json!("z_score"));
     names(&error, "manifest.json", None, &["field `evaluators[1].normalization`", "`z_score`", "`min_max`"]);
     let error = unsealed_error(|files| files.manifest["files"]["tasks.jsonl"]["rows"] = json!(-2));
-    names(&error, "manifest.json", None, &["rows`", "-2", "expected u64"]);
+    names(&error, "manifest.json", None, &["rows`", "-2", "allowed: a whole number of at least 0"]);
     for file in ["tasks.jsonl", "outputs.jsonl", "scores.jsonl"] {
         let error = unsealed_error(|files| {
             files.manifest["files"].as_object_mut().expect("an object").remove(file);
@@ -218,7 +218,7 @@ fn faults_of_the_manifest() {
         names(&error, "manifest.json", None, &["field `files`", file]);
     }
     let error = unsealed_error(|files| files.manifest = json!([]));
-    names(&error, "manifest.json", None, &["expected struct Manifest"]);
+    names(&error, "manifest.json", None, &["allowed: an object"]);
 }
 
 #[test]
@@ -234,13 +234,83 @@ fn empty_files() {
 }
 
 #[test]
-fn blank_lines() {
-    let error = sealed_error(|files| files.tasks.push(b'\n'));
-    names(&error, "tasks.jsonl", Some(3), &["EOF"]);
-    let error = sealed_error(|files| change_row(&mut files.scores, 2, |line| [b"\n", line].concat()));
-    names(&error, "scores.jsonl", Some(2), &["EOF"]);
+fn blank_lines_are_skipped() {
+    let mut files = tiny();
+    files.tasks.extend(b"\n  \n");
+    change_row(&mut files.scores, 2, |line| [b"\r\n", line].concat());
+    let rows = tiny().read().expect("valid").manifest.files;
+    files.seal();
+    for (file, entry) in rows {
+        files.manifest["files"][file]["rows"] = json!(entry.rows);
+    }
+    assert_eq!(files.read().expect("valid").tasks, tiny().read().expect("valid").tasks);
     let error = sealed_error(|files| files.outputs = b"\n".to_vec());
-    names(&error, "outputs.jsonl", Some(1), &["EOF"]);
+    names(&error, "outputs.jsonl", None, &["no rows"]);
+    let error = sealed_error(|files| files.tasks = [b"\n\n{}\n", &files.tasks[..]].concat());
+    names(&error, "tasks.jsonl", Some(1), &["missing field `id`"]);
+}
+
+#[test]
+fn keys_that_nobody_knows_or_that_stand_twice() {
+    let with =
+        |line: &[u8], more: &str| [line.trim_ascii_end().strip_suffix(b"}").expect("a row"), more.as_bytes()].concat();
+    let error = sealed_error(|files| change_row(&mut files.tasks, 2, |line| with(line, ",\"contexts\": \"x\"}\n")));
+    names(&error, "tasks.jsonl", Some(2), &["unknown field `contexts`", "`context`"]);
+    let error = sealed_error(|files| change_row(&mut files.outputs, 1, |line| with(line, ",\"latency\": 1}\n")));
+    names(&error, "outputs.jsonl", Some(1), &["unknown field `latency`", "`latency_ms`"]);
+    let error = sealed_error(|files| change_row(&mut files.scores, 3, |line| with(line, ",\"raw\": 1}\n")));
+    names(&error, "scores.jsonl", Some(3), &["duplicate field `raw`"]);
+    let error = unsealed_error(|files| files.manifest["evaluators"][1]["normalisation"] = json!("unit"));
+    names(
+        &error,
+        "manifest.json",
+        None,
+        &["field `evaluators[1].normalisation`", "unknown field `normalisation`", "`normalization`"],
+    );
+    let files = tiny();
+    let manifest = files.manifest.to_string();
+    let twice = manifest.replacen("\"files\":{", "\"files\":{\"tasks.jsonl\":{\"rows\":9,\"sha256\":\"\"},", 1);
+    let error = Dataset::from_files(DatasetFiles {
+        manifest: twice.as_bytes(),
+        tasks: &files.tasks,
+        outputs: &files.outputs,
+        scores: &files.scores,
+    });
+    names(&error.expect_err("must be refused"), "manifest.json", None, &["tasks.jsonl", "the key stands twice"]);
+}
+
+/// As data frames and other systems write.
+#[test]
+fn whole_floats_and_byte_order_marks_are_read() {
+    let mut files = tiny();
+    set(&mut files.outputs, 1, "tokens_in", "12.0");
+    files.tasks = [b"\xef\xbb\xbf", &files.tasks[..]].concat();
+    files.manifest["schema"] = json!(1.0);
+    files.seal();
+    assert_eq!(files.read().expect("valid").output(0, 0).tokens_in, 12);
+    let error = sealed_error(|files| set(&mut files.outputs, 1, "tokens_in", "12.5"));
+    names(&error, "outputs.jsonl", Some(1), &["field `tokens_in`", "12.5"]);
+    let utf16: Vec<u8> = tiny().tasks.iter().flat_map(|&byte| [byte, 0]).collect();
+    let error = sealed_error(|files| files.tasks = utf16);
+    names(&error, "tasks.jsonl", None, &["UTF-16", "UTF-8"]);
+}
+
+#[test]
+fn what_a_copy_changed_is_said_with_the_hash() {
+    let crlf = |file: &[u8]| String::from_utf8_lossy(file).replace('\n', "\r\n").into_bytes();
+    let error = unsealed_error(|files| files.outputs = crlf(&files.outputs));
+    names(&error, "outputs.jsonl", None, &["SHA-256", "CR LF", "core.autocrlf"]);
+    let error = unsealed_error(|files| files.scores = [b"\xef\xbb\xbf", &crlf(&files.scores)[..]].concat());
+    names(&error, "scores.jsonl", None, &["SHA-256", "CR LF"]);
+    let error = unsealed_error(|files| files.tasks = [b"\xef\xbb\xbf", &files.tasks[..]].concat());
+    names(&error, "tasks.jsonl", None, &["SHA-256", "byte order mark"]);
+    let error = unsealed_error(|files| set(&mut files.scores, 1, "raw", "0.123456"));
+    assert!(!error.to_string().contains("CR LF"), "{error}");
+    let error = unsealed_error(|files| {
+        set(&mut files.scores, 1, "raw", "0.123456");
+        files.scores = crlf(&files.scores);
+    });
+    assert!(!error.to_string().contains("CR LF"), "{error}");
 }
 
 #[test]

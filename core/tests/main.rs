@@ -6,6 +6,7 @@ mod bad_dataset;
 mod common;
 mod compare;
 mod coverage;
+mod fitting;
 mod groups;
 mod paper;
 mod plain;

@@ -1,6 +1,6 @@
 //! Text metrics against independent implementations; `reference/make_text_reference.py` says which and makes the values.
 
-use poq_core::text::{chrf::best_chrf, rouge::best_rouge_l, squad};
+use poq_core::text::{chrf::best_chrf, is_unanswerable, rouge::best_rouge_l, squad};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -54,12 +54,37 @@ fn exact_match_equals_the_squad_script() {
     }
 }
 
+/// The packages' value; where every reference is blank they leave the metric at 0, and truth is what it should be.
+fn or_of_unanswerable(row: &Row, package: f64) -> f64 {
+    if is_unanswerable(&row.references) { f64::from(u8::from(row.prediction.trim().is_empty())) } else { package }
+}
+
 #[test]
 fn rouge_l_equals_the_rouge_score_package() {
-    compare("ROUGE-L", |row| best_rouge_l(&row.prediction, &row.references), |row| row.rouge_l);
+    let package = |row: &Row| or_of_unanswerable(row, row.rouge_l);
+    compare("ROUGE-L", |row| best_rouge_l(&row.prediction, &row.references), package);
 }
 
 #[test]
 fn chrf_equals_sacrebleu() {
-    compare("chrF", |row| best_chrf(&row.prediction, &row.references), |row| row.chrf);
+    let package = |row: &Row| or_of_unanswerable(row, row.chrf);
+    compare("chrF", |row| best_chrf(&row.prediction, &row.references), package);
+}
+
+#[test]
+fn an_unanswerable_question_is_answered_by_nothing() {
+    let scores = |prediction: &str, references: &[&str]| {
+        let references: Vec<String> = references.iter().map(|&text| text.to_owned()).collect();
+        [squad::best_f1, best_rouge_l, best_chrf].map(|score| score(prediction, &references))
+    };
+    assert_eq!(scores("", &[""]), [1.0; 3]);
+    assert_eq!(scores(" \n", &["", " "]), [1.0; 3]);
+    assert_eq!(scores("rain", &[""]), [0.0; 3]);
+    assert_eq!(scores("", &["rain"]), [0.0; 3]);
+    // Words that ROUGE-L does not see are an answer all the same.
+    assert_eq!(scores("北京", &[""]), [0.0; 3]);
+    assert_eq!(best_rouge_l("北京", &["上海".to_owned()]), 0.0);
+    // One annotator found an answer: then there is one.
+    assert_eq!(scores("", &["", "rain"])[0], 0.0);
+    assert_eq!(scores("rain", &["", "rain"]), [1.0; 3]);
 }

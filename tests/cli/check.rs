@@ -51,9 +51,59 @@ fn what_cannot_be_checked_is_bad_input() {
     fails("reward.p95[\"nobody\"] > 0", &["assertions.0", "nobody", "chrf"]);
     fails("reward.mean[", &["assertions.0", "Syntax error"]);
     fails("rewards.mean.chrf > 0", &["assertions.0", "rewards", "allowed: reward, gain"]);
-    fails("2 * cost.chrf > 1", &["assertions.0", "2.0"]);
+    fails("\"a\" * cost.chrf > 1", &["assertions.0"]);
     fails("1 + 1", &["assertions.0", "true or false"]);
     fails(" ", &["assertions.0"]);
     poq(&["check"], "").fails(2, &["nothing to check"]);
     poq(&["check", "-"], r#"{"assertions": "reward.mean.chrf > 0"}"#).fails(2, &["assertions"]);
+}
+
+/// An assertion that cannot be evaluated hides nothing of the others.
+#[test]
+fn junit_holds_what_could_be_evaluated_and_an_error_for_the_rest() {
+    let both = ["reward.mean.chrf > 0", "reward.mean[\"nobody\"] > 0"];
+    let check = |assertions: &[&str]| {
+        let options = assertions.iter().flat_map(|&assertion| ["--assert", assertion]);
+        poq(&["check", "--rounds", "200"].into_iter().chain(options).collect::<Vec<_>>(), "")
+    };
+    let ran = check(&both);
+    ran.fails(
+        2,
+        &["holds    reward.mean.chrf", "ERROR    reward.mean[\"nobody\"]", "assertions.1", "1 of 2 assertions hold"],
+    );
+    for part in [r#"tests="2""#, r#"failures="0""#, r#"errors="1""#, "<error", "nobody"] {
+        assert!(ran.out.contains(part), "no {part} in: {}", ran.out);
+    }
+    // A syntax error, a type error, and one that does not hold: all told, and bad input is what is said in the end.
+    let ran = check(&["reward.mean[", "1 + 1", "cost.chrf + 'a' > 1", "reward.mean.chrf > 5", "cost.chrf >= 0"]);
+    ran.fails(
+        2,
+        &["assertions.0", "assertions.1", "assertions.2", "does NOT reward.mean.chrf", "1 of 5 assertions hold"],
+    );
+    assert!(ran.out.contains(r#"errors="3""#) && ran.out.contains(r#"failures="1""#), "{}", ran.out);
+    assert_eq!(ran.out.matches("<testcase").count(), 5);
+}
+
+#[test]
+fn whole_numbers_go_with_figures() {
+    let assertions = ["reward.mean.chrf > 0", "2 * cost.chrf <= 2", "1 - cost.chrf >= 0", "rounds.chrf >= 1"];
+    let options = assertions.iter().flat_map(|&assertion| ["--assert", assertion]);
+    poq(&["check", "--rounds", "200"].into_iter().chain(options).collect::<Vec<_>>(), "").succeeds();
+}
+
+#[test]
+fn quantiles_of_any_name_are_kept() {
+    let network = r#"{"rounds": 300, "network": {"evaluators": [{"model": "chrf", "count": 2}, {"model": "rouge-l"}]},
+        "assertions": ["reward.p05['chrf' + '#1'] <= reward.p95[\"chrf#\" + \"1\"]",
+                       "['chrf#1', 'chrf#2', 'rouge-l'].all(id, reward.p05[id] <= reward.p95[id])"]}"#;
+    poq(&["check", "-"], network).succeeds();
+    poq(&["check", "--assert", "reward.p05['no' + 'body'] > 0"], "").fails(2, &["assertions.0", "nobody"]);
+}
+
+#[test]
+fn what_xml_cannot_hold_is_left_out_of_it() {
+    let ran = poq(&["check", "--rounds", "50", "--assert", "reward.mean.chrf > 0 || 'a\u{1}\u{b}<&' == ''"], "");
+    let out = &ran.succeeds().out;
+    assert!(!out.contains('\u{1}') && !out.contains('\u{b}') && out.contains("&lt;&amp;"), "{out}");
+    assert!(!ran.err.contains('\u{1}') && ran.err.contains("\\u0001"), "{}", ran.err);
 }

@@ -29,3 +29,61 @@ fn bad_links_are_told_apart() {
     let link = poq(&["link", "encode", "--rounds", "10"], "").succeeds().out.trim().to_owned();
     poq(&["link", "decode", &link[..link.len() / 2]], "").fails(2, &["damaged"]);
 }
+
+/// The three outcomes of a replay are told by the exit code.
+#[test]
+fn a_replay_is_told_by_its_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let plan = crate::support::small_plan(folder.path(), "");
+    let data = data.to_str().expect("UTF-8");
+    poq(&["precompute", &plan, "--out", data], "").succeeds();
+    let link = |arguments: &[&str]| {
+        let ran = poq(&[&["link", "encode", "--rounds", "60"], arguments].concat(), "");
+        ran.succeeds().out.trim().to_owned()
+    };
+    let (here, other) = (link(&[]), link(&["--dataset", data]));
+    let replay = |link: &str, arguments: &[&str]| poq(&[&["link", "decode", link, "--replay"], arguments].concat(), "");
+    assert!(replay(&here, &[]).succeeds().err.contains("Reproduced"));
+    assert!(replay(&other, &["--dataset", data]).succeeds().err.contains("Reproduced"));
+    replay(&other, &[]).fails(5, &["Not comparable", "--dataset"]);
+    replay(&here, &["--dataset", data]).fails(5, &["Not comparable", "poq-lab-1"]);
+    assert_eq!(replay(&other, &[]).json_anyway()["rounds"], 60);
+    // Another digest than the run gives; and no digest at all.
+    let mut link: poq_core::link::Link = here.parse().expect("a link");
+    link.digest = Some("0".repeat(64));
+    replay(&link.to_string(), &[]).fails(4, &["Not reproduced", "000000000000"]);
+    link.digest = None;
+    replay(&link.to_string(), &[]).fails(5, &["no result to compare"]);
+    link.digest = Some("0".repeat(64));
+    link.engine_version = Some("0".into());
+    replay(&link.to_string(), &[]).fails(5, &["Not comparable", "engine version 0"]);
+    poq(&["link", "decode", &here, "--dataset", data], "").fails(2, &["--replay"]);
+}
+
+#[test]
+fn whatever_encode_prints_decode_reads() {
+    let encode =
+        |page: &str| poq(&["link", "encode", "--rounds", "60", "--page", page], "").succeeds().out.trim().to_owned();
+    for page in ["http://h/p/#old", "http://h/p/?x=1#1.abc", "http://h/p/"] {
+        let link = encode(page);
+        assert_eq!(link.matches('#').count(), 1, "{link}");
+        assert_eq!(poq(&["link", "decode", &link], "").json()["rounds"], 60);
+    }
+    let link = encode("http://h/p/");
+    let (head, tail) = link.split_at(70);
+    for seen in [
+        format!("{link}."),
+        format!("({link})"),
+        format!("<{link}>&utm=1"),
+        link.replace('#', "%23"),
+        format!("{head}\n> {tail}"),
+        format!("{head}%20{tail}"),
+        format!("\u{feff}{head}\u{200b}{tail}\r\n"),
+    ] {
+        assert_eq!(poq(&["link", "decode", "-"], &seen).json()["rounds"], 60, "{seen}");
+    }
+    let long = format!(r#"{{"rounds": 5, "assertions": ["{}"]}}"#, vec!["x".repeat(1900); 200].join("\", \""));
+    poq(&["link", "encode", "-"], &long).fails(2, &["share link", "262144 bytes"]);
+    poq(&["link", "encode", "--rounds", "5", "--page", &"x".repeat(70_000)], "").fails(2, &["share link", "65536"]);
+}

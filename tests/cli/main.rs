@@ -1,11 +1,13 @@
 //! The `poq` binary from outside: real input, broken input, exit codes.
 
 mod check;
+mod inputs;
 mod links;
 mod mechanisms;
 mod precompute;
 mod rows;
 mod simulate;
+mod streams;
 mod support;
 mod sweep;
 mod weights;

@@ -66,6 +66,12 @@ impl Ran {
         serde_json::from_str(&self.succeeds().out).expect("JSON on standard output")
     }
 
+    /// The JSON on standard output, whatever the exit code.
+    #[track_caller]
+    pub fn json_anyway(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).expect("JSON on standard output")
+    }
+
     #[track_caller]
     pub fn rows(&self) -> Vec<serde_json::Value> {
         self.out.lines().map(|line| serde_json::from_str(line).expect("a JSON row")).collect()
@@ -82,4 +88,21 @@ pub fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     fs::write(&path, text).expect("the temporary folder is writable");
     path.to_str().expect("a UTF-8 path").to_owned()
+}
+
+/// A plan of two small tasks, two nodes and two evaluators beside its tasks; `more` goes into the first evaluator.
+pub fn small_plan(folder: &Path, more: &str) -> String {
+    let task = |id: usize| {
+        format!(
+            "{{\"id\":\"{id}\",\"kind\":\"qa\",\"prompt\":\"Who built it?\",\"references\":[\"a widow\"],\"context\":\"It was \
+             built by a widow. It ran.\"}}\n"
+        )
+    };
+    write(folder, "t.jsonl", &(task(1) + &task(2)));
+    let head = "id = \"t\"\nlicences = \"none\"\n[[tasks]]\npath = \"t.jsonl\"\n";
+    let part =
+        |list: &str, id: &str, kind: &str| format!("[[{list}]]\nid = \"{id}\"\nname = \"n\"\nkind = \"{kind}\"\n");
+    let nodes = part("inference_nodes", "lead", "lead") + &part("inference_nodes", "keyword", "keyword");
+    let evaluators = part("evaluators", "rouge-l", "rouge_l") + more + "\n" + &part("evaluators", "chrf", "chrf");
+    write(folder, "plan.toml", &(head.to_owned() + &nodes + &evaluators))
 }

@@ -312,9 +312,7 @@ pub fn words<'a>(choices: &[(&'a str, &'a str)], value: &'a str) -> &'a str {
 /// The value of a field.
 #[must_use]
 pub fn get(scenario: &Scenario, path: &str) -> Value {
-    // A scenario is numbers, strings, lists and maps with string keys: it always has a JSON value.
-    let whole = serde_json::to_value(scenario).unwrap_or(Value::Null);
-    path.split('.').fold(whole, |value, part| value.get(part).cloned().unwrap_or(Value::Null))
+    scenario.value_at(path).unwrap_or_default()
 }
 
 /// The value of a field in the scenario's preset.

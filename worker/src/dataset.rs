@@ -7,6 +7,7 @@ use poq_core::dataset::DatasetFiles;
 use poq_core::{Dataset, preset};
 
 use crate::fault::{Blame as _, Outcome};
+use crate::text::sought;
 
 /// The shipped dataset.
 pub fn shipped() -> Outcome<Dataset> {
@@ -27,7 +28,7 @@ pub fn load(folder: Option<&Path>, preset: &str) -> Outcome<Dataset> {
     let mut bytes = Vec::new();
     for name in DatasetFiles::NAMES {
         let path = folder.join(name);
-        bytes.push(fs::read(&path).input(format!("cannot read {}", path.display()))?);
+        bytes.push(fs::read(&path).input(format!("cannot read {}", sought(&path)))?);
     }
     let [manifest, tasks, outputs, scores] = bytes.as_slice() else {
         unreachable!("one entry for each name");

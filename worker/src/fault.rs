@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use poq_core::json::with_nearest;
+
+use crate::words::so_many;
+
 /// A failed command.
 #[derive(Debug)]
 pub enum Fault {
@@ -21,9 +25,25 @@ pub enum Fault {
         /// Of how many.
         all: usize,
     },
+    /// The replay of a link gave another result than the link says, in words: exit code 4.
+    Differs(String),
+    /// The result of a link cannot be compared with a run here, in words: exit code 5.
+    NotComparable(String),
     /// Interrupted; what was done is kept: exit code 130.
     Interrupted,
 }
+
+/// The exit codes, for `poq --help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    a fault of the environment, worth a retry; the reader of the data went away
+  2    bad input or usage
+  3    some rows failed; they are named
+  4    link decode --replay: the result differs from the link's
+  5    link decode --replay: the link's result cannot be compared with a run here
+  100  an assertion of check does not hold
+  130  interrupted, and what was done is kept";
 
 impl Fault {
     /// The process's exit code.
@@ -32,6 +52,8 @@ impl Fault {
             Self::Environment(_) => 1,
             Self::Input(_) => 2,
             Self::Rows { .. } => 3,
+            Self::Differs(_) => 4,
+            Self::NotComparable(_) => 5,
             Self::Assertions { .. } => 100,
             Self::Interrupted => 130,
         }
@@ -46,8 +68,10 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Environment(error) | Self::Input(error) => write!(f, "{error:#}"),
-            Self::Rows { failed } => write!(f, "{failed} rows failed; they are named above"),
+            Self::Environment(error) => write!(f, "{error:#}"),
+            Self::Input(error) => f.write_str(&with_nearest(&format!("{error:#}"))),
+            Self::Differs(words) | Self::NotComparable(words) => f.write_str(words),
+            Self::Rows { failed } => write!(f, "{} failed; each is named above", so_many(*failed, "rows")),
             Self::Assertions { failed, all } => write!(f, "{failed} of {all} assertions do not hold"),
             Self::Interrupted => write!(f, "interrupted; what was done is kept"),
         }

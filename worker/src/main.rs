@@ -3,8 +3,12 @@
 //! Runs models over prompts and makes the datasets that the page loads; simulates, scores and makes links from a shell.
 //! Data goes to standard output, progress and messages to standard error. Exit codes: see [`fault::Fault`].
 
+// They panic where nobody reads: everything goes through `console`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cache;
 mod commands;
+mod console;
 mod corpus;
 mod dataset;
 mod fault;
@@ -13,6 +17,8 @@ mod jsonl;
 mod models;
 mod precompute;
 mod progress;
+mod text;
+mod words;
 
 use std::process::ExitCode;
 
@@ -24,7 +30,7 @@ use commands::{
 
 /// PoQ Lab's native worker: models, datasets and simulation from a shell.
 #[derive(Parser)]
-#[command(name = "poq", version, max_term_width = 100)]
+#[command(name = "poq", version, max_term_width = 100, after_help = fault::EXIT_CODES)]
 enum Cli {
     /// Run a scenario and print its report
     Simulate(simulate::Arguments),
@@ -59,9 +65,28 @@ enum Cli {
 }
 
 fn main() -> ExitCode {
-    // Usage errors exit with 2, help and version with 0, both by clap.
-    let cli = Cli::parse();
-    let outcome = match cli {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(told) if told.use_stderr() => {
+            console::say(told.render().to_string().trim_end());
+            return ExitCode::from(2);
+        }
+        // Help and version are data.
+        Err(told) => console::print(&told.render().to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            if !console::reader_is_gone() {
+                console::say(format_args!("poq: {fault}"));
+            }
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> fault::Outcome {
+    match cli {
         Cli::Simulate(arguments) => simulate::run(&arguments),
         Cli::Sweep(arguments) => sweep::run(&arguments),
         Cli::Check(arguments) => check::run(&arguments),
@@ -76,12 +101,5 @@ fn main() -> ExitCode {
         Cli::Generate(arguments) => generate::run(&arguments),
         Cli::Precompute(arguments) => precompute::run(&arguments),
         Cli::Models(command) => fetch::run(&command),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("poq: {fault}");
-            ExitCode::from(fault.exit_code())
-        }
     }
 }

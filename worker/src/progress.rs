@@ -1,9 +1,13 @@
 //! Progress on standard error, with rate and time left: a bar on a terminal, else a line every few seconds.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+
+use crate::console::{say, show_bar};
+use crate::words;
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -24,10 +28,18 @@ impl Progress {
         let label = label.into();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_message(label.clone());
-            let template = format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
-            if let Ok(style) = ProgressStyle::with_template(&template) {
-                bar.set_style(style);
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {done}, {rate}, {eta} left") {
+                let done = move |state: &ProgressState, out: &mut dyn Write| {
+                    let words = words::progress(state.pos(), state.len().unwrap_or(total), unit);
+                    // What cannot be drawn is not said.
+                    let _ = out.write_str(&words);
+                };
+                let rate = move |state: &ProgressState, out: &mut dyn Write| {
+                    let _ = out.write_str(&words::rate(state.per_sec(), unit));
+                };
+                bar.set_style(style.with_key("done", done).with_key("rate", rate));
             }
+            show_bar(Some(bar.clone()));
             bar
         });
         let now = Instant::now();
@@ -47,20 +59,17 @@ impl Progress {
         }
     }
 
-    /// Prints a message without disturbing the bar.
-    pub fn say(&self, message: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None => eprintln!("{message}"),
-        }
-    }
-
     /// Ends with a last line.
     pub fn finish(self) {
+        self.take_bar();
+        self.line();
+    }
+
+    fn take_bar(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            show_bar(None);
         }
-        self.line();
     }
 
     fn line(&self) {
@@ -73,6 +82,13 @@ impl Progress {
             format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds)))
         };
         let Self { label, unit, total, done, .. } = self;
-        eprintln!("{label}: {done} of {total} {unit}, {rate:.2} a second{left}");
+        say(format_args!("{label}: {}, {}{left}", words::progress(*done, *total, unit), words::rate(rate, unit)));
+    }
+}
+
+/// A command that fails leaves no bar behind.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.take_bar();
     }
 }

@@ -5,6 +5,7 @@
 //! every task and every evaluator scored every answer, because a simulated round may draw any of them.
 
 mod added;
+mod constant;
 mod read;
 mod rows;
 

@@ -30,7 +30,7 @@ pub struct DatasetFiles<'a> {
     pub scores: &'a [u8],
 }
 
-/// What is wrong with a dataset: the file, the row (from 1) if it is one row, and what was seen and is allowed.
+/// What is wrong with a dataset: the file, the row (from 1, blank lines apart) if it is one row, and what was seen and is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}: {message}", row.map(|row| format!(" row {row}")).unwrap_or_default())]
 pub struct DatasetError {
@@ -114,7 +114,7 @@ fn ids<T>(entries: &[T], id: impl Fn(&T) -> &str) -> Index<'_> {
 }
 
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
-    let manifest: Manifest = match json::parse(bytes) {
+    let manifest: Manifest = match json::parse_strict(bytes) {
         Ok(manifest) => manifest,
         Err(error) => return fault(MANIFEST, None, error.to_string()),
     };
@@ -152,10 +152,9 @@ fn read_rows<T: DeserializeOwned>(file: &str, bytes: &[u8], manifest: &Manifest)
         return fault(MANIFEST, None, format!("field `files`: no entry for {file}"));
     };
     let mut rows = Vec::new();
-    for (index, line) in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|&byte| byte == b'\n').enumerate() {
-        if bytes.is_empty() {
-            break;
-        }
+    let text = json::utf8(bytes).or_else(|error| fault(file, None, error.message))?;
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    for (index, line) in lines.enumerate() {
         match json::parse(line) {
             Ok(row) => rows.push(row),
             Err(error) => return fault(file, Some(index + 1), error.to_string()),
@@ -169,9 +168,26 @@ fn read_rows<T: DeserializeOwned>(file: &str, bytes: &[u8], manifest: &Manifest)
     }
     let found = sha256(bytes);
     if found != entry.sha256 {
-        return fault(file, None, format!("its SHA-256 is {found}, but the manifest says {}", entry.sha256));
+        let message = format!("its SHA-256 is {found}, but the manifest says {}", entry.sha256);
+        return fault(file, None, message + changed_on_the_way(bytes, &entry.sha256));
     }
     Ok(rows)
+}
+
+/// What a program that copied the file made of it, where that is all that its hash differs by.
+fn changed_on_the_way(bytes: &[u8], sha256_then: &str) -> &'static str {
+    let has_mark = bytes.starts_with(b"\xef\xbb\xbf");
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    let unix = lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect::<Vec<_>>().join(&b'\n');
+    match (has_mark, lines.iter().any(|line| line.ends_with(b"\r"))) {
+        (true, false) if sha256(text) == sha256_then => "; a byte order mark was put before it: take it away",
+        (_, true) if sha256(&unix) == sha256_then => {
+            "; its lines end with CR LF, and with LF alone the hash is right: it was changed on the way, as Git does with \
+             core.autocrlf"
+        }
+        _ => "",
+    }
 }
 
 fn known(file: &str, row: usize, field: &str, id: &str, index: &Index<'_>) -> Result<usize, DatasetError> {

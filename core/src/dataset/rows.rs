@@ -30,6 +30,7 @@ impl TaskKind {
 
 /// A row of `tasks.jsonl`: one prompt with its references.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Task {
     /// Stable id.
     pub id: String,
@@ -77,6 +78,7 @@ impl Task {
 
 /// A row of `outputs.jsonl`: what one inference node answered to one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Output {
     /// Id of the task.
     pub task: String,
@@ -94,6 +96,7 @@ pub struct Output {
 
 /// A row of `scores.jsonl`: what one evaluator made of one output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScoreRow {
     /// Id of the task.
     pub task: String,
@@ -109,6 +112,7 @@ pub struct ScoreRow {
 
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Version of this format: 1.
     pub schema: u32,
@@ -130,6 +134,7 @@ pub struct Manifest {
 
 /// An inference node in the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NodeEntry {
     /// Stable id.
     pub id: String,
@@ -144,6 +149,7 @@ pub struct NodeEntry {
 
 /// An evaluator in the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EvaluatorEntry {
     /// Stable id.
     pub id: String,
@@ -160,6 +166,7 @@ pub struct EvaluatorEntry {
 
 /// A file of the dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileEntry {
     /// How many rows it has.
     pub rows: u64,

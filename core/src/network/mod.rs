@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::attack::Role;
 use crate::dataset::{Dataset, JUDGE};
 use crate::rng::{Purpose, Stream};
-use crate::scenario::{Group, Scenario, ScenarioError};
+use crate::scenario::{DEFAULT_K, Group, Scenario, ScenarioError};
 use crate::score::ScoreNormalization;
 
 pub(crate) use attackers::{Act, Conduct, shuffle};
@@ -182,14 +182,7 @@ impl Network {
                 instance.cost = cost;
             }
         }
-        if scenario.evaluators_per_round as usize > evaluator_instances.len() {
-            let message = format!(
-                "{} evaluators a round; allowed: 1 to {}, the size of the evaluator pool",
-                scenario.evaluators_per_round,
-                evaluator_instances.len()
-            );
-            return Err(ScenarioError::new("evaluators_per_round", message));
-        }
+        scenario.k_for(evaluator_instances.len())?;
 
         let normalizations = normalizations(dataset, scenario)?;
         let mut scores = Vec::with_capacity(tasks.len() * nodes.len() * evaluators.len());
@@ -287,6 +280,25 @@ fn latency(instance: &Instance, scenario: &Scenario, conducts: &[Conduct], recor
     instance.attack.map_or([honest_ms; 2], attacking)
 }
 
+impl Scenario {
+    /// This scenario as it runs on `dataset`, and a line about what was chosen for it: a K that nobody set is as large as
+    /// the pool of evaluators, up to 3.
+    ///
+    /// # Errors
+    /// If the scenario does not fit the dataset.
+    pub fn fitted(&self, dataset: &Dataset) -> Result<(Self, Option<String>), ScenarioError> {
+        let pool = Network::new(dataset, self)?.evaluators.len();
+        let evaluators_per_round = self.k_for(pool)?;
+        let line = (evaluators_per_round != self.evaluators_per_round).then(|| {
+            format!(
+                "evaluators_per_round is {evaluators_per_round}: nobody set it, and the pool has {pool} (by default \
+                 {DEFAULT_K})"
+            )
+        });
+        Ok((Self { evaluators_per_round, ..self.clone() }, line))
+    }
+}
+
 /// An evaluator's normalisation and its range of raw values.
 type Normalization = (ScoreNormalization, (f64, f64));
 
@@ -296,7 +308,7 @@ fn normalizations(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Normaliz
     for id in scenario.score_normalization.keys() {
         if !entries.iter().any(|entry| entry.id == *id) {
             let allowed: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
-            let message = format!("no such evaluator; allowed: {}", allowed.join(", "));
+            let message = format!("`{id}` is unknown; allowed: {}", allowed.join(", "));
             return Err(ScenarioError::new(format!("score_normalization.{id}"), message));
         }
     }
@@ -353,6 +365,17 @@ fn expand(
     }
     if instances.is_empty() {
         return Err(ScenarioError::new(path, "no node takes part; at least one"));
+    }
+    // Only a recorded id with `#` can be that of an instance of another.
+    if recorded.iter().any(|id| id.contains('#')) {
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = instances.iter().find(|instance| !seen.insert(instance.id.as_str())) {
+            let message = format!(
+                "two nodes would be called `{}`: a recorded node has the id of an instance of another; allowed: fewer instances",
+                twice.id
+            );
+            return Err(ScenarioError::new(path, message));
+        }
     }
     Ok(instances)
 }

@@ -1,9 +1,12 @@
 //! How well each recorded evaluator tracks truth and judge, over all recorded outputs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::{Dataset, JUDGE, TaskKind};
 use crate::prompts::Prompts;
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval};
+use crate::text;
 
 use super::products::Products;
 use super::{EvaluatorAudit, KindAudit, first_judge};
@@ -12,20 +15,16 @@ pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAud
     let judge = first_judge(dataset);
     let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
     let judged = judge.map(|judge| scores(dataset, scenario, judge));
-    let correlation = |x: &Column, y: &Column, kind: Option<TaskKind>| {
-        let is_wanted = |&task: &usize| kind.is_none_or(|kind| dataset.tasks[task].kind == kind);
-        correlation(dataset, x, y, &(0..dataset.tasks.len()).filter(is_wanted).collect::<Vec<_>>())
-    };
     (0..dataset.evaluators())
         .filter(|&evaluator| dataset.manifest.evaluators[evaluator].kind != JUDGE)
         .map(|evaluator| {
             let entry = &dataset.manifest.evaluators[evaluator];
             let scores = scores(dataset, scenario, evaluator);
             let [pearson_truth, pearson_judge] = [Some(&truth), judged.as_ref()]
-                .map(|other| other.map_or((None, None), |other| correlation(&scores, other, None)));
+                .map(|other| other.map_or((None, None), |other| correlation(dataset, &scores, other, |_| true)));
             let by_task_kind = TaskKind::ALL.into_iter().map(|task_kind| {
                 let is_of_kind = |task: usize| dataset.tasks[task].kind == task_kind;
-                let against = |other| correlation(&scores, other, Some(task_kind));
+                let against = |other| correlation(dataset, &scores, other, is_of_kind);
                 let (pearson_truth, ci95_truth) = against(&truth);
                 let (pearson_judge, ci95_judge) = judged.as_ref().map_or((None, None), against);
                 let (own, true_own) = (scores.of(is_of_kind), truth.of(is_of_kind));
@@ -52,6 +51,57 @@ pub(super) fn report(dataset: &Dataset, scenario: &Scenario) -> Vec<EvaluatorAud
                 latency_ms_mean: latencies.values.iter().sum::<f64>() / latencies.values.len() as f64,
             }
         })
+        .collect()
+}
+
+/// How well an evaluator tracks truth and judge where there is an answer to be given, or where there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerAudit {
+    /// Id of the evaluator.
+    pub id: String,
+    /// Whether the tasks have an answer; unanswerable ones have blank references alone.
+    pub answerable: bool,
+    /// Recorded outputs of these tasks.
+    pub outputs: u64,
+    /// Pearson correlation of scores with truth; none where a side does not vary.
+    pub pearson_truth: Option<f64>,
+    /// 95% interval of `pearson_truth` for the choice of prompts.
+    pub ci95_truth: Option<Interval>,
+    /// Pearson correlation of scores with the judge's.
+    pub pearson_judge: Option<f64>,
+    /// 95% interval of `pearson_judge` for the choice of prompts.
+    pub ci95_judge: Option<Interval>,
+}
+
+/// By evaluator, over answerable tasks and over unanswerable ones; nothing where every task has an answer.
+pub(super) fn by_answerability(dataset: &Dataset, scenario: &Scenario) -> Vec<AnswerAudit> {
+    let is_answerable: Vec<bool> = dataset.tasks.iter().map(|task| !text::is_unanswerable(&task.references)).collect();
+    if !is_answerable.contains(&false) {
+        return Vec::new();
+    }
+    let judged = first_judge(dataset).map(|judge| scores(dataset, scenario, judge));
+    let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
+    let evaluators = dataset.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE);
+    evaluators
+        .flat_map(|(evaluator, entry)| {
+            let scores = scores(dataset, scenario, evaluator);
+            [true, false].map(|answerable| {
+                let is_of_sort = |task: usize| is_answerable[task] == answerable;
+                let against = |other| correlation(dataset, &scores, other, is_of_sort);
+                let (pearson_truth, ci95_truth) = against(&truth);
+                let (pearson_judge, ci95_judge) = judged.as_ref().map_or((None, None), against);
+                AnswerAudit {
+                    id: entry.id.clone(),
+                    answerable,
+                    outputs: scores.of(is_of_sort).len() as u64,
+                    pearson_truth,
+                    ci95_truth,
+                    pearson_judge,
+                    ci95_judge,
+                }
+            })
+        })
+        .filter(|audit| audit.outputs > 0)
         .collect()
 }
 
@@ -83,9 +133,15 @@ fn scores(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Column {
     Column::new(dataset, |task, node| normalization.apply(dataset.score(task, node, evaluator).raw, range))
 }
 
-/// Pearson's correlation of two columns on `tasks`, and its 95% interval for the choice of these.
-fn correlation(dataset: &Dataset, x: &Column, y: &Column, tasks: &[usize]) -> (Option<f64>, Option<Interval>) {
-    let prompts = Prompts::new(dataset, tasks);
+/// Pearson's correlation of two columns on some tasks, and its 95% interval for the choice of these.
+fn correlation(
+    dataset: &Dataset,
+    x: &Column,
+    y: &Column,
+    is_wanted: impl Fn(usize) -> bool,
+) -> (Option<f64>, Option<Interval>) {
+    let tasks: Vec<usize> = (0..dataset.tasks.len()).filter(|&task| is_wanted(task)).collect();
+    let prompts = Prompts::new(dataset, &tasks);
     let mut groups = vec![Products::default(); prompts.groups()];
     for (&task, &group) in tasks.iter().zip(prompts.of()) {
         let [x, y] = [x, y].map(|column| &column.values[task * column.nodes..][..column.nodes]);

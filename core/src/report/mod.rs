@@ -16,6 +16,7 @@ use crate::prompts::Prompts;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::{RoundSample, Sampled, Series, Simulation};
 use crate::stats::Interval;
+pub use audit::AnswerAudit;
 pub use leader::Leader;
 use nodes::Roles;
 pub(crate) use products::Products;
@@ -313,6 +314,15 @@ pub(crate) fn replicate_weights(dataset: &Dataset, tasks: &[usize], seed: u64) -
 pub fn evaluator_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<EvaluatorAudit>, ScenarioError> {
     Network::new(dataset, scenario)?;
     Ok(audit::report(dataset, scenario))
+}
+
+/// The same apart for answerable and for unanswerable tasks; nothing where every task has an answer.
+///
+/// # Errors
+/// As [`evaluator_audit`].
+pub fn answer_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<AnswerAudit>, ScenarioError> {
+    Network::new(dataset, scenario)?;
+    Ok(audit::by_answerability(dataset, scenario))
 }
 
 /// By position of a task: consensus beside truth, over all answers of `run`.

@@ -174,8 +174,10 @@ impl Simulation {
     /// The run in which the nodes of attack `honest` do not attack; with no counterfactual of its own.
     fn with_honest(dataset: &Dataset, scenario: &Scenario, honest: Option<usize>) -> Result<Self, ScenarioError> {
         let network = Arc::new(Network::without(dataset, scenario, honest)?);
+        let evaluators_per_round = scenario.k_for(network.evaluators.len())?;
+        let scenario = Scenario { evaluators_per_round, ..scenario.clone() };
         let name = DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() };
-        Ok(Self::assemble(name, scenario, network, 0))
+        Ok(Self::assemble(name, &scenario, network, 0))
     }
 
     /// A run of `scenario` in `network`, the one of that number under the scenario's seed; only run 0 has data for plots.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::squad::is_python_space;
+use super::{is_unanswerable, of_unanswerable};
 
 const MAX_ORDER: usize = 6;
 const BETA_SQUARED: f64 = 4.0;
@@ -38,9 +39,12 @@ pub fn chrf(prediction: &str, reference: &str) -> f64 {
     (1.0 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall)
 }
 
-/// The best [`chrf`] over the references.
+/// The best [`chrf`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank answer, else 0.
 #[must_use]
 pub fn best_chrf(prediction: &str, references: &[String]) -> f64 {
+    if is_unanswerable(references) {
+        return of_unanswerable(prediction);
+    }
     references.iter().map(|reference| chrf(prediction, reference)).fold(0.0, f64::max)
 }
 

@@ -1,5 +1,7 @@
 //! ROUGE-L (Lin 2004): the longest common subsequence of words.
 
+use super::{is_unanswerable, of_unanswerable};
+
 /// Words as the `rouge_score` package splits them: lower case, everything but ASCII letters and digits is a space.
 fn words(text: &str) -> Vec<String> {
     text.to_lowercase()
@@ -26,9 +28,12 @@ pub fn rouge_l(prediction: &str, reference: &str) -> f64 {
     2.0 * precision * recall / (precision + recall)
 }
 
-/// The best [`rouge_l`] over the references.
+/// The best [`rouge_l`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank answer, else 0.
 #[must_use]
 pub fn best_rouge_l(prediction: &str, references: &[String]) -> f64 {
+    if is_unanswerable(references) {
+        return of_unanswerable(prediction);
+    }
     references.iter().map(|reference| rouge_l(prediction, reference)).fold(0.0, f64::max)
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use poq_core::dataset::TaskKind;
+use poq_core::report::{AnswerAudit, answer_audit};
 use poq_core::without::{Audit, Sign, Track, Without, tracks};
 use serde::Serialize;
 
@@ -27,6 +28,12 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Audited<'a> {
     evaluators: &'a [Track],
+    /// Apart for answerable and unanswerable tasks, where there are both.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    by_answerability: &'a [AnswerAudit],
+    /// What is to be known of evaluators that tell no answer from another.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notices: &'a [String],
     without: Vec<Told<'a>>,
 }
 
@@ -43,6 +50,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let (dataset, scenario) = arguments.source.load()?;
     let audit = Audit::new(&dataset, &scenario)?;
     let tracks = tracks(&dataset, &scenario)?;
+    let answers = answer_audit(&dataset, &scenario)?;
+    let notices = dataset.without_variance();
     let results = run_all("audit", audit.runs(), |run| {
         let mut comparison = audit.start(&dataset, run)?;
         while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {
@@ -56,12 +65,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::check()?;
     if arguments.json {
         let without = results.iter().map(|result| Told { words: result.words(str::to_owned), result }).collect();
-        return super::print_json(&Audited { evaluators: &tracks, without });
+        return super::print_json(&Audited {
+            evaluators: &tracks,
+            by_answerability: &answers,
+            notices: &notices,
+            without,
+        });
     }
-    super::print(&summary(&tracks, &results))
+    super::print(&summary(&tracks, &answers, &notices, &results))
 }
 
-fn summary(tracks: &[Track], results: &[Without]) -> String {
+fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], results: &[Without]) -> String {
     let sign = |sign: Option<Sign>| sign.map_or("not defined", Sign::words).to_owned();
     let track = |track: &Track| {
         vec![
@@ -75,7 +89,23 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
         ]
     };
     let header = ["evaluator", "tasks", "truth", "r with truth", "95% prompts", "r with judge", "95% prompts"];
-    let mut lines = vec![table(header, 3, tracks.iter().map(track)).to_string(), String::new()];
+    let answer = |audit: &AnswerAudit| {
+        vec![
+            audit.id.clone(),
+            if audit.answerable { "answerable" } else { "unanswerable" }.to_owned(),
+            sign(Sign::of(audit.pearson_truth, audit.ci95_truth)),
+            number(audit.pearson_truth),
+            interval(audit.ci95_truth),
+            number(audit.pearson_judge),
+            interval(audit.ci95_judge),
+        ]
+    };
+    let rows = tracks.iter().map(track).chain(answers.iter().map(answer));
+    let mut lines = vec![table(header, 3, rows).to_string(), String::new()];
+    if !notices.is_empty() {
+        lines.extend(notices.iter().cloned());
+        lines.push(String::new());
+    }
     for result in results {
         lines.push(result.words(str::to_owned));
         lines.extend(result.leaving.changes.iter().map(|change| format!("  {change}")));

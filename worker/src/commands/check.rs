@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cel::{Context, Program, Value};
+use cel::{Context, Value};
 use clap::Args;
 use poq_core::attack::Role;
+use poq_core::json::with_nearest;
 use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::scenario::ScenarioError;
 use poq_core::simulation::RewardSamples;
@@ -13,16 +14,17 @@ use poq_core::{Dataset, Report, Scenario, Simulation};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Map, json};
 
+use super::assertion::{Assertion, QUANTILES};
 use super::simulate::ScenarioSource;
+use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
 
 /// Rounds between looks at Ctrl-C.
 const CHUNK: u64 = 1 << 18;
-/// Quantiles of rewards, with their names.
-const QUANTILES: [(&str, f64); 7] =
-    [("p01", 0.01), ("p05", 0.05), ("p25", 0.25), ("p50", 0.5), ("p75", 0.75), ("p95", 0.95), ("p99", 0.99)];
+/// Names whose quantiles are all kept where an assertion does not say before the run which ones it needs.
+const NAMES_KEPT: usize = 256;
 
 /// What assertions may speak of.
 const HELP: &str = r#"Assertions are CEL expressions in the scenario's list `assertions`, such as
@@ -55,36 +57,43 @@ pub fn run(arguments: &Arguments) -> Outcome {
             "there is nothing to check: the scenario has no `assertions`, and --assert is not given",
         ));
     }
-    let fault = |index: usize, message: String| ScenarioError { path: format!("assertions.{index}"), message };
-    let compile = |(index, text): (usize, &String)| {
-        Program::compile(text).map_err(|error| fault(index, error.to_string().trim_end().to_owned()))
-    };
-    let programs = scenario.assertions.iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let compiled: Vec<Result<Assertion, String>> =
+        scenario.assertions.iter().map(|text| Assertion::compile(text)).collect();
 
-    let (report, context) = simulated(&dataset, &scenario)?;
+    let (report, context) = simulated(&dataset, &scenario, compiled.iter().flatten())?;
     let mut suite = TestSuite::new(scenario.preset.as_str());
     for (name, value) in [("dataset", &report.dataset.id), ("digest", &report.digest)] {
         suite.add_property((name, value.as_str()));
     }
-    let mut failed = 0;
-    for (index, (text, program)) in scenario.assertions.iter().zip(&programs).enumerate() {
-        let holds = match program.execute(&context) {
-            Ok(Value::Bool(holds)) => holds,
-            Ok(other) => {
-                Err(fault(index, format!("`{text}` is {other:?}; allowed: an expression that is true or false")))?
-            }
-            Err(error) => Err(fault(index, format!("`{text}`: {}", explained(&error.to_string(), &report))))?,
+    let (mut failed, mut errors) = (0, Vec::new());
+    for (index, (text, assertion)) in scenario.assertions.iter().zip(&compiled).enumerate() {
+        let value = |assertion: &Assertion| match assertion.value(&context) {
+            Ok(Value::Bool(holds)) => Ok((holds, assertion.figures(&context))),
+            Ok(other) => Err(format!("`{text}` is {other:?}; allowed: an expression that is true or false")),
+            Err(error) => Err(format!("`{text}`: {}", explained(&error.to_string(), &report))),
         };
-        let values = values(text, &context);
-        let status = if holds {
-            TestCaseStatus::success()
-        } else {
-            failed += 1;
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_type("assertion").set_message(format!("does not hold: {values}"));
+        let non_success = |kind, name: &str, message: String| {
+            let mut status = TestCaseStatus::non_success(kind);
+            status.set_type(name).set_message(message);
             status
         };
-        eprintln!("{} {text}   ({values})", if holds { "holds   " } else { "does NOT" });
+        let status = match assertion.as_ref().map_err(Clone::clone).and_then(value) {
+            Ok((true, figures)) => {
+                say(format_args!("holds    {text}   ({figures})"));
+                TestCaseStatus::success()
+            }
+            Ok((false, figures)) => {
+                failed += 1;
+                say(format_args!("does NOT {text}   ({figures})"));
+                non_success(NonSuccessKind::Failure, "assertion", format!("does not hold: {figures}"))
+            }
+            Err(message) => {
+                say(format_args!("ERROR    {text}"));
+                let error = with_nearest(&ScenarioError { path: format!("assertions.{index}"), message }.to_string());
+                errors.push(error.clone());
+                non_success(NonSuccessKind::Error, "expression", error)
+            }
+        };
         let mut case = TestCase::new(text.as_str(), status);
         case.set_classname(scenario.preset.as_str());
         suite.add_test_case(case);
@@ -93,27 +102,26 @@ pub fn run(arguments: &Arguments) -> Outcome {
     junit.add_test_suite(suite);
     super::print(&junit.to_string().environment("cannot write JUnit")?)?;
     let all = scenario.assertions.len();
-    eprintln!("{} of {all} assertions hold", all - failed);
+    say(format_args!("{} of {all} assertions hold", all - failed - errors.len()));
+    if !errors.is_empty() {
+        return Err(Fault::input(errors.join("\npoq: ")));
+    }
     if failed > 0 { Err(Fault::Assertions { failed, all }) } else { Ok(()) }
 }
 
 /// The report, and what assertions may speak of.
-fn simulated(dataset: &Dataset, scenario: &Scenario) -> Outcome<(Report, Context<'static, 'static>)> {
+fn simulated<'a>(
+    dataset: &Dataset,
+    scenario: &Scenario,
+    assertions: impl Iterator<Item = &'a Assertion>,
+) -> Outcome<(Report, Context<'static, 'static>)> {
     let mut simulation = Simulation::new(dataset, scenario)?;
     let names = Names::new(dataset, &simulation);
     // Quantiles cost memory: they are kept for those that an assertion names.
-    let named: Vec<(&String, &Vec<(Role, usize)>)> = names
-        .0
-        .iter()
-        .filter(|(name, _)| {
-            let [double, single] = [format!("\"{name}\""), format!("'{name}'")];
-            let dot = format!(".{name}");
-            scenario
-                .assertions
-                .iter()
-                .any(|text| [&double, &single, &dot].iter().any(|name| text.contains(name.as_str())))
-        })
-        .collect();
+    let asked: Vec<_> = assertions.map(Assertion::quantiles).collect();
+    let keeps_all = asked.iter().any(|asked| asked.others) && names.0.len() <= NAMES_KEPT;
+    let named: Vec<(&String, &Vec<(Role, usize)>)> =
+        names.0.iter().filter(|(name, _)| keeps_all || asked.iter().any(|asked| asked.names.contains(name))).collect();
     let sets: Vec<Vec<(Role, usize)>> = named.iter().map(|(_, nodes)| (*nodes).clone()).collect();
     let mut samples = RewardSamples::new(&simulation, &sets);
     let mut progress = (scenario.rounds > 8 * CHUNK).then(|| Progress::new("check", "rounds", scenario.rounds));
@@ -132,13 +140,15 @@ fn simulated(dataset: &Dataset, scenario: &Scenario) -> Outcome<(Report, Context
     }
     let report = simulation.report(dataset);
     let mut tables = tables(&report);
-    for (set, (name, nodes)) in named.iter().enumerate() {
+    for (set, (name, _)) in named.iter().enumerate() {
         let at = QUANTILES.map(|(_, at)| at);
         if let Some(quantiles) = samples.quantiles(set, at) {
             for ((quantile, _), value) in QUANTILES.iter().zip(quantiles) {
                 tables.entry(("reward", quantile)).or_default().insert((*name).clone(), json!(value));
             }
         }
+    }
+    for (name, nodes) in &names.0 {
         pooled(&report, name, nodes, &mut tables);
     }
     // A quantile that nobody is named with is still a table: an unknown name is then said to be one.
@@ -311,58 +321,15 @@ fn pooled(report: &Report, name: &str, nodes: &[(Role, usize)], tables: &mut Tab
     put("negative_share", |node| node.negative_share);
 }
 
-/// Every figure that an assertion speaks of, with its value.
-fn values(text: &str, context: &Context<'_, '_>) -> String {
-    let mut values: Vec<String> = Vec::new();
-    for reference in references(text) {
-        let value = Program::compile(reference).ok().and_then(|program| program.execute(context).ok());
-        if let Some(Value::Float(value)) = value {
-            let said = format!("{reference} = {value:.6}");
-            if !values.contains(&said) {
-                values.push(said);
-            }
-        }
-    }
-    values.join(", ")
-}
-
-/// The parts of an expression that read like `name.field["id"]`.
-fn references(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(|first: char| first.is_ascii_alphabetic() || first == '"' || first == '\'') {
-        rest = &rest[start..];
-        if let Some(quote) = rest.chars().next().filter(|first| ['"', '\''].contains(first)) {
-            rest = rest[1..].split_once(quote).map_or("", |(_, after)| after);
-            continue;
-        }
-        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '.';
-        let mut end = rest.find(|letter| !is_word(letter)).unwrap_or(rest.len());
-        for quote in ["[\"", "['"] {
-            let closing = if quote == "[\"" { "\"]" } else { "']" };
-            if let Some(index) = rest[end..].strip_prefix(quote).and_then(|after| after.find(closing)) {
-                end += quote.len() + index + closing.len();
-                break;
-            }
-        }
-        found.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    found
-}
-
 /// A fault of an expression with what to do about it.
 fn explained(error: &str, report: &Report) -> String {
     if let Some(key) = error.strip_prefix("No such key: ") {
         let nodes = report.inference_nodes.iter().chain(&report.evaluator_nodes).take(20);
         let ids: Vec<&str> = nodes.map(|node| node.id.as_str()).collect();
         return format!(
-            "`{key}` is unknown here, or has no such figure in this run; nodes: {}, attackers, honest",
+            "`{key}` is unknown here, or has no such figure in this run; allowed: {}, attackers, honest",
             ids.join(", ")
         );
-    }
-    if error.starts_with("Unsupported binary operator") {
-        return format!("{error}; numbers of a report go with decimals, such as 2.0");
     }
     if error.starts_with("Undeclared reference") {
         return format!(
@@ -370,20 +337,4 @@ fn explained(error: &str, report: &Report) -> String {
         );
     }
     error.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn references_are_found_in_an_expression() {
-        let text = r#"reward.mean["a b"] > 2.0 * reward.p95['x'] && mechanism.pearson_consensus_truth < cost["a b"]"#;
-        assert_eq!(
-            references(text),
-            [r#"reward.mean["a b"]"#, "reward.p95['x']", "mechanism.pearson_consensus_truth", r#"cost["a b"]"#]
-        );
-        assert_eq!(references("\"quoted.word\" == 'and another'"), Vec::<&str>::new());
-        assert_eq!(references("a['b"), ["a"]);
-    }
 }

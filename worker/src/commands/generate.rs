@@ -8,6 +8,7 @@ use futures_lite::future::block_on;
 use poq_models::{Decoder, DecoderOptions, GenerateOptions, Message, Prompt, cpu_device};
 use serde::{Deserialize, Serialize};
 
+use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::{interrupt, jsonl, models};
 
@@ -74,10 +75,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             block_on(decoder.generate(&prompt, &options(row), &mut go_on)).map_err(|error| error.to_string())?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         if generation.truncated_prompt {
-            eprintln!(
-                "poq: standard input row {row}: the prompt was cut to the model's {} tokens",
-                decoder.context_length()
-            );
+            let tokens = decoder.context_length();
+            say(format_args!("poq: standard input row {row}: the prompt was cut to the model's {tokens} tokens"));
         }
         Ok(Generated {
             text: generation.text,

@@ -1,7 +1,5 @@
 //! `poq simulate`: one run of a scenario.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,10 +8,11 @@ use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::{Dataset, Report, Scenario, Simulation};
 
 use super::table::{interval, number, table};
-use crate::dataset;
+use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::interrupt;
 use crate::progress::Progress;
+use crate::words::count;
+use crate::{dataset, interrupt, text};
 
 /// Rounds between looks at Ctrl-C and the clock.
 const CHUNK: u64 = 1 << 20;
@@ -53,8 +52,15 @@ fn preset_help() -> String {
 }
 
 impl ScenarioSource {
-    /// The dataset and the scenario that the arguments ask for.
+    /// The dataset and the scenario that the arguments ask for, as it runs on that dataset; what was chosen for it is said.
     pub fn load(&self) -> Outcome<(Dataset, Scenario)> {
+        let (dataset, scenario) = self.load_as_written()?;
+        let scenario = fitted(&dataset, &scenario)?;
+        Ok((dataset, scenario))
+    }
+
+    /// The dataset and the scenario as it is written, for runs of what differs from it.
+    pub fn load_as_written(&self) -> Outcome<(Dataset, Scenario)> {
         let mut scenario = match (&self.scenario, &self.preset) {
             (None, None) => Scenario::default(),
             (None, Some(name)) => Scenario::preset(name)?,
@@ -83,8 +89,8 @@ impl ScenarioSource {
 /// `scenario` with every PATH=VALUE of the option `option`.
 pub fn set_all(mut scenario: Scenario, option: &str, settings: &[String]) -> Outcome<Scenario> {
     for setting in settings {
-        let (path, value) =
-            setting.split_once('=').ok_or_else(|| Fault::input(format!("{option} {setting}: allowed: path=value")))?;
+        let parted = poq_core::scenario::setting(setting);
+        let (path, value) = parted.ok_or_else(|| Fault::input(format!("{option} {setting}: allowed: path=value")))?;
         scenario = scenario.with(path, value)?;
     }
     Ok(scenario)
@@ -92,16 +98,14 @@ pub fn set_all(mut scenario: Scenario, option: &str, settings: &[String]) -> Out
 
 /// The scenario in a file, or on standard input.
 pub fn read_scenario(path: &Path) -> Outcome<Scenario> {
-    Scenario::from_json(&read_text(path)?).input(path.display())
+    Scenario::from_json(&text::read(path)?).input(text::name(path))
 }
 
-fn read_text(path: &Path) -> Outcome<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).input("standard input")?;
-        return Ok(text);
-    }
-    fs::read_to_string(path).input(format!("cannot read {}", path.display()))
+/// The scenario as it runs on the dataset; what was chosen for it is said.
+pub fn fitted(dataset: &Dataset, scenario: &Scenario) -> Outcome<Scenario> {
+    let (fitted, line) = scenario.fitted(dataset)?;
+    line.iter().for_each(say);
+    Ok(fitted)
 }
 
 /// Runs the scenario to its end, or to Ctrl-C: then the report stands on the rounds that were run.
@@ -140,7 +144,7 @@ fn summary(report: &Report) -> String {
     let mechanism = &report.mechanism;
     let mut lines = vec![
         format!("dataset   {} ({})", report.dataset.id, &report.dataset.hash[..12]),
-        format!("rounds    {}, seed {}", report.rounds, report.scenario.seed),
+        format!("rounds    {}, seed {}", count(report.rounds), report.scenario.seed),
         String::new(),
         node_table("inference node", &report.inference_nodes, &report.inference_groups),
         String::new(),
@@ -240,14 +244,14 @@ fn node_table(role: &str, nodes: &[NodeReport], groups: &[NodeReport]) -> String
     let row = |node: &NodeReport| {
         let mut row = vec![
             named(&node.id, node.instances),
-            node.rounds.to_string(),
+            count(node.rounds),
             number(node.reward_mean),
             interval(node.ci95_monte_carlo),
             interval(node.ci95_prompts),
             node.negative_share.map_or("none".into(), |share| format!("{:.1}%", 100.0 * share)),
             node.quality_mean.map_or("none".into(), |quality| format!("{quality:.2}")),
-            format!("{:.3}", node.cost),
-            format!("{:.3}", node.latency_ms_mean),
+            number(Some(node.cost)),
+            number(Some(node.latency_ms_mean)),
         ];
         let exact = |value: Option<f64>| value.map_or("none".into(), |value| format!("{value:.6}"));
         if in_money {

@@ -1,9 +1,11 @@
 //! `poq sweep`: a scenario over a grid of values.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use clap::Args;
 use poq_core::attack::Role;
+use poq_core::csv::plain as plain_cell;
 use poq_core::report::{Brief, NodeReport};
 use poq_core::scenario::ScenarioError;
 use poq_core::sweep::{Axis, Grid};
@@ -11,6 +13,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::simulate::ScenarioSource;
+use crate::console::{Out, WRITING, say};
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
 use crate::progress::Progress;
@@ -32,13 +35,20 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
-    let (dataset, scenario) = arguments.source.load()?;
+    let (dataset, scenario) = arguments.source.load_as_written()?;
     let axes = arguments.vary.iter().map(|text| text.parse()).collect::<Result<Vec<Axis>, ScenarioError>>()?;
+    // A cell may fit the dataset where the scenario as it is written does not.
+    if let Ok((_, Some(line))) = scenario.fitted(&dataset) {
+        say(line);
+    }
     let grid = Grid::new(scenario, axes)?;
 
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    // A field that cannot be varied is refused before anything is printed.
+    grid.scenario(0).map_err(|error| Fault::input(format!("{}: {error}", named(&grid, 0))))?;
+
+    let out = std::io::BufWriter::new(Out::lock());
     let mut out: Box<dyn Sink> = if arguments.json { Box::new(Json::new(out)) } else { Box::new(Csv::new(out)) };
-    out.begin(&grid).environment("cannot write to standard output")?;
+    out.begin(&grid).environment(WRITING)?;
     let mut progress = Progress::new("sweep", "cells", grid.cells() as u64);
     let batch = CELLS_PER_THREAD * rayon::current_num_threads();
     for start in (0..grid.cells()).step_by(batch) {
@@ -50,12 +60,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let briefs: Vec<_> = cells.clone().into_par_iter().map(|cell| grid.run(&dataset, cell)).collect();
         for (cell, brief) in cells.zip(briefs) {
             let brief = brief.map_err(|error| Fault::input(format!("{}: {error}", named(&grid, cell))))?;
-            out.cell(&grid, cell, &brief).environment("cannot write to standard output")?;
+            out.cell(&grid, cell, &brief).environment(WRITING)?;
         }
         progress.advance(done);
     }
     progress.finish();
-    out.end().environment("cannot write to standard output")?;
+    out.end().environment(WRITING)?;
     interrupt::check()
 }
 
@@ -109,14 +119,14 @@ const COLUMNS: [&str; 16] = [
 
 impl<W: Write> Sink for Csv<W> {
     fn begin(&mut self, grid: &Grid) -> anyhow::Result<()> {
-        let axes = grid.axes().iter().map(|axis| axis.path.as_str());
-        Ok(self.0.write_record(axes.chain(COLUMNS))?)
+        let axes = grid.axes().iter().map(|axis| plain_cell(&axis.path));
+        Ok(self.0.write_record(axes.chain(COLUMNS.map(Cow::from)).map(|cell| cell.into_owned()))?)
     }
 
     fn cell(&mut self, grid: &Grid, cell: usize, brief: &Brief) -> anyhow::Result<()> {
         for (role, nodes) in [(Role::Inference, &brief.inference_nodes), (Role::Evaluator, &brief.evaluator_nodes)] {
             for node in nodes {
-                let axes = grid.values(cell).into_iter().map(plain);
+                let axes = grid.values(cell).into_iter().map(|value| plain_cell(&plain(value)).into_owned());
                 self.0.write_record(axes.chain(row(role, node, brief)))?;
             }
         }
@@ -137,7 +147,7 @@ fn row(role: Role, node: &NodeReport, brief: &Brief) -> [String; 16] {
     };
     [
         role.to_owned(),
-        node.id.clone(),
+        plain_cell(&node.id).into_owned(),
         node.rounds.to_string(),
         number(node.reward_mean),
         number(node.reward_sd),

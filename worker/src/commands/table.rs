@@ -1,7 +1,9 @@
 //! Tables for people.
 
 use comfy_table::{CellAlignment, Table, presets};
-use poq_core::stats::Interval;
+use poq_core::text::terminal::printable;
+
+pub use crate::words::{interval, number};
 
 /// A table without lines: words in the first `words` columns, numbers in the others.
 pub fn table<H: Into<comfy_table::Row>>(header: H, words: usize, rows: impl IntoIterator<Item = Vec<String>>) -> Table {
@@ -9,18 +11,11 @@ pub fn table<H: Into<comfy_table::Row>>(header: H, words: usize, rows: impl Into
     table.load_style(presets::NOTHING);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        // Escaped before it is laid out, so that columns stay in line, and in one line each.
+        table.add_row(row.iter().map(|cell| printable(cell).replace('\n', "\\u000a").replace('\t', "\\u0009")));
     }
     for column in table.column_iter_mut().skip(words) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-pub fn number(value: Option<f64>) -> String {
-    value.map_or("not defined".into(), |value| format!("{value:.3}"))
-}
-
-pub fn interval(value: Option<Interval>) -> String {
-    value.map_or("none".into(), |[low, high]| format!("{low:.3} to {high:.3}"))
 }

@@ -26,7 +26,7 @@ pub fn model_name(kind: &EvaluatorKind) -> Outcome<Option<String>> {
     let EvaluatorKind::BiEncoder { model, .. } = kind else {
         return Ok(None);
     };
-    let folder = models::encoder_folder(model)?;
+    let folder = models::encoder_folder(model.as_str())?;
     let path = folder.join("model.safetensors");
     let bytes = std::fs::read(&path).input(format!("cannot read {}", path.display()))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -39,7 +39,7 @@ impl<'a> Evaluator<'a> {
     pub fn load(plan: &'a EvaluatorPlan) -> Outcome<Self> {
         let encoder = match &plan.kind {
             EvaluatorKind::BiEncoder { model, .. } => {
-                let encoder = models::bi_encoder(model)?;
+                let encoder = models::bi_encoder(model.as_str())?;
                 block_on(encoder.embed(&["Hello"])).map_err(Fault::from)?;
                 Some(encoder)
             }

@@ -4,6 +4,7 @@
 //! with `--resume` where it stood: each row is made once. `.precompute` holds the plan that the rows belong to, is locked
 //! while a run lasts, and goes away at the end.
 
+mod beside;
 mod evaluators;
 mod hardware;
 mod journal;
@@ -19,8 +20,10 @@ use clap::Args;
 use poq_core::dataset::{DatasetFiles, Manifest, Output, ScoreRow, Task};
 use serde::Serialize;
 
+use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Progress;
+use crate::words::so_many;
 use crate::{dataset, interrupt};
 use evaluators::Evaluator;
 use journal::Journal;
@@ -78,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
     fs::create_dir_all(out).environment(format!("cannot make {}", out.display()))?;
     let Some(_lock) = claim(out, &fingerprint, arguments.resume)? else {
-        eprintln!("{} is complete; nothing to do", out.display());
+        say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
     write_whole(&out.join(TASKS), &task_lines(&tasks)?)?;
@@ -86,7 +89,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let outputs = answer_all(&plan, &tasks, out, &mut failed)?;
     score_all(&plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
-        eprintln!("poq: {} is not complete: run again with --resume to try the failed rows again", out.display());
+        let advice = "is not complete: run again with --resume to try the failed rows again";
+        say(format_args!("poq: {} {advice}", out.display()));
         return Err(Fault::Rows { failed });
     }
 
@@ -107,9 +111,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         ),
     };
     write_whole(&out.join(MANIFEST), manifest.to_json().as_bytes())?;
-    dataset::load(Some(out), "")?;
+    let complete = dataset::load(Some(out), "")?;
     fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
-    eprintln!("{}: {} tasks, {} outputs, complete", out.display(), tasks.len(), outputs.len());
+    let (tasks, outputs) = (so_many(tasks.len(), "tasks"), so_many(outputs.len(), "outputs"));
+    say(format_args!("{}: {tasks}, {outputs}, complete", out.display()));
+    complete.without_variance().iter().for_each(say);
     Ok(())
 }
 
@@ -192,7 +198,7 @@ fn answer_all(plan: &Plan, tasks: &[Task], out: &Path, failed: &mut usize) -> Ou
                 }
                 Err(error) => {
                     *failed += 1;
-                    progress.say(&format!("poq: node `{}`, task `{}`: {error}", node_plan.id, task.id));
+                    say(format_args!("poq: node `{}`, task `{}`: {error}", node_plan.id, task.id));
                 }
             }
             progress.advance(1);
@@ -230,7 +236,7 @@ fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed
                 Ok(score) => journal.append(&score)?,
                 Err(error) => {
                     *failed += 1;
-                    progress.say(&format!(
+                    say(format_args!(
                         "poq: evaluator `{}`, node `{}`, task `{}`: {error}",
                         evaluator_plan.id, output.node, output.task
                     ));
@@ -242,7 +248,7 @@ fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed
     journal.sync()?;
     progress.finish();
     for notice in evaluators.iter().filter_map(Evaluator::notice) {
-        eprintln!("{notice}");
+        say(notice);
     }
     Ok(())
 }

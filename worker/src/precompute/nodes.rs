@@ -10,6 +10,7 @@ use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Message, Prom
 
 use super::journal::sha256;
 use super::plan::{NodeKind, NodePlan, Plan};
+use crate::console::say;
 use crate::fault::{Blame as _, Outcome};
 use crate::{interrupt, models};
 
@@ -26,7 +27,7 @@ pub fn model_name(kind: &NodeKind) -> Outcome<Option<String>> {
     let NodeKind::Decoder { model, layers, .. } = kind else {
         return Ok(None);
     };
-    let path = models::decoder_path(model)?;
+    let path = models::decoder_path(model.as_str())?;
     let bytes = std::fs::read(&path).input(format!("cannot read {}", path.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let layers = layers.map(|layers| format!(", first {layers} layers")).unwrap_or_default();
@@ -39,7 +40,7 @@ impl<'a> Node<'a> {
         let NodeKind::Decoder { model, temperature, seed, layers, .. } = &plan.kind else {
             return Ok(Self::Extractive(plan));
         };
-        let bytes = models::decoder_bytes(model)?;
+        let bytes = models::decoder_bytes(model.as_str())?;
         let decoder = Decoder::from_gguf(
             &bytes,
             &DecoderOptions { layers: *layers, ..DecoderOptions::default() },
@@ -90,7 +91,8 @@ impl<'a> Node<'a> {
                     return Err("interrupted".to_owned());
                 }
                 if generation.truncated_prompt {
-                    eprintln!("{}: the prompt of task `{}` was cut to the model's context", node.id, task.id);
+                    let (node, task) = (&node.id, &task.id);
+                    say(format_args!("{node}: the prompt of task `{task}` was cut to the model's context"));
                 }
                 let text = generation.text.trim().to_owned();
                 Ok(row(node, text, generation.tokens_in, generation.tokens_out, latency_ms))

@@ -1,15 +1,17 @@
 //! PLAN.toml: which models run over which tasks.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use poq_core::dataset::{EvaluatorEntry, NodeEntry, Task, TaskKind};
+use poq_core::fields::{self, Fields, unknown_word};
+use poq_core::json;
 use poq_core::score::ScoreNormalization;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::corpus;
+use super::beside::{Beside, ModelName};
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::{corpus, text};
 
 /// A plan, as written. Paths are relative to the plan's folder.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +44,7 @@ pub struct Corpus {
 }
 
 /// An inference node.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct NodePlan {
     /// Stable id.
     pub id: String,
@@ -54,24 +56,21 @@ pub struct NodePlan {
 }
 
 /// How an inference node answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NodeKind {
     /// A decoder from a GGUF file.
     Decoder {
         /// Name, file or folder of the model.
-        model: String,
+        model: ModelName,
         /// 0 is greedy.
-        #[serde(default)]
         temperature: f32,
         /// Seed of the draws; task n (from 0) uses seed + n.
-        #[serde(default)]
         seed: u64,
         /// Only the first so many layers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         layers: Option<usize>,
         /// Tokens at most, by kind of task.
-        #[serde(default)]
         max_tokens: BTreeMap<TaskKind, usize>,
     },
     /// The first sentences of the context.
@@ -81,32 +80,27 @@ pub enum NodeKind {
 }
 
 /// An evaluator.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct EvaluatorPlan {
     /// Stable id.
     pub id: String,
     /// Name for people.
     pub name: String,
     /// How its raw value becomes a score.
-    #[serde(default = "unit")]
     pub normalization: ScoreNormalization,
     /// How it judges.
     #[serde(flatten)]
     pub kind: EvaluatorKind,
 }
 
-fn unit() -> ScoreNormalization {
-    ScoreNormalization::Unit
-}
-
 /// How an evaluator judges.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EvaluatorKind {
     /// Cosine of sentence embeddings.
     BiEncoder {
         /// Name or folder of the model.
-        model: String,
+        model: ModelName,
         /// What the answer is compared with.
         against: Against,
     },
@@ -130,20 +124,104 @@ pub enum Against {
 
 const DEFAULT_MAX_TOKENS: usize = 128;
 
+impl<'de> Deserialize<'de> for NodePlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::read(deserializer, Self::from_fields)
+    }
+}
+
+impl NodePlan {
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let (id, name) = (fields.required("id")?, fields.required("name")?);
+        let kind: String = fields.required("kind")?;
+        let kind = match kind.as_str() {
+            "decoder" => NodeKind::Decoder {
+                model: fields.required("model")?,
+                temperature: fields.optional("temperature")?,
+                seed: fields.optional("seed")?,
+                layers: fields.optional("layers")?,
+                max_tokens: fields.optional("max_tokens")?,
+            },
+            "lead" => NodeKind::Lead,
+            "keyword" => NodeKind::Keyword,
+            other => return Err(unknown_word("kind", other, &["decoder", "lead", "keyword"])),
+        };
+        fields.finish()?;
+        Ok(Self { id, name, kind })
+    }
+}
+
+impl<'de> Deserialize<'de> for EvaluatorPlan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fields::read(deserializer, Self::from_fields)
+    }
+}
+
+impl EvaluatorPlan {
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        let (id, name) = (fields.required("id")?, fields.required("name")?);
+        let normalization: Option<ScoreNormalization> = fields.optional("normalization")?;
+        let normalization = normalization.unwrap_or(ScoreNormalization::Unit);
+        let kind: String = fields.required("kind")?;
+        let kind = match kind.as_str() {
+            "bi_encoder" => {
+                EvaluatorKind::BiEncoder { model: fields.required("model")?, against: fields.required("against")? }
+            }
+            "rouge_l" => EvaluatorKind::RougeL,
+            "chrf" => EvaluatorKind::Chrf,
+            "structure" => EvaluatorKind::Structure,
+            other => return Err(unknown_word("kind", other, &["bi_encoder", "rouge_l", "chrf", "structure"])),
+        };
+        fields.finish()?;
+        Ok(Self { id, name, normalization, kind })
+    }
+}
+
+/// The plan in a TOML text. It is read as the same JSON, so that its faults have paths.
+fn parse(text: &str) -> Outcome<Plan> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| Fault::input(error.to_string().trim_end()))?;
+    let whole = serde_json::to_vec(&table).input("it has no JSON form")?;
+    json::parse(&whole).map_err(|fault| {
+        let line = line_of(text, &fault.path).map(|line| format!(" (line {line})")).unwrap_or_default();
+        Fault::input(format!("field `{}`{line}: {}", fault.path, fault.message))
+    })
+}
+
+/// The line, from 1, at which the table of a list begins that a path such as `evaluators[1].kind` leads to.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let (list, rest) = path.split_once('[')?;
+    let index: usize = rest.split_once(']')?.0.parse().ok()?;
+    let head = format!("[[{list}]]");
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| line.split('#').next().is_some_and(|line| line.trim() == head));
+    lines.map(|(line, _)| line + 1).nth(index)
+}
+
 impl Plan {
     /// Reads a plan and its tasks.
     pub fn read(path: &Path) -> Outcome<(Self, Vec<Task>)> {
-        let text = fs::read_to_string(path).input(format!("cannot read {}", path.display()))?;
-        let plan: Self = toml::from_str(&text).input(path.display())?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut tasks = Vec::new();
-        for Corpus { path, limit } in &plan.tasks {
-            tasks.extend(corpus::read(&folder.join(path), *limit)?);
-        }
-        plan.check(&tasks).map_err(|fault| match fault {
+        let named = |fault| match fault {
             Fault::Input(error) => Fault::Input(error.context(path.display().to_string())),
             other => other,
-        })?;
+        };
+        let mut plan = parse(&text::read(path)?).map_err(named)?;
+        let beside = Beside(path.parent().unwrap_or(Path::new(".")));
+        let mut tasks = Vec::new();
+        for (index, Corpus { path, limit }) in plan.tasks.iter().enumerate() {
+            let path = beside.file(&format!("tasks[{index}].path"), path).map_err(named)?;
+            tasks.extend(corpus::read(&path, *limit)?);
+        }
+        plan.check(&tasks).map_err(named)?;
+        for (index, node) in plan.inference_nodes.iter_mut().enumerate() {
+            if let NodeKind::Decoder { model, .. } = &mut node.kind {
+                beside.find(&format!("inference_nodes[{index}].model"), model).map_err(named)?;
+            }
+        }
+        for (index, evaluator) in plan.evaluators.iter_mut().enumerate() {
+            if let EvaluatorKind::BiEncoder { model, .. } = &mut evaluator.kind {
+                beside.find(&format!("evaluators[{index}].model"), model).map_err(named)?;
+            }
+        }
         Ok((plan, tasks))
     }
 
@@ -203,6 +281,17 @@ fn check_unique<'a>(field: &str, ids: impl Iterator<Item = &'a str>) -> Outcome 
         if id.is_empty() || seen.contains(&id) {
             return Err(Fault::input(format!("field `{field}`: the id `{id}` is empty or stands twice")));
         }
+        // Instances of one recorded node are called `id#1`, `id#2`, ...
+        if let Some((before, number)) = id.rsplit_once('#')
+            && !before.is_empty()
+            && !number.is_empty()
+            && number.bytes().all(|digit| digit.is_ascii_digit())
+        {
+            return Err(Fault::input(format!(
+                "field `{field}`: the id `{id}` is one that an instance of `{before}` takes; allowed: an id that does not end \
+                 in # and a number"
+            )));
+        }
         seen.push(id);
     }
     if seen.is_empty() {
@@ -258,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_request_fills_the_template_once() {
-        let plan: Plan = toml::from_str(
+        let plan = parse(
             r#"
             id = "x"
             licences = "none"
@@ -278,5 +367,69 @@ mod tests {
             group: None,
         };
         assert_eq!(plan.request(&task), "why {context}? | because | {other}");
+    }
+
+    const PLAN: &str = r#"
+id = "x"
+licences = "none"
+tasks = []
+[[inference_nodes]] # the first
+id = "a"
+name = "A"
+kind = "lead"
+[[inference_nodes]]
+id = "b"
+name = "B"
+kind = "decoder"
+model = "m"
+layers = 2.0
+max_tokens = { qa = 8.0 }
+[[evaluators]]
+id = "c"
+name = "C"
+kind = "structure"
+"#;
+
+    fn error(text: &str) -> String {
+        parse(text).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn whole_floats_are_read() {
+        let plan = parse(PLAN).unwrap_or_else(|fault| panic!("{fault}"));
+        let NodeKind::Decoder { layers, max_tokens, .. } = &plan.inference_nodes[1].kind else { panic!("a decoder") };
+        assert_eq!((*layers, max_tokens[&TaskKind::Qa]), (Some(2), 8));
+        assert!(error(&PLAN.replace("2.0", "2.5")).contains("`layers`: `2.5`; allowed: a whole number"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_in_every_table() {
+        let misspelt = |after: &str, line: &str, parts: &[&str]| {
+            let error = error(&PLAN.replacen(after, &format!("{after}\n{line}"), 1));
+            for part in parts {
+                assert!(error.contains(part), "no {part} in: {error}");
+            }
+        };
+        let near = "did you mean `normalization`?";
+        misspelt("kind = \"structure\"", "normalisation = \"min_max\"", &["`evaluators[0]` (line 16)", near]);
+        for kind in ["rouge_l", "chrf"] {
+            let text = PLAN.replace("structure", kind) + "normalisation = \"min_max\"";
+            assert!(error(&text).contains(near));
+        }
+        misspelt("kind = \"lead\"", "model = \"m\"", &["`inference_nodes[0]` (line 5)", "unknown field `model`"]);
+        misspelt("kind = \"decoder\"", "temprature = 1", &["`inference_nodes[1]` (line 9)", "`temperature`?"]);
+        misspelt("licences = \"none\"", "licence = \"none\"", &["unknown field `licence`", "`licences`?"]);
+        misspelt("kind = \"lead\"", "kind = \"keyword\"", &["duplicate key"]);
+        assert!(
+            error(&PLAN.replace("\"structure\"", "\"struct\"")).contains("unknown kind `struct`; allowed: bi_encoder")
+        );
+        assert!(error(&PLAN.replace("\"structure\"", "\"structur\"")).contains("did you mean `structure`?"));
+    }
+
+    #[test]
+    fn ids_of_instances_are_refused() {
+        let refused = |id: &str| check_unique("f", [id, "lead"].into_iter()).is_err();
+        assert!(refused("lead#1") && refused("other#12") && refused("#a#3"));
+        assert!(!refused("lead#") && !refused("#1") && !refused("c#x") && !refused("lead#1a"));
     }
 }

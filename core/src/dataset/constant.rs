@@ -1,0 +1,49 @@
+//! Evaluators without variance: they tell no answer from another, and are paid all the same.
+
+use super::{Dataset, JUDGE};
+use crate::dataset::TaskKind;
+
+impl Dataset {
+    /// A line for each evaluator that gave every answer the same raw value: over all tasks, else over those of a kind.
+    #[must_use]
+    pub fn without_variance(&self) -> Vec<String> {
+        let evaluators = self.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE);
+        evaluators
+            .flat_map(|(evaluator, entry)| {
+                let line = |raw: f64, answers: usize, of: String| {
+                    format!(
+                        "{}: this evaluator never differs from {raw} on {of} ({answers} answers): it tells no answer from \
+                         another, and is paid all the same",
+                        entry.id
+                    )
+                };
+                let by_kind = || {
+                    TaskKind::ALL.into_iter().filter_map(|kind| {
+                        let (raw, answers) = self.only_value(evaluator, Some(kind))?;
+                        Some(line(raw, answers, format!("tasks of kind {}", kind.as_str())))
+                    })
+                };
+                match self.only_value(evaluator, None) {
+                    Some((raw, answers)) => vec![line(raw, answers, "all tasks".to_owned())],
+                    None => by_kind().collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// The raw value that an evaluator gave all of several answers, and how many they are.
+    fn only_value(&self, evaluator: usize, kind: Option<TaskKind>) -> Option<(f64, usize)> {
+        let tasks = (0..self.tasks.len()).filter(|&task| kind.is_none_or(|kind| self.tasks[task].kind == kind));
+        let outputs = tasks.flat_map(|task| (0..self.inference_nodes()).map(move |node| (task, node)));
+        let mut raw = outputs.map(|(task, node)| self.score(task, node, evaluator).raw);
+        let first = raw.next()?;
+        let mut answers = 1;
+        for other in raw {
+            if other != first {
+                return None;
+            }
+            answers += 1;
+        }
+        (answers > 1).then_some((first, answers))
+    }
+}
