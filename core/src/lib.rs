@@ -16,6 +16,7 @@ pub mod compare;
 pub mod consensus;
 pub mod cost;
 pub mod dataset;
+pub mod families;
 mod fields;
 pub mod json;
 pub mod limits;

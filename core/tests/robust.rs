@@ -34,7 +34,7 @@ fn dataset(evaluators: usize, raw: impl Fn(f64, usize, TaskKind) -> f64) -> Data
     files.read().expect("valid")
 }
 
-fn shipped() -> &'static Dataset {
+pub fn shipped() -> &'static Dataset {
     static DATASET: LazyLock<Dataset> = LazyLock::new(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/dataset");
         let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
