@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attack::Role;
 use crate::dataset::Dataset;
+use crate::families;
 use crate::limits;
 use crate::network::Instance;
 use crate::report::Brief;
@@ -25,8 +26,6 @@ const MAX_PROMPTS: f64 = 1e6;
 /// An interval whose half width is this part of the difference excludes 0 four times in five, not one time in two: the
 /// 0.975 quantile of the normal distribution by its sum with the 0.8 quantile.
 const SURELY: f64 = 1.959_964 / (1.959_964 + 0.841_621);
-/// The probability of a false claim among all that are made at once, at most.
-pub(crate) const SIGNIFICANT: f64 = 0.05;
 /// Rewards that differ by less than this part of what a reward can be differ by rounding.
 pub(crate) const ROUNDING: f64 = 1e-9;
 
@@ -306,9 +305,9 @@ impl ComparedNode {
 /// Corrects what is said of each node for how many there are.
 fn correct(nodes: &mut [ComparedNode]) {
     let own: Vec<f64> = nodes.iter().map(|node| node.p_corrected.unwrap_or(1.0)).collect();
-    for (node, corrected) in nodes.iter_mut().zip(stats::holm(&own)) {
+    for (node, corrected) in nodes.iter_mut().zip(families::holm(&own)) {
         node.p_corrected = node.p_corrected.map(|_| corrected);
-        if node.verdict == Verdict::Settled && corrected > SIGNIFICANT {
+        if node.verdict == Verdict::Settled && corrected > families::LEVEL {
             node.verdict = Verdict::NotSettledAmongMany;
         }
     }

@@ -18,6 +18,7 @@ pub mod cost;
 pub mod csv;
 pub mod dataset;
 mod expected;
+pub mod families;
 pub mod fields;
 pub mod json;
 pub mod limits;

@@ -25,6 +25,8 @@ pub enum Purpose {
     Trajectories,
     /// Seeds of the runs that confirm what a search found.
     FreshSeeds,
+    /// Rearrangements of outputs, which say what luck alone does.
+    Permutations,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Self::FittedDataset => "poq-core 1 fitted dataset",
             Self::Trajectories => "poq-core 1 trajectories",
             Self::FreshSeeds => "poq-core 1 fresh seeds",
+            Self::Permutations => "poq-core 1 permutations",
         }
     }
 }
@@ -71,6 +74,12 @@ impl Stream {
     /// Random words taken so far: the position in the stream.
     pub(crate) fn words(&self) -> u64 {
         self.rng.get_word_pos() as u64
+    }
+
+    /// A seed for another run, of 52 bits.
+    pub(crate) fn seed(&mut self) -> u64 {
+        let mut half = || u64::from(self.below(1 << 26));
+        (half() << 26) | half()
     }
 
     /// A uniform number in `0..bound`, without bias (Lemire 2019, arXiv 1805.10941).

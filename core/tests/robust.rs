@@ -32,7 +32,7 @@ fn dataset(evaluators: usize, raw: impl Fn(f64, usize, TaskKind) -> f64) -> Data
     files.read().expect("valid")
 }
 
-fn shipped() -> &'static Dataset {
+pub fn shipped() -> &'static Dataset {
     static DATASET: LazyLock<Dataset> = LazyLock::new(|| common::shipped().read().expect("valid"));
     &DATASET
 }

@@ -3,7 +3,9 @@
 use poq_core::attack::{Attack, Attackers, Kind};
 use poq_core::dataset::Dataset;
 use poq_core::scenario::ScenarioError;
-use poq_core::search::{Aim, Finding, Gain, Search, Settings, Stage, Verdict, largest};
+use poq_core::search::{
+    Aim, Equilibrium, Finding, Gain, Search, Settings, Stage, Verdict, equilibrium, largest, words_of_scopes,
+};
 
 use super::sheet::{self, Block, Drawn, Measure, Opens, Sheet, Table};
 use super::{On, Tell, run_all};
@@ -11,10 +13,11 @@ use crate::attacks::NUMBERS;
 use crate::format;
 use crate::plot::intervals::{Row, sort};
 
-const MORE: &str = "Gains are means over fresh seeds that the search had not seen, each at all rounds, beside the same draws with \
-                    these nodes honest. Other attacks than those tried may gain more.";
+const MORE: &str = "Gains are means over fresh seeds that the search had not seen, each at all rounds, beside the \
+                    same draws with these nodes honest. “Beyond chance” holds at 5% for all of them together (Holm’s \
+                    correction). Other attacks than those tried may gain more.";
 
-/// The attack of `budget` evaluators that gains most.
+/// The attack of up to `budget` evaluators that gains most.
 pub(super) fn attacks(on: On, budget: u32, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     let settings = Settings::default();
     let search = Search::attacks(on.scenario.clone(), on.dataset, budget, settings)?;
@@ -23,18 +26,27 @@ pub(super) fn attacks(on: On, budget: u32, tell: &impl Tell) -> Result<Sheet, Sc
         None => "There is no attack to try.".to_owned(),
         Some(finding) => {
             let who = format::counted(u64::from(budget), "evaluator", "evaluators");
+            let most = if budget > 1 { "up to " } else { "" };
             let best = findings.get(1).filter(|cabal| cabal.verdict == Verdict::Pays).map(|cabal| {
                 format!(
                     " As a cabal, together with its inference node, the best found is {}: {} a round.",
                     told(on, &cabal.attack),
-                    gain_words(aimed_at(cabal))
+                    gain_words(cabal.aimed_at())
+                )
+            });
+            let all = finding.by_size.last().filter(|all| all.attack != finding.attack).map(|all| {
+                format!(
+                    " The best of all {budget} is {}: {} each time one of them is paid.",
+                    told(on, &all.attack),
+                    gain_words(all.gain)
                 )
             });
             format!(
-                "The best that {who} found for themselves: {}, for a gain of {} each time one of them is paid; {}.{}",
+                "The best that {most}{who} found for themselves: {}, for a gain of {} each time one of them is paid; {}.{}{}",
                 told(on, &finding.attack),
                 gain_words(finding.gain),
                 finding.verdict.words(),
+                all.unwrap_or_default(),
                 best.unwrap_or_default()
             )
         }
@@ -46,19 +58,33 @@ pub(super) fn attacks(on: On, budget: u32, tell: &impl Tell) -> Result<Sheet, Sc
 pub(super) fn deviations(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     let search = Search::deviations(on.scenario.clone(), on.dataset, Settings::default())?;
     let findings = found(search, on.dataset, tell)?;
-    let pays = findings.iter().filter(|finding| finding.verdict == Verdict::Pays && finding.aim != Aim::FalseReport);
-    let headline = match (largest(&findings), pays.count()) {
-        (None, _) => "There is no honest node that could deviate.".to_owned(),
-        (Some(_), 0) => {
-            "No deviation that was tried pays its node: within this family, honesty is an equilibrium.".to_owned()
+    let counted = |nodes: u32| format::counted(u64::from(nodes), "node", "nodes");
+    let headline = match equilibrium(&findings).zip(largest(&findings)) {
+        None => "There is no honest node that could deviate.".to_owned(),
+        Some((Equilibrium::Held, _)) => {
+            "No deviation that was tried pays its node, false reports of latency among them: within this family, for \
+             these prompts, honesty is an equilibrium."
+                .to_owned()
         }
-        (Some(finding), pays) => format!(
-            "Honesty is no equilibrium: {} would gain alone. The largest gain found is {} each time it is paid, for {}: so far, at \
-             least, is the mechanism from an equilibrium.",
-            format::counted(pays as u64, "node", "nodes"),
-            gain_words(finding.gain),
-            told(on, &finding.attack)
+        Some((Equilibrium::Open { nodes }, _)) => format!(
+            "Cannot tell whether honesty is an equilibrium: no deviation pays beyond chance, but for {} a gain is \
+             not excluded either.",
+            counted(nodes)
         ),
+        Some((Equilibrium::Broken { nodes }, most)) => {
+            let others = largest(findings.iter().filter(|finding| finding.aim != Aim::FalseReport));
+            let others = others.filter(|_| most.aim == Aim::FalseReport).map(|other| {
+                format!(" False reports apart it is {}, for {}.", gain_words(other.gain), told(on, &other.attack))
+            });
+            format!(
+                "Honesty is no equilibrium: {} would gain alone, beyond chance. The largest gain found is {} each \
+                 time it is paid, for {}: so far, at least, is the mechanism from an equilibrium.{}",
+                counted(nodes),
+                gain_words(most.gain),
+                told(on, &most.attack),
+                others.unwrap_or_default()
+            )
+        }
     };
     Ok(laid_out(on, "What each node would gain alone", headline, &findings))
 }
@@ -67,7 +93,9 @@ fn found(mut search: Search, dataset: &Dataset, tell: &impl Tell) -> Result<Vec<
     loop {
         let what = match search.stage() {
             Stage::Screening => "runs that screen attacks",
+            Stage::Exchanging => "runs with other attackers",
             Stage::Refining => "runs around the best",
+            Stage::Comparing => "runs that compare the best few",
             Stage::Confirming => "runs that confirm them on fresh seeds",
         };
         let rounds = if search.runs() == 0 { 1 } else { search.scenario(0).rounds };
@@ -106,17 +134,13 @@ fn laid_out(on: On, heading: &str, headline: String, findings: &[Finding]) -> Sh
     let mut blocks = vec![Block::Headline(headline)];
     if !findings.is_empty() {
         blocks.push(Block::Drawing(Box::new(drawn)));
+        if findings.iter().any(|finding| !finding.by_size.is_empty()) {
+            blocks.push(Block::Table(sizes(on, findings)));
+        }
+        blocks.push(Block::List(words_of_scopes(findings)));
         blocks.push(Block::Words(MORE.to_owned()));
     }
     Sheet { blocks, json: sheet::json(&findings) }
-}
-
-/// What was maximised.
-fn aimed_at(finding: &Finding) -> Option<Gain> {
-    match finding.aim {
-        Aim::OwnNode => finding.coalition_gain,
-        Aim::Attackers | Aim::FalseReport => finding.gain,
-    }
 }
 
 fn gain_words(gain: Option<Gain>) -> String {
@@ -129,10 +153,22 @@ fn gain_words(gain: Option<Gain>) -> String {
     )
 }
 
+/// How many nodes a finding stands for besides the one that it names.
+fn alike(finding: &Finding) -> String {
+    match finding.alike {
+        1 => String::new(),
+        nodes => format!(" (and {} alike)", nodes - 1),
+    }
+}
+
+fn told_of(on: On, finding: &Finding) -> String {
+    format!("{}{}: {}", who(on, &finding.attack), alike(finding), kind_words(on, &finding.attack.kind))
+}
+
 fn row(on: On, finding: &Finding) -> Row {
-    let gain = aimed_at(finding);
+    let gain = finding.aimed_at();
     Row {
-        name: told(on, &finding.attack),
+        name: told_of(on, finding),
         mean: gain.map(|gain| gain.mean),
         monte_carlo: gain.map(|gain| gain.ci95_monte_carlo),
         prompts: None,
@@ -147,9 +183,9 @@ fn table(on: On, findings: &[Finding]) -> Table {
         &["who", "~attack", "gain", "95%, luck of the draws", "~verdict"],
     );
     for finding in findings {
-        let gain = aimed_at(finding);
+        let gain = finding.aimed_at();
         table.rows.push(vec![
-            who(on, &finding.attack),
+            who(on, &finding.attack) + &alike(finding),
             kind_words(on, &finding.attack.kind),
             gain.map_or_else(|| "never paid".to_owned(), |gain| format::number(gain.mean)),
             gain.map_or_else(|| "–".to_owned(), |gain| format::interval(Some(gain.ci95_monte_carlo), 0)),
@@ -159,6 +195,28 @@ fn table(on: On, findings: &[Finding]) -> Table {
             words: format!("With an attack: {}", told(on, &finding.attack)),
             scenario: finding.scenario.clone(),
         }));
+    }
+    table
+}
+
+/// The best of each number of attackers.
+fn sizes(on: On, findings: &[Finding]) -> Table {
+    let mut table = Table::new(
+        "The best of so many attackers",
+        &["attackers", "~who", "~attack", "gain, each time one is paid", "gain together, each round"],
+    );
+    let told = |gain: Option<Gain>| gain.map_or_else(|| "never paid".to_owned(), |gain| format::number(gain.mean));
+    for finding in findings {
+        for of in &finding.by_size {
+            let together = if finding.aim == Aim::OwnNode { of.coalition_gain } else { of.gain_together };
+            table.rows.push(vec![
+                format::count(u64::from(of.attackers)),
+                who(on, &of.attack),
+                kind_words(on, &of.attack.kind),
+                told(of.gain),
+                told(together),
+            ]);
+        }
     }
     table
 }
