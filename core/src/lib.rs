@@ -15,6 +15,7 @@ pub mod attack;
 pub mod compare;
 pub mod consensus;
 pub mod cost;
+pub mod csv;
 pub mod dataset;
 mod fields;
 pub mod json;
