@@ -10,6 +10,8 @@ use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::expected::in_words;
+
 /// The fields of an object.
 #[derive(Debug)]
 pub(crate) struct Fields(pub Map<String, Value>);
@@ -42,7 +44,7 @@ impl Fields {
     /// The field `name`.
     pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
         let value = self.0.remove(name).ok_or_else(|| format!("missing field `{name}`"))?;
-        serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))
+        serde_json::from_value(value).map_err(|error| format!("`{name}`: {}", in_words(&error.to_string())))
     }
 
     /// The number `name`, or `default` where it is absent.

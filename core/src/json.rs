@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::expected::in_words;
+
 /// What is wrong with a JSON text.
 #[derive(Debug, thiserror::Error)]
 #[error("field `{path}`: {message}{}", place.map(|[line, column]| format!(" at line {line} column {column}")).unwrap_or_default())]
@@ -33,7 +35,7 @@ pub fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
         let suffix = format!(" at line {} column {}", place[0], place[1]);
         Fault {
             path: path_at(json, end, is_json),
-            message: message.strip_suffix(&suffix).unwrap_or(&message).to_owned(),
+            message: in_words(message.strip_suffix(&suffix).unwrap_or(&message)),
             place: (!is_json).then_some(place),
         }
     })

@@ -17,6 +17,7 @@ pub mod consensus;
 pub mod cost;
 pub mod csv;
 pub mod dataset;
+mod expected;
 mod fields;
 pub mod json;
 pub mod limits;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sheet::Block;
 pub use sheet::Sheet;
 
+use crate::format;
 use crate::protocol::Summary;
 
 /// Nodes of a network at most: a study tells of each.
@@ -129,22 +130,23 @@ impl Question {
         }
     }
 
-    /// Refuses a network of more nodes than a page tells of one by one.
+    /// Refuses a network of more nodes than a page tells of one by one; `recorded` are the inference nodes and the evaluators of
+    /// its dataset.
     ///
     /// # Errors
     /// For more than 2,000 nodes, and a change that cannot be.
-    pub fn check_size(&self, dataset: &Dataset) -> Result<(), ScenarioError> {
+    pub fn check_size(&self, recorded: [usize; 2]) -> Result<(), ScenarioError> {
         let other = match &self.about {
             About::Compare { changes } => Some(compare::changed(&self.scenario, changes)?),
             _ => None,
         };
         for scenario in [Some(&self.scenario), other.as_ref()].into_iter().flatten() {
             let Network { inference, evaluators } = &scenario.network;
-            let nodes = crate::groups::instances(inference, dataset.inference_nodes())
-                + crate::groups::instances(evaluators, dataset.evaluators());
+            let nodes =
+                crate::groups::instances(inference, recorded[0]) + crate::groups::instances(evaluators, recorded[1]);
             if nodes > MAX_NODES {
-                let message =
-                    format!("{nodes} nodes; studies in the page take up to {MAX_NODES}, those of `poq` take more");
+                let [nodes, most] = [nodes, MAX_NODES].map(format::count);
+                let message = format!("{nodes} nodes; studies in the page take up to {most}, those of `poq` take more");
                 return Err(ScenarioError { path: "network".to_owned(), message });
             }
         }

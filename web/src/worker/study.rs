@@ -70,7 +70,7 @@ async fn on<T>(
 fn answer(datasets: &Datasets, question: &Question, send: &impl Fn(&FromStudy)) -> Result<FromStudy, String> {
     let dataset = datasets.get(&question.scenario.preset)?;
     let sheet = check_size(dataset, &question.scenario)
-        .and_then(|()| question.check_size(dataset))
+        .and_then(|()| question.check_size([dataset.inference_nodes(), dataset.evaluators()]))
         .and_then(|()| question.answer(dataset, send));
     sheet.map(|sheet| FromStudy::Answer(Box::new(sheet))).map_err(|error| error.to_string())
 }
