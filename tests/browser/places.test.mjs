@@ -106,26 +106,36 @@ test("a page at double zoom is one of half its width: the head stays low", async
 });
 
 test("a number box shows every digit of the largest number it takes", async () => {
-  await withPage(async ({ page, url }) => {
-    await open(page, url);
-    await page.locator("#seed").fill("9007199254740991");
-    await page.locator("#rounds").fill("1000000000");
-    await page.getByRole("button", { name: "Cancel" }).click();
-    await page.locator('[data-phase="cancelled"]').waitFor();
-    for (const id of ["seed", "rounds", "round-number", "evaluators_per_round"]) {
-      const [text, box] = await page.locator(`#${id}`).evaluate((input) => {
-        // Its last value at most, as wide as its box's own type makes it.
-        const largest = { seed: "9007199254740991", rounds: "1000000000" }[input.id] ?? input.max;
-        const style = getComputedStyle(input);
-        const ruler = document.createElement("canvas").getContext("2d");
-        ruler.font = style.font;
-        const arrows = 18;
-        const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrows;
-        return [ruler.measureText(largest).width, room];
-      });
-      assert.ok(text <= box, `${id}: ${text} px of text in ${box} px`);
-    }
-  });
+  for (const width of [320, 1280]) {
+    await withPage(
+      async ({ page, url }) => {
+        await open(page, url);
+        if (width < 960) await go(page, "Settings");
+        await page.locator("#seed").fill("9007199254740991");
+        await page.locator("#rounds").fill("1000000000");
+        await page.locator("progress").waitFor();
+        await page.getByRole("button", { name: "Cancel" }).click();
+        await page.locator('[data-phase="cancelled"]').waitFor();
+        const last = await page.locator("#round-number").getAttribute("max");
+        await page.locator("#round-number").fill(last);
+        for (const [id, digits] of [["seed", 16], ["rounds", 10], ["round-number", last.length]]) {
+          const box = await page.locator(`#${id}`).evaluate((input) => {
+            // A box with room for its text scrolls no part of it away.
+            const cut = input.scrollWidth - input.clientWidth;
+            const narrow = input.cloneNode();
+            narrow.value = input.value;
+            narrow.style.width = "3rem";
+            input.after(narrow);
+            const seen = narrow.scrollWidth > narrow.clientWidth;
+            narrow.remove();
+            return { digits: input.value.length, cut, seen };
+          });
+          assert.deepEqual(box, { digits, cut: 0, seen: true }, `${id} at ${width} px`);
+        }
+      },
+      { context: { viewport: { width, height: 900 } } },
+    );
+  }
 });
 
 test("a button that cannot be used looks so", async () => {

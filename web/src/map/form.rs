@@ -8,7 +8,7 @@ use poq_core::simulation::SERIES_NODES;
 use poq_core::sweep::Axis;
 use serde_json::Value;
 
-use super::{MAX_SIDE, Map};
+use super::{MAX_SIDE, Map, words};
 use crate::fields;
 use crate::format;
 use crate::protocol::Summary;
@@ -273,8 +273,11 @@ fn check_values(map: &Map) -> Result<(), (Place, String)> {
             let alone = map.base().with(&axis.path, &axis.values[at].to_string()).err();
             let refused = alone.filter(|_| run(0).is_err() && run(other_last).is_err());
             if let Some(error) = refused {
-                let words =
-                    if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
+                let words = if error.path == axis.path {
+                    error.message
+                } else {
+                    format!("{}: {}", words::field(&error.path).0, error.message)
+                };
                 return Err((Place::Axis(index), words));
             }
         }

@@ -74,7 +74,7 @@ pub fn draw(report: &Report, summary: &Summary, width: f64) -> Drawing {
         <>
             { axis::below(frame, &x, (width / 80.0) as usize, "mean latency, ms (log)") }
             { axis::beside(frame, &y, 5, if points.iter().any(|point| point.consensus.is_some()) {
-                "mean consensus, of 10 (– truth)"
+                "mean consensus, of 10; a line to the truth"
             } else {
                 "truth, of 10"
             }) }
