@@ -64,7 +64,7 @@ for (const width of WIDTHS) {
         // A changed scenario with a preset's words: the head has on it all that it can have.
         const narrow = width < 960;
         await changed(page, () => page.locator("#preset").selectOption("drift-under-ema"));
-        if (narrow) await go(page, "Settings");
+        if (narrow) await page.locator(".panel-toggle").click();
         await changed(page, () => page.locator("#seed").fill("9007199254740991"));
         await changed(page, () => page.locator("#rounds").fill("300"));
         for (const [place, isThere] of Object.entries(PLACES)) {
@@ -110,7 +110,7 @@ test("a number box shows every digit of the largest number it takes", async () =
     await withPage(
       async ({ page, url }) => {
         await open(page, url);
-        if (width < 960) await go(page, "Settings");
+        if (width < 960) await page.locator(".panel-toggle").click();
         await page.locator("#seed").fill("9007199254740991");
         await page.locator("#rounds").fill("1000000000");
         await page.locator("progress").waitFor();
