@@ -37,10 +37,22 @@ build_page() {
   weigh_page
 }
 
+# While it lies in the built page, scripts/serve.mjs answers for a file `inference-…` that is not there yet that it is on its way.
+readonly INFERENCE_IS_BUILT=$DIST/inference.building
+
 # The programs of the inference worker, into the built page: two bundles of one crate, by feature.
 build_inference() {
+  local status=0
   say "building the programs that run models in the page: about 10 minutes the first time"
-  inference_bundle cpu program && inference_bundle webgpu webgpu
+  { inference_bundle cpu program && inference_bundle webgpu webgpu; } || status=$?
+  rm -f "$INFERENCE_IS_BUILT"
+  return "$status"
+}
+
+# The same beside a page that is served meanwhile, whose Score place waits for them.
+build_inference_beside() {
+  : >"$INFERENCE_IS_BUILT"
+  build_inference >&2 || say "the programs that run models in the page were not built; the rest of the page works" &
 }
 
 # inference_bundle KIND FEATURE: its failures are told by its status, for callers that go on without it.
@@ -61,7 +73,12 @@ inference_bundle() {
     mv "$bundle.new" "$bundle"
   fi
   mkdir -p "$DIST"
-  cp "$bundle"/* "$DIST/"
+  # Whoever asks for one gets it whole, and the program's first file comes last.
+  local file
+  for file in "inference-${kind}_bg.wasm" "inference-$kind.js"; do
+    cp "$bundle/$file" "$DIST/.$file.part"
+    mv "$DIST/.$file.part" "$DIST/$file"
+  done
   weigh_inference "$kind"
 }
 

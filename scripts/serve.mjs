@@ -4,9 +4,9 @@
 
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, resolve, sep } from "node:path";
+import { basename, extname, join, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -69,12 +69,43 @@ function range(header, size) {
   return start <= end ? { start, end, whole: false } : null;
 }
 
+/** The files of each folder in `folder`, by its name; those without a byte are not there yet. */
+async function listing(folder) {
+  const files = {};
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    if (!entry.isDirectory()) continue;
+    const inside = await readdir(join(folder, entry.name), { withFileTypes: true });
+    const sizes = await Promise.all(inside.filter((file) => file.isFile()).map(async ({ name }) => [name, (await stat(join(folder, entry.name, name))).size]));
+    files[entry.name] = sizes.filter(([, size]) => size > 0).map(([name]) => name).sort();
+  }
+  return files;
+}
+
+/** Whether what is not there is still being built: then `NAME.building` lies beside the files `NAME-…`. */
+async function isBeingBuilt(folder, target) {
+  const name = basename(target.split("?", 1)[0]);
+  const [family, rest] = name.split(/-(.*)/s);
+  if (rest === undefined || !/^[\w]+$/.test(family)) return false;
+  return stat(join(folder, `${family}.building`)).then((found) => found.isFile(), () => false);
+}
+
 async function answer(roots, request, response) {
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { Allow: "GET, HEAD" }).end();
     return;
   }
+  // What a mounted folder holds is said under its name, in place of a list that the page brings.
+  const listed = roots.find(([prefix]) => prefix !== "/" && request.url === `${prefix.slice(0, -1)}.json`);
+  if (listed) {
+    response.writeHead(200, { "Content-Type": MEDIA_TYPES.get(".json"), "Cache-Control": "no-cache" });
+    response.end(JSON.stringify(await listing(listed[1])));
+    return;
+  }
   const file = await findFile(roots, request.url);
+  if (file === null && (await isBeingBuilt(roots.at(-1)[1], request.url))) {
+    response.writeHead(202, { "Content-Type": "text/plain; charset=utf-8", "Retry-After": "1" }).end("Being built\n");
+    return;
+  }
   if (file === null) {
     response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
     return;

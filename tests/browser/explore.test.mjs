@@ -77,6 +77,29 @@ test("the map fills in by itself, says what it shows, and every way to show it h
   });
 });
 
+test("a field that is chosen brings a range of its own; K goes up to the evaluators there are, in whole numbers", async () => {
+  await withPage(async ({ page, url }) => {
+    await explore(page, url);
+    const axis = (parts) => Promise.all(parts.map((part) => page.locator(`#axis-0-${part}`).inputValue()));
+    const choose = async (path) => {
+      await page.locator("#axis-0-path").fill(path);
+      await page.keyboard.press("Tab");
+      return axis(["from", "to", "steps"]);
+    };
+    assert.deepEqual(await choose("staking.slash_distance"), ["0", "10", "32"]);
+    assert.deepEqual(await choose("evaluators_per_round"), ["1", "5", "5"]);
+    await make(page, { y: { steps: 3 }, rounds: 100 });
+    const ticks = await page.locator("#map svg .tick").allTextContents();
+    assert.deepEqual(ticks.slice(0, 5), ["1", "2", "3", "4", "5"]);
+    const refused = async (change, words) => {
+      await make(page, { x: change }, null);
+      assert.match(await page.locator("#axis-0-fault").innerText(), words);
+    };
+    await refused({ to: 6, steps: 6 }, /^6 evaluators a round; allowed: 1 to 5/);
+    await refused({ to: 5, steps: 9 }, /^1\.5 is between two whole numbers/);
+  });
+});
+
 test("keys and the pointer tell a cell, and Enter opens it as the scenario, whose result is the cell's", async () => {
   await withPage(async ({ page, url }) => {
     await explore(page, url);

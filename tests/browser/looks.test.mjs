@@ -45,8 +45,17 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+/** The paper's preset with an attack, whose gain has numbers with many digits. */
+async function openPaper(page, url) {
+  await open(page, url);
+  await changed(page, () => page.locator("#preset").selectOption("paper-2512.16317"));
+  if ((await page.evaluate(() => innerWidth)) < 960) await page.getByRole("button", { name: "Settings" }).click();
+  await changed(page, () => page.getByRole("button", { name: "+ attack" }).click());
+  await page.locator("#gains svg").waitFor();
+}
+
 test("labels of a plot do not lie on one another", async () => {
-  for (const [width, opened] of [[320, open], [1280, open], [320, openFull], [1280, openFull]]) {
+  for (const [width, opened] of [320, 768, 1280].flatMap((width) => [open, openFull, openPaper].map((opened) => [width, opened]))) {
     await withPage(
       async ({ page, url }) => {
         await opened(page, url);

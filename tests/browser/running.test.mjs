@@ -1,10 +1,11 @@
 // A long run: the page never blocks, shows how far it is, and can be stopped.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, digest, longestTask, numbers, open, poq, settled } from "./lab.mjs";
+import { changed, digest, longestTask, numbers, open, poq, settled, share, unpack } from "./lab.mjs";
 
 const LIMIT_MS = 50;
 
@@ -71,8 +72,19 @@ test("a run is cancelled and keeps what it has", async () => {
     assert.ok(done > 0 && done < all && all === 1e9, words);
     assert.ok((await page.locator(".headline").innerText()).startsWith(`Over ${done.toLocaleString("en-US")} rounds`));
     // The link of a part of a run holds nobody to its digest.
-    await page.getByRole("button", { name: "Share", exact: true }).click();
+    const link = await share(page);
     await page.getByText("settings alone").waitFor();
+    assert.equal(await digest(page), "", "nor does the page show one");
+    // The command, the link and the file name the rounds that were run; the command's figures are those on view.
+    assert.equal(unpack(link).rounds, done);
+    const command = await page.locator(".take-away pre").last().innerText();
+    assert.match(command, new RegExp(`--rounds ${done} --json$`));
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON of the report" }).click()]);
+    const saved = JSON.parse(await readFile(await file.path(), "utf8"));
+    assert.deepEqual([saved.rounds, saved.scenario.rounds, saved.digest], [done, done, ""]);
+    const whole = JSON.parse(poq(command));
+    const means = ({ inference_nodes: nodes }) => nodes.map((node) => [node.rounds, node.reward_mean]);
+    assert.deepEqual(means(saved), means(whole));
     // Another change is heard at once.
     await page.locator("#rounds").fill("500");
     await settled(page);
@@ -101,7 +113,10 @@ test("a network of 100,000 nodes is edited and run in the page, and told in grou
     // A study that tells of each node says why it does not.
     await page.getByRole("button", { name: "Explore", exact: true }).click();
     await page.getByRole("button", { name: "Two mechanisms", exact: true }).click();
-    await page.locator('#compare-part[data-study="failed"]').waitFor();
-    assert.match(await page.locator("#compare-part .fault").innerText(), /100005 nodes; studies in the page take up to 2000/);
+    // Before any work begins: no worker is started for it.
+    await page.locator('#compare-part[data-study="refused"]').waitFor();
+    assert.match(await page.locator("#compare-part .fault").innerText(), /100,005 nodes; studies in the page take up to 2,000/);
+    assert.equal(await page.locator("#compare-part button[type=submit]").isDisabled(), true);
+    assert.deepEqual(page.workers().filter((worker) => worker.url().includes("study-worker")), []);
   });
 });

@@ -21,8 +21,7 @@ async function isAccessible(page) {
 }
 
 test("without weights the evaluators that need none score, and the page says how weights come", async () => {
-  const allow = [/models\/all-minilm-l6-v2\/model.safetensors/, /404/];
-  await withPage(async ({ page, url, context }) => {
+  await withPage(async ({ page, url }) => {
     const requests = [];
     page.on("request", (request) => requests.push(request.url()));
     await place(page, url);
@@ -38,14 +37,10 @@ test("without weights the evaluators that need none score, and the page says how
     assert.deepEqual(Object.keys(scores), ["rouge-l", "chrf", "structure"]);
     for (const [evaluator, { difference }] of Object.entries(scores)) assert.equal(Number(difference), 0, evaluator);
 
-    const bring = row(page, MINILM).getByRole("button", { name: /^Download/ });
-    await bring.click();
-    await row(page, MINILM).getByText("lab open --models", { exact: false }).waitFor();
-    await becomes(page, MINILM, "absent");
-    await context.route("**/models/**", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>".repeat(1000) }));
-    await bring.click();
-    await row(page, MINILM).getByText("the server has a page in place of model.safetensors", { exact: false }).waitFor();
-    await becomes(page, MINILM, "absent");
+    // No weights lie beside the page: none are offered from there.
+    assert.equal(await page.locator("#score").getByRole("button", { name: /^Download/ }).count(), 0);
+    await row(page, MINILM).getByText("not beside this page").waitFor();
+    assert.match(await page.locator("#score").innerText(), /lab open --models/);
 
     // A row that was changed is another: nothing was recorded of it.
     await page.getByLabel("Answer", { exact: true }).fill("");
@@ -54,7 +49,23 @@ test("without weights the evaluators that need none score, and the page says how
     await page.locator("#score").getByText("The answer is empty", { exact: false }).waitFor();
     for (const { difference } of Object.values(typed)) assert.equal(difference, undefined);
     assert.equal(typed["rouge-l"].raw, 0);
-  }, { allow });
+  });
+});
+
+test("weights are offered where they lie beside the page; one that is gone by then, or is a page, is told", async () => {
+  const allow = [/models\/all-minilm-l6-v2\/model.safetensors/, /404/];
+  await withPage(async ({ page, url, context }) => {
+    await context.route("**/models/**", (route) => route.fulfill({ status: 404 }));
+    await place(page, url);
+    const bring = row(page, MINILM).getByRole("button", { name: /^Download/ });
+    await bring.click();
+    await row(page, MINILM).getByText("lab open --models", { exact: false }).waitFor();
+    await becomes(page, MINILM, "absent");
+    await context.route("**/models/**", (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>".repeat(1000) }));
+    await bring.click();
+    await row(page, MINILM).getByText("the server has a page in place of model.safetensors", { exact: false }).waitFor();
+    await becomes(page, MINILM, "absent");
+  }, { mounts: { models: MODELS }, allow });
 });
 
 test("MiniLM is downloaded on a click, gives the recorded scores, stays, and goes", async () => {
@@ -212,7 +223,7 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       const whole = await readFile(weights);
       await truncate(weights, 40_000_000);
       await again();
-      await words("broke off at 40000000 of 90868376 bytes");
+      await words("broke off at 40 of 91 MB");
       await becomes(page, MINILM, "partial");
       await writeFile(weights, whole);
       await download(page, MINILM);
@@ -227,7 +238,7 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       await becomes(page, MINILM, "absent");
       await writeFile(weights, Buffer.concat([whole, Buffer.from("more")]));
       await again();
-      await words("more than its 90868376 bytes");
+      await words("more than its 90,868,376 bytes");
 
       // From files: one is missing, one is another, and then the right ones.
       const label = "Choose files: all-MiniLM-L6-v2";
@@ -351,7 +362,7 @@ test("two tabs do not write one file", async () => {
     await row(other, SMOLLM2).getByRole("button", { name: /^Download/ }).click();
     await row(other, SMOLLM2).getByText("another tab of this page is writing this model", { exact: false }).waitFor();
     await click(row(page, SMOLLM2), "Stop");
-    await row(page, SMOLLM2).getByText("stopped at 0 of 98362432 bytes", { exact: false }).waitFor();
+    await row(page, SMOLLM2).getByText("stopped at 0 of 99 MB", { exact: false }).waitFor();
     go();
   }, { mounts: { models: MODELS } });
 });

@@ -95,7 +95,7 @@ test("links that are none are refused in words, with the default scenario's resu
             attacks: [0.1, 0.2].map((share) => ({ nodes: { share }, kind: "noise" })),
           },
         }),
-        /200000 nodes; the page runs up to 133333/,
+        /200,000 nodes; the page runs up to 133,333/,
       ],
       "a huge unpacked size": [pack({ ...payload, pad: "x".repeat(3_000_000) }), /unpacks to more than/],
     };

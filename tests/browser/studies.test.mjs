@@ -15,7 +15,7 @@ const part = (page, id) => page.locator(`#${id}-part`);
 const done = (page, id, phase = "done") => page.locator(`#${id}-part[data-study="${phase}"]`).waitFor();
 
 async function explore(page, url, name, ...ids) {
-  await open(page, url);
+  if (url !== null) await open(page, url);
   await go(page, "Explore");
   await go(page, name);
   for (const id of ids) await done(page, id);
@@ -79,7 +79,10 @@ test("two mechanisms: what B pays more or less, settled or not, the same as in a
 
 test("the attack search names an attack, its gain on fresh seeds, and the scenario that shows it", async () => {
   await withPage(async ({ page, url }) => {
-    await explore(page, url, "Attack search", "attacks", "deviations");
+    await open(page, url);
+    // A seed of the reader's own, which stays.
+    await changed(page, () => page.locator("#seed").fill("7"));
+    await explore(page, null, "Attack search", "attacks", "deviations");
     assert.match(await part(page, "attacks").locator(".headline").innerText(), /^The best that 1 evaluator found for themselves: .+ for a gain of .+ beyond chance/);
     assert.match(await part(page, "deviations").locator(".headline").innerText(), /equilibrium/);
     for (const id of ["attacks", "deviations"]) assert.deepEqual(await json(page, id), await native(page, id), id);
@@ -91,6 +94,7 @@ test("the attack search names an attack, its gain on fresh seeds, and the scenar
     const [first] = await rows(page, "attacks");
     await part(page, "attacks").getByRole("button", { name: /^Open as the scenario/ }).first().click();
     await settled(page);
+    assert.equal(await page.locator("#seed").inputValue(), "7");
     // The opened scenario shows about that gain.
     assert.ok((await page.locator("#gains details.table tbody tr").count()) === 2, first.join(" | "));
     const gain = numbers(await page.locator("#gains details.table tbody tr td").nth(3).textContent())[0];

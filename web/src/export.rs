@@ -1,5 +1,6 @@
 //! Results to take away: CSV of the nodes, JSON of the report, the command that makes the same run.
 
+use poq_core::csv::field;
 use poq_core::report::{NodeReport, Report};
 use poq_core::scenario::Scenario;
 use serde_json::Value;
@@ -68,10 +69,10 @@ fn row(role: &str, node: &NodeReport) -> [String; 21] {
     } = node;
     [
         role.to_owned(),
-        quoted(id),
-        quoted(model),
+        field(id),
+        field(model),
         instances.to_string(),
-        quoted(attack.as_deref().unwrap_or_default()),
+        field(attack.as_deref().unwrap_or_default()),
         rounds.to_string(),
         number(*reward_mean),
         number(*reward_sd),
@@ -89,11 +90,6 @@ fn row(role: &str, node: &NodeReport) -> [String; 21] {
         number(*profit_mean),
         number(*break_even_reward),
     ]
-}
-
-/// A field of a CSV.
-pub(crate) fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// The report as JSON, indented.
@@ -197,7 +193,15 @@ mod tests {
         let column = COLUMNS.iter().position(|name| *name == "reward_mean").expect("a column");
         let mean: f64 = lines[1].split(',').nth(column).and_then(|field| field.parse().ok()).expect("a number");
         assert_eq!(Some(mean), report.inference_nodes[0].reward_mean);
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn a_name_that_a_spreadsheet_would_run_is_made_plain_in_the_csv() {
+        let mut report = fixture::report(r#"{"rounds": 50}"#);
+        report.inference_nodes[0].id = "=1+1".to_owned();
+        report.evaluator_nodes[0].model = "@sum, of".to_owned();
+        let text = csv(&report);
+        assert!(text.contains("inference,'=1+1,") && text.contains("\"'@sum, of\""), "{text}");
     }
 
     #[test]

@@ -211,7 +211,8 @@ pub const CONSENSUS_RULES: [Choice; 6] = [
 pub fn all() -> impl Iterator<Item = &'static NumberField> {
     static OTHERS: [NumberField; 3] = [EVALUATORS_PER_ROUND, ROUNDS, SEED];
     let rules = TRIMMED_MEAN.iter().chain(&TRUST_WEIGHTED).chain(&EMA_TRUST).chain(&YUMA);
-    INFERENCE_WEIGHTS.iter().chain(&EVALUATOR_WEIGHTS).chain(&OTHERS).chain(&MONEY).chain(rules)
+    let optional = MONEY.iter().chain(&SOFTMAX).chain(&STAKING);
+    INFERENCE_WEIGHTS.iter().chain(&EVALUATOR_WEIGHTS).chain(&OTHERS).chain(optional).chain(rules)
 }
 
 /// What rewards are worth.
@@ -235,7 +236,7 @@ pub static MONEY: [NumberField; 2] = [
 ];
 
 /// Routing by past reward.
-pub const SOFTMAX: [NumberField; 2] = [
+pub static SOFTMAX: [NumberField; 2] = [
     NumberField {
         path: "inference_draw.temperature",
         label: "temperature",
@@ -255,7 +256,7 @@ pub const SOFTMAX: [NumberField; 2] = [
 ];
 
 /// Stakes at risk.
-pub const STAKING: [NumberField; 3] = [
+pub static STAKING: [NumberField; 3] = [
     NumberField {
         path: "staking.slash_distance",
         label: "distance that costs stake",

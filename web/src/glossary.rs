@@ -231,9 +231,9 @@ pub const TERMS: [Term; 28] = [
     Term {
         id: "equal_reward",
         name: "lines of equal reward",
-        definition: "Along such a line an inference node earns the same, if its consensus equals its truth. Moving α or β \
+        definition: "Along such a line of mean consensus over latency an inference node earns the same. Moving α or β \
                      tilts the lines, and with them who wins.",
-        formula: Some("truth = 10 × (reward + β cost) / α"),
+        formula: Some("consensus = 10 × (reward + β cost) / α"),
         source: Source::Known("the reward’s formula, solved for quality"),
     },
     Term {

@@ -56,7 +56,8 @@ fn earnings(report: &Report, summary: &Summary) -> String {
     }
     let chance = report.leader.as_ref().map(|leader| (leader.chance_draws, leader.chance_prompts));
     let (is_sure, level) = match chance {
-        None | Some((None, _)) => (false, " (how surely is not known)".to_owned()),
+        None => (false, " (they are alike: which one does is within chance)".to_owned()),
+        Some((None, _)) => (false, " (how surely is not known)".to_owned()),
         Some((Some(draws), _)) if draws < SURE => (false, " (which one does is within chance)".to_owned()),
         Some((_, Some(prompts))) if prompts < SURE => {
             (false, format!(" (on other prompts in {} of 100 cases)", format::fixed(100.0 * prompts, 0)))

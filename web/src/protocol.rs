@@ -296,11 +296,21 @@ pub fn encode<T: Serialize>(message: &T) -> Result<String, String> {
 /// The message in a posted text.
 ///
 /// # Errors
-/// For what is not such a message, as from a worker of another version.
+/// For what is not such a message, as from a worker of another version; in its own words where `worker.js` says that it could
+/// not start its program.
 pub fn decode<T: DeserializeOwned>(text: Option<String>) -> Result<T, String> {
-    let text = text.ok_or("a message is not a text")?;
-    serde_json::from_str(&text).map_err(|error| format!("page and worker are of different versions ({error})"))
+    let text = text.unwrap_or_default();
+    if let Some(words) = text.strip_prefix(NOT_STARTED) {
+        return Err(words.to_owned());
+    }
+    let other = "page and worker are of different versions; reload the page, without the browser’s cache";
+    serde_json::from_str(&text).map_err(|_| other.to_owned())
 }
+
+/// What `static/page/worker.js` puts before the reason why it could not start its program.
+const NOT_STARTED: char = '!';
+/// What it posts while the server still builds that program.
+pub const IS_BUILT: &str = "building";
 
 impl Summary {
     /// The summary of a dataset.

@@ -68,6 +68,9 @@ async fn breath() {
     wasm_bindgen_futures::JsFuture::from(pause).await.unwrap_or_default();
 }
 
+/// How long a file that was handed to the user stays readable: a browser may ask first where to save it.
+const KEPT_MS: i32 = 600_000;
+
 fn hand_over(name: &str, mime: &str, parts: &js_sys::Array) {
     let attempt = || -> Result<(), JsValue> {
         let document = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
@@ -78,8 +81,13 @@ fn hand_over(name: &str, mime: &str, parts: &js_sys::Array) {
         let anchor: web_sys::HtmlAnchorElement = document.create_element("a")?.unchecked_into();
         anchor.set_href(&url);
         anchor.set_download(name);
+        // Some browsers follow only a link that is in the document, and read the file after the click is over.
+        document.body().ok_or(JsValue::NULL)?.append_child(&anchor)?;
         anchor.click();
-        web_sys::Url::revoke_object_url(&url)
+        anchor.remove();
+        let revoke = Closure::once_into_js(move || web_sys::Url::revoke_object_url(&url).unwrap_or_default());
+        after(KEPT_MS, revoke.unchecked_ref());
+        Ok(())
     };
     if let Err(error) = attempt() {
         wasm_bindgen::throw_val(error);
@@ -153,24 +161,36 @@ pub fn now_ms() -> f64 {
 }
 
 /// Calls `action` after `ms` milliseconds, once.
-pub fn after(ms: i32, action: &Closure<dyn FnMut()>) {
+pub fn after(ms: i32, action: &js_sys::Function) {
     if let Some(window) = window() {
-        let callback = action.as_ref().unchecked_ref();
         // It fails only where there is no window any more.
-        window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms).unwrap_or_default();
+        window.set_timeout_with_callback_and_timeout_and_arguments_0(action, ms).unwrap_or_default();
     }
 }
 
-/// Loads and runs a program of the page's own.
-pub fn load_program(address: &str) {
-    let attempt = || -> Result<(), JsValue> {
-        let document = window().and_then(|window| window.document()).ok_or(JsValue::NULL)?;
-        let script: web_sys::HtmlScriptElement = document.create_element("script")?.unchecked_into();
-        script.set_type("module");
-        script.set_src(address);
-        document.body().ok_or(JsValue::NULL)?.append_child(&script).map(drop)
+/// Loads and starts a program of the page's own, by the name of its file; calls `wait` while the server still builds it.
+///
+/// # Errors
+/// In words, why it could not be loaded.
+pub async fn start_program(name: &str, wait: impl Fn() + 'static) -> Result<(), String> {
+    let wait = Closure::<dyn Fn()>::new(wait);
+    // What `index.html` calls it.
+    let start =
+        js_sys::Reflect::get(&js_sys::global(), &"poqStart".into()).and_then(JsCast::dyn_into::<js_sys::Function>);
+    let started = start.and_then(|start| start.call2(&JsValue::NULL, &name.into(), wait.as_ref()));
+    let ended = match started {
+        Ok(promise) => wasm_bindgen_futures::JsFuture::from(js_sys::Promise::from(promise)).await,
+        Err(error) => Err(error),
     };
-    if let Err(error) = attempt() {
-        wasm_bindgen::throw_val(error);
-    }
+    ended.map(drop).map_err(|error| words(&error))
 }
+
+/// What an exception says.
+#[must_use]
+pub fn words(error: &JsValue) -> String {
+    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    message.or_else(|| error.as_string()).filter(|words| !words.is_empty()).unwrap_or_else(|| NO_WORDS.to_owned())
+}
+
+/// Stands for an exception without words.
+pub const NO_WORDS: &str = "the browser does not say why";

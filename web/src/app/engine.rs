@@ -54,7 +54,7 @@ impl Engine {
             on_event: Box::new(on_event),
         });
         if let Err(error) = begin(&inner) {
-            inner.fail(&format!("this browser did not start it ({error:?})"));
+            inner.fail(&format!("this browser did not start it ({})", browser::words(&error)));
         }
         Self { inner }
     }
@@ -127,7 +127,7 @@ impl Inner {
     fn post(&self, text: &str) {
         let posted = self.worker.borrow().as_ref().map(|worker| worker.post_message(&text.into()));
         if let Some(Err(error)) = posted {
-            self.fail(&format!("{error:?}"));
+            self.fail(&browser::words(&error));
         }
     }
 

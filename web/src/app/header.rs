@@ -54,8 +54,6 @@ pub fn Header(props: &HeaderProps) -> Html {
         }
     };
     let is_changed = Scenario::preset(&scenario.preset).is_ok_and(|preset| preset != *scenario);
-    // The default needs no words of its own: the page is about it.
-    let preset = PRESETS.iter().skip(1).find(|preset| preset.name == scenario.preset);
     let tab = |to: Place, words: &'static str| {
         html! {
             <button type="button" class="place" aria-current={(*place == to).then_some("page")}
@@ -66,7 +64,7 @@ pub fn Header(props: &HeaderProps) -> Html {
         <header class="top">
             <div class="brand">
                 <h1>{ "PoQ Lab" }</h1>
-                <p>{ "Who should a decentralised LLM network pay? Proof of Quality, simulated on recorded model outputs." }</p>
+                <p>{ "Who should a decentralised LLM network pay?" }</p>
             </div>
             <div class="run-bar">
                 <div class="preset">
@@ -86,27 +84,28 @@ pub fn Header(props: &HeaderProps) -> Html {
                 </div>
                 <button type="button" class="share" onclick={on_share.reform(|_: MouseEvent| ())}>{ "Share" }</button>
             </div>
-            if let Some(preset) = preset {
-                <p class="about-preset">{ preset.about }</p>
-            }
-            <div class="places">
-                <nav aria-label="Places">
-                    { tab(Place::Network, "Network") }
-                    { tab(Place::Results, "Results") }
-                    { tab(Place::Explore, "Explore") }
-                    { tab(Place::Score, "Score") }
-                    { tab(Place::Reproduce, "Reproduce") }
-                </nav>
-                <div class="manners">
-                    <Theme />
-                    <button type="button" class="small" onclick={show_help}>{ "Help" }</button>
-                </div>
+            <nav class="places" aria-label="Places">
+                { tab(Place::Network, "Network") }
+                { tab(Place::Results, "Results") }
+                { tab(Place::Explore, "Explore") }
+                { tab(Place::Score, "Score") }
+                { tab(Place::Reproduce, "Reproduce") }
+            </nav>
+            <div class="manners">
+                <Theme />
+                <button type="button" class="small" onclick={show_help}>{ "Help" }</button>
             </div>
             <dialog ref={help} class="help" aria-labelledby="help-heading">
                 <Help />
             </dialog>
         </header>
     }
+}
+
+/// What the preset is about. The default needs no words of its own: the page is about it.
+pub fn about_preset(scenario: &Scenario) -> Option<Html> {
+    let preset = PRESETS.iter().skip(1).find(|preset| preset.name == scenario.preset)?;
+    Some(html! { <p class="about-preset">{ preset.about }</p> })
 }
 
 const THEME_KEY: &str = "poq-theme";
@@ -146,7 +145,7 @@ fn Help() -> Html {
                 <button class="small">{ "Close" }</button>
             </form>
             <p>
-                { "PoQ Lab plays thousands of rounds of Proof of Quality with what real models answered to real prompts, and \
+                { "PoQ Lab plays thousands of rounds of Proof of Quality, simulated with what real models answered to real prompts, and \
                    shows who would be paid what, and how sure that is. Change a control and the result follows." }
             </p>
             <h3>{ "Keys" }</h3>

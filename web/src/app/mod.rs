@@ -32,7 +32,7 @@ use yew::prelude::*;
 use self::controls::Controls;
 use self::engine::Engine;
 use self::explore::{Explore, PoolHandle};
-use self::header::Header;
+use self::header::{Header, about_preset};
 use self::network::Network;
 use self::pool::Pool;
 use self::reproduce::{Reproduce, use_reproduction};
@@ -146,6 +146,7 @@ pub fn App() -> Html {
                     { shared.view() }
                 }
                 <div id="result" tabindex="-1">
+                    { about_preset(&state.scenario) }
                     <Status state={whole} {on_cancel} {on_again} on_leave={on_take_part.reform(|()| None)} {on_write} />
                     { way_back }
                 </div>
@@ -243,8 +244,22 @@ fn use_evaluator(on_take_part: Callback<Option<Rc<AddedEvaluator>>>) {
 /// Where the program of the Score place goes, which is loaded with this.
 #[component]
 fn ScoreHost() -> Html {
-    use_effect_with((), |()| browser::load_program("./score_loader.js"));
-    html! { <div id={score::ROOT}><p class="quiet">{ "Loading …" }</p></div> }
+    let said = use_state(|| ("quiet", "Loading …".to_owned()));
+    let setter = said.setter();
+    use_effect_with((), move |()| {
+        wasm_bindgen_futures::spawn_local(async move {
+            let wait = setter.clone();
+            let built = move || wait.set(("quiet", score::IS_BUILT.to_owned()));
+            if let Err(words) = browser::start_program("score.js", built).await {
+                setter.set((
+                    "fault banner",
+                    format!("This place could not be loaded: {words}. Reload the page to try again."),
+                ));
+            }
+        });
+    });
+    let (class, words) = &*said;
+    html! { <div id={score::ROOT}><p class={*class} role="status">{ words }</p></div> }
 }
 
 /// A link that is put into the address bar while the page is open is replayed.
@@ -295,7 +310,8 @@ fn use_runs(state: &UseReducerHandle<State>, engine: &Rc<Engine>) {
 #[hook]
 fn use_opened_round(state: &UseReducerHandle<State>, engine: &Rc<Engine>) {
     let wanted = state.round_to_open();
-    let key = wanted.as_ref().map(|(report, number)| (report.digest.clone(), *number));
+    // A part of a run has no digest.
+    let key = wanted.as_ref().map(|(report, number)| (report.digest.clone(), state.run, *number));
     let engine = Rc::clone(engine);
     use_effect_with(key, move |_| {
         if let Some((report, number)) = wanted {

@@ -81,7 +81,7 @@ pub fn Number(props: &NumberProps) -> Html {
                 }
                 <input id={id.clone()} type="number" inputmode={if field.whole { "numeric" } else { "decimal" }}
                     min={format::input(field.bounds.min)} max={format::input(max)} step={if field.whole { "1" } else { "any" }}
-                    value={text} oninput={edit} onblur={leave} aria-describedby={described}
+                    style={digits(field.bounds.max)} value={text} oninput={edit} onblur={leave} aria-describedby={described}
                     aria-invalid={fault.is_some().then_some("true")} />
                 if !field.unit.is_empty() {
                     <span class="unit">{ field.unit }</span>
@@ -92,6 +92,12 @@ pub fn Number(props: &NumberProps) -> Html {
             }
         </div>
     }
+}
+
+/// The width of a number box whose largest value is `max`: no digit of it is cut. Small ones have room for decimals.
+pub fn digits(max: f64) -> Option<String> {
+    let digits = format::input(max).len();
+    (digits > 6).then(|| format!("--digits:{digits}"))
 }
 
 /// Label, marks and help of any field.

@@ -8,6 +8,7 @@ use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::explain::Terms;
+use super::number::digits;
 use crate::fields;
 use crate::format;
 use crate::protocol::Summary;
@@ -86,7 +87,7 @@ pub fn Opened(props: &OpenedProps) -> Html {
                     <button type="button" class="small" disabled={previous.is_none()} onclick={go(previous)}
                         aria-label="Previous round">{ "←" }</button>
                     <label for="round-number">{ "round" }</label>
-                    <input id="round-number" type="number" min="1" max={rounds.to_string()} step="1"
+                    <input id="round-number" type="number" min="1" max={rounds.to_string()} step="1" style={digits(rounds as f64)}
                         value={(number + 1).to_string()} onchange={jump} />
                     <span>{ format!("of {}", format::count(rounds)) }</span>
                     <button type="button" class="small" disabled={next.is_none()} onclick={go(next)}

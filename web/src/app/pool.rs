@@ -254,7 +254,7 @@ impl Inner {
             }));
         }
         if let Some(timer) = &*inner.timer.borrow() {
-            browser::after(FLUSH_MS, timer);
+            browser::after(FLUSH_MS, timer.as_ref().unchecked_ref());
         }
     }
 }

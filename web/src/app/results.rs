@@ -148,13 +148,14 @@ fn quality(report: &Rc<Report>, summary: &Rc<Summary>) -> Html {
         move |width: f64| scatter::draw(&report, &summary, width)
     };
     let caption = if report.scenario.reward.alpha_inference > 0.0 {
-        "Up is better, left is cheaper. Along each line a node would earn the same, if its consensus equalled its truth."
+        "Up is better, left is cheaper. A node stands at its mean consensus, which it is paid for; along each dotted line it would earn the \
+         same. The thin segment ends at its truth."
     } else {
         "Up is better, left is cheaper. With α at 0 quality does not pay: no line of equal reward."
     };
     html! {
         <Figure id="quality" heading="Quality against cost" caption={html! { caption }} {draw}
-            table={tables::quality(report, summary)} terms={&["truth", "f1", "cost", "equal_reward"][..]} />
+            table={tables::quality(report, summary)} terms={&["consensus", "truth", "f1", "cost", "equal_reward"][..]} />
     }
 }
 
@@ -262,6 +263,12 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
                 <button type="button" onclick={copier(&said, "Command", command.clone())}>{ "Copy as command" }</button>
             </div>
             <pre class="scroll" tabindex="0" role="region" aria-label="The same run in a terminal"><code>{ command }</code></pre>
+            if report.digest.is_empty() {
+                <p class="quiet" data-digest="">
+                    { format!("No digest yet: the command, the link and the files are of the {} run so far. The command’s own run of \
+                               these is whole, and has one.", format::counted(report.rounds, "round", "rounds")) }
+                </p>
+            } else {
             <p>
                 { "Digest " }
                 <code class="digest" data-digest={report.digest.clone()} title={report.digest.clone()}>
@@ -275,6 +282,7 @@ fn TakeAway(props: &TakeAwayProps) -> Html {
                     { format!(" over {}, engine version {}", format::counted(report.rounds, "round", "rounds"), report.engine_version) }
                 </span>
             </p>
+            }
             if report.inference_nodes.iter().chain(&report.evaluator_nodes).any(|node| node.instances > 1) {
                 <p class="quiet">
                     { "In so large a network, nodes that differ in their names alone are told as one group; the digest is over each \

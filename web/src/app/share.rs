@@ -57,13 +57,10 @@ impl Share {
 }
 
 /// What was given to the console: JSON text as it is, any other value as its JSON.
-fn json_text(value: JsValue) -> Result<String, String> {
-    if let Some(text) = value.as_string() {
-        return Ok(text);
-    }
-    let value: serde_json::Value = serde_wasm_bindgen::from_value(value)
-        .map_err(|error| format!("a scenario is an object, or its JSON as text ({error})"))?;
-    Ok(value.to_string())
+fn json_text(value: &JsValue) -> Result<String, String> {
+    // Of what is none, such as a function, it is undefined.
+    let json = || JsValue::from(js_sys::JSON::stringify(value).ok()?).as_string();
+    value.as_string().or_else(json).ok_or_else(|| "a scenario is an object, or its JSON as text".to_owned())
 }
 
 /// `window.poqLab` in the browser's console.
@@ -79,7 +76,7 @@ impl Console {
     /// object, or JSON text.
     pub fn install(self: Rc<Self>, engine: Rc<Engine>) {
         let ask = Closure::<dyn FnMut(JsValue) -> js_sys::Promise>::new(move |scenario: JsValue| {
-            let scenario_json = match json_text(scenario) {
+            let scenario_json = match json_text(&scenario) {
                 Ok(text) => text,
                 Err(words) => return js_sys::Promise::reject(&js_sys::Error::new(&words)),
             };

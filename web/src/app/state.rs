@@ -10,6 +10,7 @@ use poq_core::{Report, Scenario};
 use yew::prelude::*;
 
 use crate::protocol::{Failure, FromWorker, Part, Summary, Written};
+use crate::worker::host::DATASET;
 
 /// The state.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,14 +151,18 @@ impl State {
     /// The link to share. A run that is not whole has no digest to hold others to.
     #[must_use]
     pub fn share_link(&self) -> Link {
-        let view = View {
-            place: self.place,
-            round: (self.round > 0 && self.round < self.scenario.rounds).then_some(self.round),
+        let shown = self.report.as_ref().filter(|_| matches!(self.phase, Phase::Ended { .. }));
+        let rounds = shown.map_or(self.scenario.rounds, |report| report.rounds);
+        let view = View { place: self.place, round: (self.round > 0 && self.round < rounds).then_some(self.round) };
+        // A cancelled run is shared as the rounds that were run, which its report names.
+        let cancelled = match self.phase {
+            Phase::Ended { cancelled: true, .. } => self.report.as_ref(),
+            _ => None,
         };
         match (self.whole_report(), &self.report) {
             (Some(report), _) => Link::of(report, view),
             (None, report) => Link {
-                scenario: self.scenario.clone(),
+                scenario: cancelled.map_or(&self.scenario, |report| &report.scenario).clone(),
                 dataset: report.as_ref().map(|report| report.dataset.clone()),
                 engine_version: report.as_ref().map(|report| report.engine_version.clone()),
                 digest: None,
@@ -260,6 +265,8 @@ impl State {
     fn failed(&mut self, Failure { part, message }: Failure) {
         match part {
             Part::Dataset => self.dataset = DatasetState::Failed(message),
+            // The dataset's own fault is on view.
+            Part::Run { id, path } if id == self.run && path == DATASET => self.phase = Phase::Refused,
             Part::Run { id, path } if id == self.run => {
                 let error = ScenarioError { path, message };
                 if self.link.is_some() {
@@ -399,12 +406,24 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_a_dataset_ends_and_a_link_is_not_blamed() {
+        let link = Link::of(&fixture::report(r#"{"rounds": 50}"#), View::default());
+        let missing = |part| Action::Heard(FromWorker::Failed(Failure { part, message: "gone".into() }));
+        let run = Part::Run { id: 1, path: DATASET.to_owned() };
+        let state = after(State::new(&link.to_string()), [missing(Part::Dataset), missing(run)]);
+        assert_eq!((state.phase, state.run, &state.notice), (Phase::Refused, 1, &None));
+        assert!(matches!(state.dataset, DatasetState::Failed(words) if words == "gone"));
+    }
+
+    #[test]
     fn a_cancelled_run_shares_no_digest() {
         let mut report = fixture::report("{}");
-        report.rounds = 10;
+        (report.rounds, report.scenario.rounds) = (10, 10);
         let message = FromWorker::Done { id: 1, report: Box::new(report), cancelled: true, elapsed_ms: 1.0 };
         let state = after(State::new(""), [Action::Heard(message), Action::Open(4999)]);
-        assert_eq!(state.share_link().digest, None);
+        let link = state.share_link();
+        assert_eq!((link.digest, link.scenario.rounds, link.view.round), (None, 10, None));
+        assert_eq!(state.scenario.rounds, 5000, "what is asked for stays");
         assert_eq!(state.round_to_open().map(|(_, round)| round), Some(9));
     }
 }

@@ -12,6 +12,7 @@ use super::browser;
 use super::state::{DatasetState, Notice, Phase, State};
 use crate::format;
 use crate::headline::headline;
+use crate::map::words;
 use crate::protocol::{Summary, Written};
 
 /// What the state and its actions need of the page.
@@ -82,7 +83,7 @@ fn fault(state: &State) -> Option<Html> {
     let rest = if state.report.is_some() { " The last good result is shown." } else { "" };
     Some(html! {
         <p class="fault" role="alert" data-fault={fault.path.clone()}>
-            { format!("{}: {}.{rest}", fault.path, fault.message) }
+            { format!("{}: {}.{rest}", words::field(&fault.path).0, fault.message) }
         </p>
     })
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use super::browser;
 use crate::protocol::{decode, encode};
 use crate::study::{FromStudy, ToStudy};
 
@@ -58,7 +59,10 @@ impl StudyWorker {
         let is_there = self.inner.borrow().worker.is_some();
         if let Err(error) = if is_there { Ok(()) } else { self.start() } {
             self.stop();
-            return heard(FromStudy::Failed(format!("this browser did not start its worker ({error:?})")));
+            return heard(FromStudy::Failed(format!(
+                "this browser did not start its worker ({})",
+                browser::words(&error)
+            )));
         }
         let mut inner = self.inner.borrow_mut();
         let sent = match (&inner.worker, inner.is_listening) {

@@ -8,6 +8,7 @@ use yew::prelude::*;
 
 use crate::format;
 use crate::plot::audit::{correlation_words, kind_word};
+use crate::plot::scatter;
 use crate::protocol::Summary;
 
 /// Rows of a table in the page at most; the CSV has all.
@@ -168,6 +169,7 @@ pub fn quality(report: &Report, summary: &Summary) -> Html {
                 <tr>
                     <th scope="col">{ "node" }</th>
                     <th scope="col">{ "truth, 0–10" }</th>
+                    <th scope="col">{ "mean consensus, 0–10" }</th>
                     <th scope="col">{ "latency, ms" }</th>
                     <th scope="col">{ "cost, 0–1" }</th>
                     <th scope="col">{ "mean reward" }</th>
@@ -178,6 +180,7 @@ pub fn quality(report: &Report, summary: &Summary) -> Html {
                     <tr>
                         <th scope="row">{ summary.node_name(node) }</th>
                         <td>{ format::mean(node.quality_mean) }</td>
+                        <td>{ format::optional(scatter::mean_consensus(report, node)) }</td>
                         <td>{ format::number(node.latency_ms_mean) }</td>
                         <td>{ format::number(node.cost) }</td>
                         <td>{ format::mean(node.reward_mean) }</td>

@@ -1,11 +1,12 @@
 //! A map to take away: CSV, JSON, the command. The files come in parts, so that a page can go on between two of them.
 
 use poq_core::ENGINE_VERSION;
+use poq_core::csv::field;
 use poq_core::report::DatasetName;
 use serde_json::{Map as Object, Value, json};
 
 use super::{Map, Place};
-use crate::export::{quoted, sweep_command};
+use crate::export::sweep_command;
 
 /// Cells of a part.
 const PART: usize = 128;
@@ -57,7 +58,7 @@ fn parts(map: &Map) -> impl Iterator<Item = Vec<Place>> + use<> {
 /// The cells that are done as CSV (RFC 4180), a row for each node, in parts; an absent value is an empty field.
 pub fn csv(map: &Map) -> impl Iterator<Item = String> + use<> {
     let [x, y] = map.axes();
-    let mut heading = vec![quoted(&x.path), quoted(&y.path)];
+    let mut heading = vec![field(&x.path), field(&y.path)];
     heading.extend(COLUMNS.map(str::to_owned));
     let map = map.clone();
     std::iter::once(heading.join(",") + "\r\n")
@@ -67,7 +68,7 @@ pub fn csv(map: &Map) -> impl Iterator<Item = String> + use<> {
 fn rows(map: &Map, place: Place) -> String {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let Some(cell) = map.cell(place) else { return String::new() };
-    let values = set(map, place).map(|(_, value)| quoted(&plain(value)));
+    let values = set(map, place).map(|(_, value)| field(&plain(value)));
     let roles = [("inference", &cell.roster.inference), ("evaluator", &cell.roster.evaluators)];
     let nodes = roles.into_iter().flat_map(|(role, nodes)| nodes.iter().map(move |(id, _)| (role, id)));
     let mut out = String::new();
@@ -75,7 +76,7 @@ fn rows(map: &Map, place: Place) -> String {
         let gain = cell.item.gains.iter().find(|(node, _)| *node as usize == at).and_then(|(_, gain)| *gain);
         let fields = [
             role.to_owned(),
-            quoted(id),
+            field(id),
             number(cell.item.means[at]),
             number(cell.item.negative[at]),
             number(gain),

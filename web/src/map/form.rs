@@ -1,13 +1,14 @@
 //! What is filled in to make a map, and what is wrong with it.
 
 use poq_core::Scenario;
+use poq_core::limits::{self, Bounds};
 use poq_core::reward::Money;
 use poq_core::scenario::ScenarioError;
 use poq_core::simulation::SERIES_NODES;
 use poq_core::sweep::Axis;
 use serde_json::Value;
 
-use super::{MAX_SIDE, Map};
+use super::{MAX_SIDE, Map, words};
 use crate::fields;
 use crate::format;
 use crate::protocol::Summary;
@@ -47,7 +48,7 @@ impl Default for Form {
             path: path.to_owned(),
             from: "0".to_owned(),
             to: "2".to_owned(),
-            steps: "32".to_owned(),
+            steps: format::input(DEFAULT_STEPS),
             words: String::new(),
         };
         Self { axes: [axis("reward.alpha_inference"), axis("reward.beta_inference")], rounds: String::new() }
@@ -77,24 +78,38 @@ impl AxisForm {
         }
     }
 
-    /// The same axis for another field, with values that suit it.
+    /// The same axis for another field, with values that suit that field; `pool` evaluators are there to draw K from.
     #[must_use]
-    pub fn for_path(&self, scenario: &Scenario, path: &str) -> Self {
+    pub fn for_path(&self, scenario: &Scenario, path: &str, pool: u64) -> Self {
+        if path == self.path {
+            return self.clone();
+        }
         let mut form = Self { path: path.to_owned(), ..self.clone() };
         let own = fields::get(scenario, path);
         if takes_words(scenario, path) {
             form.words = words_of(path)
                 .map_or_else(|| own.as_str().map_or_else(|| own.to_string(), str::to_owned), str::to_owned);
-        } else if let Some(field) = fields::all().find(|field| field.path == path) {
-            let own = own.as_f64().unwrap_or(field.bounds.min);
-            let to = field.slider_max.unwrap_or((2.0 * own).max(field.bounds.min + field.step)).min(field.bounds.max);
-            form.from = format::input(field.bounds.min);
-            form.to = format::input(to);
-            if field.whole {
-                let steps = (to - field.bounds.min + 1.0).min(MAX_SIDE as f64);
-                form.to = format::input(field.bounds.min + steps - 1.0);
-                form.steps = format::input(steps);
-            }
+            return form;
+        }
+        let known = fields::all().find(|field| field.path == path);
+        // Money that nobody set comes with its defaults.
+        let value = own.as_f64().or_else(|| fields::preset_value(scenario, path).as_f64());
+        let bounds = known.map_or_else(|| bounds_of(scenario, path), |field| field.bounds);
+        let whole = known.map_or(own.is_u64(), |field| field.whole);
+        let value = value.unwrap_or(bounds.min);
+        let least_span = known.map_or(1.0, |field| field.step);
+        let most = if path == K { bounds.max.min(pool as f64) } else { bounds.max };
+        let wide = if path == K { most } else { 2.0 * value };
+        let to = known.and_then(|field| field.slider_max).unwrap_or(wide.max(bounds.min + least_span)).min(most);
+        form.from = format::input(bounds.min.min(value));
+        form.to = format::input(to);
+        form.steps = format::input(DEFAULT_STEPS);
+        if whole {
+            let span = to - bounds.min;
+            let stride = (span / (MAX_SIDE - 1) as f64).ceil().max(1.0);
+            let steps = (span / stride).floor();
+            form.to = format::input(bounds.min + stride * steps);
+            form.steps = format::input(steps + 1.0);
         }
         form
     }
@@ -107,7 +122,41 @@ impl AxisForm {
         if axis.values.len() > MAX_SIDE {
             return Err(format!("{} values; allowed: 1 to {MAX_SIDE}", format::count(axis.values.len() as u64)));
         }
+        let is_whole = |value: &Value| value.as_f64().is_none_or(|number| number.fract() == 0.0);
+        if fields::get(scenario, &axis.path).is_u64()
+            && let Some(between) = axis.values.iter().find(|value| !is_whole(value))
+        {
+            return Err(format!(
+                "{between} is between two whole numbers; allowed: as many steps as give whole numbers alone"
+            ));
+        }
         Ok(axis)
+    }
+}
+
+/// K, whose values go with the evaluators that are there.
+const K: &str = fields::EVALUATORS_PER_ROUND.path;
+/// Numbers of an axis that goes through all of a range.
+const DEFAULT_STEPS: f64 = 32.0;
+
+/// What the core allows of a number that a group or an attack is made of.
+fn bounds_of(scenario: &Scenario, path: &str) -> Bounds {
+    let parts: Vec<&str> = path.split('.').collect();
+    let name = parts.last().copied().unwrap_or_default();
+    if let ["attacks", index, ..] = parts[..]
+        && let Some(attack) = index.parse().ok().and_then(|index: usize| scenario.attacks.get(index))
+    {
+        let of = [attack.kind.unwrapped().0.parameters(), attack.kind.parameters()];
+        if let Some((.., bounds)) = of.into_iter().flatten().find(|(known, ..)| *known == name) {
+            return bounds;
+        }
+    }
+    match name {
+        "count" => limits::GROUP_COUNT,
+        "latency_factor" => limits::LATENCY_FACTOR,
+        "score_noise_sd" => limits::SCORE_NOISE_SD,
+        "stake" => limits::STAKE,
+        _ => limits::SHARE,
     }
 }
 
@@ -172,6 +221,7 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     let cells = (x.values.len() * y.values.len()) as u64;
     let map = Map::new(base.clone(), x, y).map_err(|error| (Place::Axis(1), error.message))?;
     check_values(&map)?;
+    check_pool(&map, summary)?;
     let roles =
         [(&base.network.inference, summary.inference.len()), (&base.network.evaluators, summary.evaluators.len())];
     let nodes: u64 = roles.iter().map(|(groups, recorded)| crate::groups::instances(groups, *recorded)).sum();
@@ -196,6 +246,20 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     Ok(map)
 }
 
+/// Refuses a K that is more than the evaluators there are, where no axis changes who is there: no cell could be run.
+fn check_pool(map: &Map, summary: &Summary) -> Result<(), (Place, String)> {
+    let axes = map.axes();
+    let pool = crate::groups::instances(&map.base().network.evaluators, summary.evaluators.len());
+    let is_changed = axes.iter().any(|axis| axis.path.starts_with("network"));
+    for (index, axis) in axes.into_iter().enumerate().filter(|(_, axis)| axis.path == K && !is_changed) {
+        if let Some(value) = axis.values.iter().find(|value| value.as_f64().is_some_and(|k| k > pool as f64)) {
+            let message = format!("{value} evaluators a round; allowed: 1 to {}, which there are", format::count(pool));
+            return Err((Place::Axis(index), message));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a value that its field takes neither by itself nor in a cell at an end of the other axis. Of numbers, the first two and the last
 /// are looked at; what else cannot be is said by the cells.
 fn check_values(map: &Map) -> Result<(), (Place, String)> {
@@ -209,8 +273,11 @@ fn check_values(map: &Map) -> Result<(), (Place, String)> {
             let alone = map.base().with(&axis.path, &axis.values[at].to_string()).err();
             let refused = alone.filter(|_| run(0).is_err() && run(other_last).is_err());
             if let Some(error) = refused {
-                let words =
-                    if error.path == axis.path { error.message } else { format!("{}: {}", error.path, error.message) };
+                let words = if error.path == axis.path {
+                    error.message
+                } else {
+                    format!("{}: {}", words::field(&error.path).0, error.message)
+                };
                 return Err((Place::Axis(index), words));
             }
         }
@@ -306,6 +373,51 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_chosen_brings_a_range_of_its_own() {
+        let scenario = Scenario::from_json(
+            r#"{"attacks": [{"nodes": {"share": 0.2}, "kind": "boost", "by": 3}], "rounds": 900,
+                "network": {"evaluators": [{"model": "near", "count": 3}]}}"#,
+        )
+        .expect("valid");
+        let from = AxisForm { from: "7".into(), to: "9".into(), steps: "3".into(), ..Form::default().axes[0].clone() };
+        for (path, want) in [
+            ("attacks.0.by", "0:6:32"),
+            ("attacks.0.nodes.share", "0:1:32"),
+            ("network.evaluators.0.count", "1:6:6"),
+            ("network.evaluators.0.score_noise_sd", "0:1:32"),
+            ("staking.slash_distance", "0:10:32"),
+            ("evaluators_per_round", "1:3:3"),
+            ("rounds", "1:1799:63"),
+        ] {
+            let form = from.for_path(&scenario, path, 3);
+            assert_eq!(form.text(&scenario), format!("{path}={want}"));
+            assert!(form.axis(&scenario).is_ok(), "{path}");
+        }
+        assert_eq!(from.for_path(&scenario, &from.path, 3), from, "the field that stands there keeps its range");
+    }
+
+    #[test]
+    fn k_stays_within_the_evaluators_and_whole() {
+        let k = |from: &str, to: &str, steps: &str| {
+            ask(|form| {
+                form.axes[0] = AxisForm {
+                    path: K.to_owned(),
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                    steps: steps.to_owned(),
+                    words: String::new(),
+                };
+            })
+        };
+        assert!(k("1", "3", "3").is_ok());
+        let said = |map: Result<Map, (Place, String)>| map.expect_err("must be refused");
+        let (place, words) = said(k("1", "4", "4"));
+        assert!(place == Place::Axis(0) && words.contains("4 evaluators a round; allowed: 1 to 3"), "{words}");
+        let (place, words) = said(k("1", "3", "5"));
+        assert!(place == Place::Axis(0) && words.contains("1.5 is between two whole numbers"), "{words}");
+    }
+
+    #[test]
     fn every_path_can_be_set() {
         let scenario = Scenario::from_json(
             r#"{"consensus": {"rule": "yuma"}, "attacks": [{"nodes": {"share": 0.2}, "kind": "boost", "by": 3}],
@@ -337,13 +449,13 @@ mod tests {
     fn another_field_has_values_that_suit_it() {
         let scenario = Scenario::default();
         let form = &Form::default().axes[0];
-        let text = |path: &str| form.for_path(&scenario, path).text(&scenario);
-        assert_eq!(text("evaluators_per_round"), "evaluators_per_round=1:6:6");
+        let text = |path: &str| form.for_path(&scenario, path, 5).text(&scenario);
+        assert_eq!(text("evaluators_per_round"), "evaluators_per_round=1:5:5");
         assert_eq!(text("reward.alpha_evaluator"), "reward.alpha_evaluator=0:2:32");
         assert!(text("consensus.rule").starts_with("consensus.rule=mean,median,"));
         assert_eq!(text("inference_draw"), "inference_draw=uniform,all,softmax");
         for path in ["consensus.rule", "inference_draw", "cost_normalization", "task_kinds"] {
-            let axis = form.for_path(&scenario, path).axis(&scenario).expect("an axis");
+            let axis = form.for_path(&scenario, path, 5).axis(&scenario).expect("an axis");
             assert!(axis.values.iter().all(|value| scenario.with(path, &value.to_string()).is_ok()), "{path}");
         }
     }

@@ -165,7 +165,8 @@ fn is_even(numbers: &[f64]) -> bool {
 /// The scale of an axis: its first value in the middle of the first cell, its last in that of the last.
 fn scale(numbers: &[f64], from: f64, to: f64) -> Scale {
     let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
-    if first < last { Scale::linear(first, last, from, to) } else { Scale::linear(last, first, to, from) }
+    let scale = if first < last { Scale::linear(first, last, from, to) } else { Scale::linear(last, first, to, from) };
+    if numbers.iter().all(|number| number.fract() == 0.0) { scale.whole() } else { scale }
 }
 
 fn below(frame: Frame, path: &str, values: &[serde_json::Value], cell: f64) -> Html {

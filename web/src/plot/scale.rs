@@ -8,6 +8,7 @@ pub struct Scale {
     from: f64,
     to: f64,
     is_log: bool,
+    is_whole: bool,
 }
 
 impl Scale {
@@ -16,7 +17,7 @@ impl Scale {
     pub fn linear(low: f64, high: f64, from: f64, to: f64) -> Self {
         let (low, high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
         let (low, high) = if high - low > 1e-12 { (low, high) } else { (low - 0.5, high + 0.5) };
-        Self { low, high, from, to, is_log: false }
+        Self { low, high, from, to, is_log: false, is_whole: false }
     }
 
     /// By magnitudes from `[low, high]`, both positive, to `[from, to]`.
@@ -25,7 +26,13 @@ impl Scale {
         let low = if low.is_finite() { low.max(1e-9) } else { 1.0 };
         let high = if high.is_finite() { high.max(low) } else { 10.0 };
         let (low, high) = if high / low > 1.01 { (low, high) } else { (low / 2.0, high * 2.0) };
-        Self { low: low.log10(), high: high.log10(), from, to, is_log: true }
+        Self { low: low.log10(), high: high.log10(), from, to, is_log: true, is_whole: false }
+    }
+
+    /// The same for whole numbers: no tick stands between two of them.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { is_whole: true, ..self }
     }
 
     /// The coordinate of a value.
@@ -46,7 +53,8 @@ impl Scale {
     #[must_use]
     pub fn ticks(&self, wanted: usize) -> (Vec<f64>, i32) {
         if !self.is_log {
-            return linear_ticks(self.low, self.high, wanted);
+            let steps = if self.is_whole { (self.high - self.low).floor() as usize } else { usize::MAX };
+            return linear_ticks(self.low, self.high, wanted.min(steps));
         }
         let decades = (self.high - self.low).max(1e-9);
         if decades < 1.3 {
@@ -103,6 +111,16 @@ mod tests {
         assert_eq!(texts(0.02, 2000.0, 6), ["0.1", "1", "10", "100", "1,000"]);
         assert_eq!(texts(0.001, 1e6, 4), ["0.001", "1", "1,000", "1,000,000"]);
         assert_eq!(texts(100.0, 300.0, 4), ["100", "150", "200", "250", "300"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_whole_ticks() {
+        for (low, high, wanted) in [(1.0, 5.0, 12), (1.0, 2.0, 9), (3.0, 3.0, 4), (1.0, 64.0, 10), (0.0, 1.0, 3)] {
+            let (ticks, decimals) = Scale::linear(low, high, 0.0, 1.0).whole().ticks(wanted);
+            assert!(!ticks.is_empty() && decimals == 0, "{low} {high}: {ticks:?}");
+            assert!(ticks.iter().all(|tick| tick.fract() == 0.0), "{low} {high}: {ticks:?}");
+        }
+        assert_eq!(Scale::linear(1.0, 5.0, 0.0, 1.0).whole().ticks(12).0, [1.0, 2.0, 3.0, 4.0, 5.0]);
     }
 
     #[test]

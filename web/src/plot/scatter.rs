@@ -1,6 +1,8 @@
-//! Quality against cost: truth over latency, with the lines along which an inference node earns the same.
+//! Quality against cost: consensus, which is paid for, and truth over latency, with the lines along which an inference node earns
+//! the same. The lines are for the consensus; a thin segment leads from it to the truth.
 
 use poq_core::Report;
+use poq_core::report::NodeReport;
 use poq_core::reward::consensus_for;
 use yew::prelude::*;
 
@@ -20,7 +22,16 @@ struct Point {
     model: usize,
     latency_ms: f64,
     truth: f64,
+    /// Mean consensus on its answers, where its pay tells it.
+    consensus: Option<f64>,
     reward: Option<f64>,
+}
+
+impl Point {
+    /// Where its marker stands: what it is paid for, or its truth where quality does not pay.
+    fn quality(&self) -> f64 {
+        self.consensus.unwrap_or(self.truth)
+    }
 }
 
 /// Latencies are drawn from here on: below it no clock tells them apart.
@@ -43,13 +54,13 @@ pub fn draw(report: &Report, summary: &Summary, width: f64) -> Drawing {
     let (low, high) = (latencies().fold(f64::INFINITY, f64::min), latencies().fold(0.0, f64::max));
     let room = (high / low).max(1.0).powf(0.12).max(1.3);
     let x = Scale::log(low / room, high * room, frame.left, frame.right);
-    let best = points.iter().map(|point| point.truth).fold(0.0, f64::max);
+    let best = points.iter().map(|point| point.truth.max(point.quality())).fold(0.0, f64::max);
     let top = TOPS.into_iter().find(|&top| top >= 1.25 * best).unwrap_or(10.0);
     let y = Scale::linear(0.0, top, frame.bottom, frame.top);
 
     let named = &points[..points.len().min(MAX_LABELS)];
     let at: Vec<(f64, f64)> =
-        named.iter().map(|point| (x.at(point.latency_ms.max(FLOOR_MS)), y.at(point.truth))).collect();
+        named.iter().map(|point| (x.at(point.latency_ms.max(FLOOR_MS)), y.at(point.quality()))).collect();
     let mut taken: Vec<Area> = at.iter().map(labels::marker).collect();
     let (names, list_height) = if width >= WIDE {
         let areas = areas_beside(named, &at, frame);
@@ -62,7 +73,11 @@ pub fn draw(report: &Report, summary: &Summary, width: f64) -> Drawing {
     let content = html! {
         <>
             { axis::below(frame, &x, (width / 80.0) as usize, "mean latency, ms (log)") }
-            { axis::beside(frame, &y, 5, "truth, of 10") }
+            { axis::beside(frame, &y, 5, if points.iter().any(|point| point.consensus.is_some()) {
+                "mean consensus, of 10; a line to the truth"
+            } else {
+                "truth, of 10"
+            }) }
             { for lines.iter().map(EqualReward::draw) }
             { for points.iter().rev().map(|point| mark(point, &x, &y)) }
             { names }
@@ -114,6 +129,7 @@ fn points(report: &Report, summary: &Summary) -> Vec<Point> {
             model,
             latency_ms: node.latency_ms_mean,
             truth,
+            consensus: mean_consensus(report, node),
             reward: node.reward_mean,
         };
         points.push((point, 1));
@@ -131,18 +147,31 @@ fn points(report: &Report, summary: &Summary) -> Vec<Point> {
         .collect()
 }
 
+/// The mean consensus on a node's answers: its reward is a straight line in it. None where quality does not pay.
+#[must_use]
+pub fn mean_consensus(report: &Report, node: &NodeReport) -> Option<f64> {
+    let weights = report.scenario.reward;
+    consensus_for(node.reward_mean?, weights.alpha_inference, weights.beta_inference, node.cost)
+}
+
 fn mark(point: &Point, x: &Scale, y: &Scale) -> Html {
+    let consensus =
+        point.consensus.map_or_else(String::new, |mean| format!("mean consensus {}, ", format::number(mean)));
     let words = format!(
-        "{}: truth {}, latency {} ms, mean reward {}",
+        "{}: {consensus}truth {}, latency {} ms, mean reward {}",
         point.label,
         format::number(point.truth),
         format::number(point.latency_ms),
         format::mean(point.reward)
     );
+    let (at_x, truth) = (x.at(point.latency_ms.max(FLOOR_MS)), y.at(point.truth));
     html! {
         <g class="point" data-point="" tabindex="-1" role="img" aria-label={words.clone()}>
             <title>{ words }</title>
-            { marks::marker(point.model, x.at(point.latency_ms.max(FLOOR_MS)), y.at(point.truth), 5.5) }
+            if point.consensus.is_some() {
+                <path class="to-truth" d={format!("M{},{}V{}m-4,0h8", px(at_x), px(y.at(point.quality())), px(truth))} />
+            }
+            { marks::marker(point.model, at_x, y.at(point.quality()), 5.5) }
         </g>
     }
 }
@@ -192,15 +221,15 @@ fn equal_reward_lines(
     let (alpha, beta) = (weights.alpha_inference, weights.beta_inference);
     let pool: Vec<f64> = report.inference_nodes.iter().map(|node| node.latency_ms_mean).collect();
     let rule = report.scenario.cost_normalization;
-    let truth = |reward: f64, at: f64| consensus_for(reward, alpha, beta, rule.cost_of(x.value(at), &pool));
+    let consensus = |reward: f64, at: f64| consensus_for(reward, alpha, beta, rule.cost_of(x.value(at), &pool));
     let (rewards, decimals) = Scale::linear(-beta, alpha * top / 10.0, 0.0, 1.0).ticks(6);
     let mut lines: Vec<EqualReward> = Vec::new();
     for reward in rewards {
         let steps = ((frame.right - frame.left) / 3.0) as usize;
         let on_line = (0..=steps).filter_map(|step| {
             let at = frame.left + (frame.right - frame.left) * step as f64 / steps as f64;
-            let truth = truth(reward, at)?;
-            (0.0..=top).contains(&truth).then(|| (at, y.at(truth)))
+            let consensus = consensus(reward, at)?;
+            (0.0..=top).contains(&consensus).then(|| (at, y.at(consensus)))
         });
         let on_line: Vec<(f64, f64)> = on_line.collect();
         let (Some(&(first_x, first_y)), true) = (on_line.first(), on_line.len() > 1) else { continue };
@@ -248,6 +277,26 @@ mod tests {
         let points = points(&report, &Summary::of(&fixture::dataset()));
         let labels: Vec<&str> = points.iter().map(|point| point.label.as_str()).collect();
         assert_eq!(labels, ["Quick node ×3", "Slow node"]);
+    }
+
+    #[test]
+    fn a_node_stands_at_its_consensus_on_the_line_of_its_reward_with_a_segment_to_its_truth() {
+        let summary = Summary::of(&fixture::dataset());
+        let report = fixture::report(r#"{"reward": {"alpha_inference": 0.8, "beta_inference": 0.3}}"#);
+        let points = points(&report, &summary);
+        for (point, node) in points.iter().zip(&report.inference_nodes) {
+            // reward = 0.8 c / 10 - 0.3 cost, by hand.
+            let consensus = 10.0 * (node.reward_mean.expect("paid") + 0.3 * node.cost) / 0.8;
+            assert!((point.consensus.expect("quality pays") - consensus).abs() < 1e-12);
+            assert!((0.0..=10.0).contains(&point.quality()) && Some(point.truth) == node.quality_mean);
+        }
+        assert!(points.iter().any(|point| (point.quality() - point.truth).abs() > 0.5), "{points:?}");
+        let unpaid = points_of(r#"{"reward": {"alpha_inference": 0}}"#);
+        assert!(unpaid.iter().all(|point| point.consensus.is_none() && point.quality() == point.truth));
+    }
+
+    fn points_of(scenario: &str) -> Vec<Point> {
+        points(&fixture::report(scenario), &Summary::of(&fixture::dataset()))
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn panel(role: &Role<'_>, rounds: &[u64], means: &[Vec<Option<f64>>], summary: &
     let names: Vec<String> = role.nodes.iter().map(|node| summary.node_name(node)).collect();
     let room = names.iter().map(|name| text_width(name)).fold(40.0, f64::max).min(0.42 * width) + 18.0;
     let frame = Frame { left: 36.0, top: 34.0, right: width - room, bottom: PANEL };
-    let x = Scale::linear(0.0, rounds.last().copied().unwrap_or(1) as f64, frame.left, frame.right);
+    let x = Scale::linear(0.0, rounds.last().copied().unwrap_or(1) as f64, frame.left, frame.right).whole();
     let y = Scale::linear(low, high, frame.bottom, frame.top);
     let lines: Vec<(usize, String, f64)> = (0..role.nodes.len().min(MAX_LINES))
         .filter_map(|node| {

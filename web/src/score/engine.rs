@@ -1,13 +1,15 @@
 //! The page's end of the inference worker.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ErrorEvent, Event, File, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, Event, File, MessageEvent, Response, Worker, WorkerOptions, WorkerType};
 
 use super::state::Gpu;
-use crate::protocol::{decode, encode};
+use crate::app::browser;
+use crate::protocol::{IS_BUILT, decode, encode};
 use poq_inference::protocol::{DeviceKind, FromInference, ToInference};
 
 /// The worker's script for a program, which `static/page/worker.js` starts.
@@ -16,6 +18,16 @@ fn script(kind: DeviceKind) -> &'static str {
         DeviceKind::Cpu => "./worker.js#inference-cpu.js",
         DeviceKind::WebGpu => "./worker.js#inference-webgpu.js",
     }
+}
+
+/// What a program says.
+pub enum Said {
+    /// A message.
+    Message(FromInference),
+    /// It is still being built, where the page comes from.
+    IsBuilt,
+    /// It stopped, or could not be started: in words, why.
+    Stopped(String),
 }
 
 /// The worker, one at a time.
@@ -42,27 +54,34 @@ impl Drop for Running {
 }
 
 impl Engine {
-    /// Starts a program in place of the one before it. `heard` is told what it says, or in words why it stopped.
-    pub fn start(&self, kind: DeviceKind, heard: impl Fn(Result<FromInference, String>) + Clone + 'static) {
+    /// Starts a program in place of the one before it.
+    pub fn start(&self, kind: DeviceKind, heard: impl Fn(Said) + Clone + 'static) {
         drop(self.running.take());
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name("inference");
         let worker = match Worker::new_with_options(script(kind), &options) {
             Ok(worker) => worker,
-            Err(error) => return heard(Err(format!("this browser did not start its worker ({error:?})"))),
+            Err(error) => {
+                return heard(Said::Stopped(format!(
+                    "this browser did not start its worker ({})",
+                    browser::words(&error)
+                )));
+            }
         };
         let tell = heard.clone();
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            tell(decode(event.data().as_string()));
+            let text = event.data().as_string();
+            tell(match text.as_deref() {
+                Some(IS_BUILT) => Said::IsBuilt,
+                _ => decode(text).map_or_else(Said::Stopped, Said::Message),
+            });
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         let on_error = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
-            let absent = "it could not be loaded: this copy of the page may not have it, or not yet";
-            heard(Err(message
-                .filter(|text| !text.is_empty())
-                .map_or_else(|| absent.to_owned(), |text| in_words(&text))));
+            let message = message.filter(|text| !text.is_empty());
+            heard(Said::Stopped(message.map_or_else(|| "it could not be loaded".to_owned(), |text| in_words(&text))));
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         *self.running.borrow_mut() = Some(Running { worker, _on_message: on_message, _on_error: on_error });
@@ -107,6 +126,18 @@ fn in_words(exception: &str) -> String {
         ),
         false => exception.to_owned(),
     }
+}
+
+/// The files of models that lie beside the page, by the model's name: what `models.json` says, which whoever serves weights
+/// writes. Nothing, where it says nothing.
+pub async fn beside() -> BTreeMap<String, Vec<String>> {
+    let read = async || {
+        let window = web_sys::window().ok_or(JsValue::NULL)?;
+        let response: Response = JsFuture::from(window.fetch_with_str("./models.json")).await?.dyn_into()?;
+        JsFuture::from(response.text()?).await
+    };
+    let text = read().await.ok().and_then(|text| text.as_string()).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Asks the browser for a WebGPU adapter.

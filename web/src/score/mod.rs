@@ -16,13 +16,17 @@ use wasm_bindgen::JsValue;
 use web_sys::{Document, Element};
 use yew::prelude::*;
 
-use self::engine::{Engine, find_gpu};
+use self::engine::{Engine, Said, beside, find_gpu};
 use self::part::Act;
 use self::state::{Action, Gpu, State};
 use poq_inference::protocol::{DeviceKind, ToInference};
 
 /// Id of the element that it fills.
 pub const ROOT: &str = "score-root";
+
+/// Said while the programs for it are still being built, as by `lab open` after a change.
+pub const IS_BUILT: &str = "What this place needs is still being built on the machine that serves the page; it starts by itself when it is \
+                            there.";
 
 /// The event by which it hands over an evaluator that is to take part in the network: its JSON is the detail.
 pub const TAKES_PART: &str = "poq-evaluator";
@@ -52,15 +56,20 @@ pub fn ScorePlace() -> Html {
     let act = Act::new(state.dispatcher(), Rc::clone(&engine));
     use_effect_with((), {
         let act = act.clone();
-        move |()| wasm_bindgen_futures::spawn_local(async move { act.change(Action::Gpu(find_gpu().await)) })
+        move |()| {
+            let own = act.clone();
+            wasm_bindgen_futures::spawn_local(async move { own.change(Action::Gpu(find_gpu().await)) });
+            wasm_bindgen_futures::spawn_local(async move { act.change(Action::Beside(beside().await)) });
+        }
     });
     use_effect_with(state.program, {
         let heard = act.clone();
         move |&(kind, number)| {
             engine.start(kind, move |said| {
                 heard.change(match said {
-                    Ok(message) => Action::Heard(number, message),
-                    Err(words) => Action::Stopped(number, words),
+                    Said::Message(message) => Action::Heard(number, message),
+                    Said::IsBuilt => Action::IsBuilt(number),
+                    Said::Stopped(words) => Action::Stopped(number, words),
                 });
             });
         }

@@ -87,9 +87,13 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
                     <button type="button" onclick={stop}>{ "Stop" }</button>
                 } else {
                     if !is_whole {
-                        <button type="button" disabled={!is_idle} onclick={bring}>
-                            { format!("{} {} MB", if here > 0 { "Download the other" } else { "Download" }, (model.bytes() - here).div_ceil(1_000_000)) }
-                        </button>
+                        if state.is_beside(model) {
+                            <button type="button" disabled={!is_idle} onclick={bring}>
+                                { format!("{} {} MB", if here > 0 { "Download the other" } else { "Download" }, (model.bytes() - here).div_ceil(1_000_000)) }
+                            </button>
+                        } else {
+                            <span class="quiet plain">{ "not beside this page" }</span>
+                        }
                         { picker("files", &format!("Choose files: {}", model.title), !is_idle, keep.clone()) }
                         { picker("a folder", &format!("Choose a folder: {}", model.title), !is_idle, keep) }
                     } else if !is_loaded {

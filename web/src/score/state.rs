@@ -1,9 +1,10 @@
 //! What the Score place knows, and how it changes: by what the reader does and what the inference worker says.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use poq_core::dataset::{AddedEvaluator, Task, TaskKind};
-use poq_core::weights::{self, ModelRole};
+use poq_core::weights::{self, KnownModel, ModelRole};
 use yew::Reducible;
 
 use poq_inference::protocol::{
@@ -146,8 +147,12 @@ pub struct State {
     pub program: (DeviceKind, u32),
     /// The program's device, once it runs.
     pub device: Option<DeviceReport>,
+    /// Whether that program is still being built, where the page comes from.
+    pub is_built: bool,
     /// Why a program does not run.
     pub fault: Option<String>,
+    /// Files that lie beside the page, by model; none known until the browser has looked.
+    pub beside: BTreeMap<String, Vec<String>>,
     /// Why the CPU took over.
     pub fell_back: Option<String>,
     /// What is stored.
@@ -198,6 +203,10 @@ pub enum Action {
     Gpu(Gpu),
     /// The reader wants models on this device.
     Want(DeviceKind),
+    /// What lies beside the page.
+    Beside(BTreeMap<String, Vec<String>>),
+    /// The program of this number is still being built.
+    IsBuilt(u32),
     /// The worker of the program of this number said something.
     Heard(u32, FromInference),
     /// The worker of the program of this number could not be started, or stopped: in words, why.
@@ -226,7 +235,9 @@ impl Default for State {
             // The small program looks what is stored; the large one is loaded with the first model that is to run on it.
             program: (DeviceKind::Cpu, 0),
             device: None,
+            is_built: false,
             fault: None,
+            beside: BTreeMap::new(),
             fell_back: None,
             stored: None,
             transfer: None,
@@ -300,6 +311,13 @@ impl State {
         self.rescored.as_ref()?.as_ref().ok()?.added.as_deref()
     }
 
+    /// Whether every file of a known model lies beside the page.
+    #[must_use]
+    pub fn is_beside(&self, model: &KnownModel) -> bool {
+        let files = self.beside.get(model.name);
+        files.is_some_and(|files| model.files.iter().all(|known| files.iter().any(|file| file == known.name)))
+    }
+
     /// Bytes of a known model that are here.
     #[must_use]
     pub fn here(&self, model: &str) -> u64 {
@@ -363,7 +381,7 @@ impl State {
         self.to_load = again;
         self.program = (kind, self.program.1 + 1);
         // The new program reads the dataset itself.
-        (self.device, self.fault, self.corpus) = (None, None, None);
+        (self.device, self.is_built, self.fault, self.corpus) = (None, false, None, None);
         (self.loading, self.transfer) = (None, None);
         self.end_work("its program was started anew");
     }
@@ -413,6 +431,7 @@ impl State {
                     report.name.clone_from(name);
                 }
                 self.device = Some(report);
+                self.is_built = false;
             }
             FromInference::NoDevice(words) | FromInference::Lost(words) => self.ended(words),
             FromInference::Stored(stored) => self.stored = Some(stored),
@@ -554,13 +573,16 @@ impl Reducible for State {
                 }
             }
             // Of a program that was replaced.
-            Action::Heard(number, _) | Action::Stopped(number, _) if number != next.program.1 => {}
+            Action::Heard(number, _) | Action::Stopped(number, _) | Action::IsBuilt(number)
+                if number != next.program.1 => {}
+            Action::IsBuilt(_) => next.is_built = true,
+            Action::Beside(files) => next.beside = files,
             Action::Heard(_, message) => next.hear(message),
             Action::Stopped(_, words) => next.ended(words),
             Action::Again => next.start(next.program.0),
             Action::Bring(model) => {
                 next.transfer_fault = None;
-                let (done, of) = (next.here(&model), weights::known(&model).map_or(0, weights::KnownModel::bytes));
+                let (done, of) = (next.here(&model), weights::known(&model).map_or(0, KnownModel::bytes));
                 next.transfer = Some(Transfer { model, done, of });
             }
             Action::Load(source) => next.load(source),

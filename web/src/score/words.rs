@@ -30,6 +30,7 @@ pub fn device_mark(state: &State) -> &'static str {
 pub fn device(state: &State) -> &'static str {
     match (&state.device, state.program.0) {
         _ if state.fault.is_some() => "",
+        (None, _) if state.is_built => super::IS_BUILT,
         (None, DeviceKind::Cpu) => "Starting the program that runs models …",
         (None, DeviceKind::WebGpu) => "Starting the program for the GPU; it is larger …",
         (Some(_), DeviceKind::Cpu) if state.kind() == DeviceKind::WebGpu => {

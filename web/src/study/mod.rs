@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sheet::Block;
 pub use sheet::Sheet;
 
+use crate::format;
 use crate::protocol::Summary;
 
 /// Nodes of a network at most: a study tells of each.
@@ -129,22 +130,23 @@ impl Question {
         }
     }
 
-    /// Refuses a network of more nodes than a page tells of one by one.
+    /// Refuses a network of more nodes than a page tells of one by one; `recorded` are the inference nodes and the evaluators of
+    /// its dataset.
     ///
     /// # Errors
     /// For more than 2,000 nodes, and a change that cannot be.
-    pub fn check_size(&self, dataset: &Dataset) -> Result<(), ScenarioError> {
+    pub fn check_size(&self, recorded: [usize; 2]) -> Result<(), ScenarioError> {
         let other = match &self.about {
             About::Compare { changes } => Some(compare::changed(&self.scenario, changes)?),
             _ => None,
         };
         for scenario in [Some(&self.scenario), other.as_ref()].into_iter().flatten() {
             let Network { inference, evaluators } = &scenario.network;
-            let nodes = crate::groups::instances(inference, dataset.inference_nodes())
-                + crate::groups::instances(evaluators, dataset.evaluators());
+            let nodes =
+                crate::groups::instances(inference, recorded[0]) + crate::groups::instances(evaluators, recorded[1]);
             if nodes > MAX_NODES {
-                let message =
-                    format!("{nodes} nodes; studies in the page take up to {MAX_NODES}, those of `poq` take more");
+                let [nodes, most] = [nodes, MAX_NODES].map(format::count);
+                let message = format!("{nodes} nodes; studies in the page take up to {most}, those of `poq` take more");
                 return Err(ScenarioError { path: "network".to_owned(), message });
             }
         }
@@ -234,7 +236,7 @@ mod tests {
         let sheet = answer(r#"{"rounds": 400}"#, compare("reward.alpha_inference", "0.5")).expect("an answer");
         let words = headline(&sheet);
         assert!(
-            words.starts_with("With reward.alpha_inference = 0.5, of 5 nodes, 2 are paid differently, 3 the same"),
+            words.starts_with("With reward.alpha_inference = 0.5, of 5 nodes, 1 is paid differently, 3 the same, and 1 not settled."),
             "{words}"
         );
         let drawn = drawn(&sheet);
@@ -246,9 +248,8 @@ mod tests {
         let equal = answer(r#"{"rounds": 400}"#, compare("reward.alpha_evaluator", "1.0")).expect("an answer");
         assert!(headline(&equal).ends_with("every node is paid the same."), "{}", headline(&equal));
         let many = compare("network.inference", r#"[{"model": "quick", "count": 5000}]"#);
-        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }
-            .check_size(&crate::fixture::dataset());
-        assert!(many.is_err_and(|error| error.message.starts_with("5003 nodes")));
+        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }.check_size([2, 3]);
+        assert!(many.is_err_and(|error| error.message.starts_with("5,003 nodes")));
     }
 
     #[test]

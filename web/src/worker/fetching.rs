@@ -6,6 +6,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DedicatedWorkerGlobalScope, Response};
 
+use crate::app::browser;
+
 /// Where the dataset lies, seen from the worker's script.
 const FOLDER: &str = "./dataset/";
 
@@ -25,9 +27,7 @@ pub async fn dataset(scope: &DedicatedWorkerGlobalScope) -> Result<Dataset, Stri
 
 /// The bytes of a response.
 async fn body(request: JsFuture) -> Result<Vec<u8>, String> {
-    let words = |error: JsValue| {
-        error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
-    };
+    let words = |error: JsValue| browser::words(&error);
     let response: Response = request.await.and_then(JsCast::dyn_into).map_err(words)?;
     if !response.ok() {
         return Err(format!("the server answered {} {}", response.status(), response.status_text()).trim().to_owned());

@@ -4,11 +4,12 @@ use poq_core::dataset::AddedEvaluator;
 use poq_core::preset;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Network, ScenarioError};
-use poq_core::{Dataset, Scenario, Simulation};
+use poq_core::{Dataset, Report, Scenario, Simulation};
 
 use super::datasets::Datasets;
 use super::grouped;
 use super::items::Items;
+use crate::format;
 use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker, Written};
 
 /// Length of a slice of work.
@@ -24,6 +25,9 @@ const PARTIAL_SHARE: f64 = 8.0;
 const MAX_NODES: usize = 400_000;
 /// Groups times tasks at most over all these runs, which have sums for each: memory.
 const MAX_CELLS: usize = 4_000_000;
+
+/// What a run's refusal names in place of a field, where there is no dataset for it.
+pub const DATASET: &str = "dataset";
 
 /// The worker's state.
 #[derive(Debug, Default)]
@@ -60,6 +64,30 @@ enum Goal {
     Digest { token: u32 },
 }
 
+impl Goal {
+    /// What is said in place of the result, where there is no dataset for it.
+    fn refused(&self, reason: &str) -> FromWorker {
+        match *self {
+            Self::Run { id, .. } => failed(Part::Run { id, path: DATASET.to_owned() }, reason),
+            Self::Round { .. } => failed(Part::Round, reason),
+            Self::Digest { token } => FromWorker::Digest { token, outcome: Err(reason.to_owned()) },
+        }
+    }
+}
+
+/// The answer to a request whose dataset is not to be had. Whoever asked is told; nothing waits for ever.
+fn without_dataset(message: &ToWorker, reason: &str) -> Option<FromWorker> {
+    Some(match *message {
+        ToWorker::Run { id, .. } => failed(Part::Run { id, path: DATASET.to_owned() }, reason),
+        ToWorker::OpenRound { .. } => failed(Part::Round, reason),
+        ToWorker::Digest { token, .. } => FromWorker::Digest { token, outcome: Err(reason.to_owned()) },
+        ToWorker::Extend { evaluator: Some(_) } => failed(Part::Evaluator, reason),
+        ToWorker::Prepare { .. } | ToWorker::Items { .. } | ToWorker::WriteDataset => failed(Part::Dataset, reason),
+        // There is nothing to stop, and nothing to take out.
+        ToWorker::Cancel { .. } | ToWorker::Stop | ToWorker::Extend { evaluator: None } => return None,
+    })
+}
+
 impl Host {
     /// Takes the dataset beside the page, or why there is none, and then what was asked for meanwhile.
     pub fn loaded(&mut self, dataset: Result<Dataset, String>, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
@@ -91,12 +119,7 @@ impl Host {
         }
         let dataset = match self.datasets.get(&preset) {
             Ok(dataset) => dataset,
-            Err(reason) => {
-                if let ToWorker::Digest { token, .. } = message {
-                    send(FromWorker::Digest { token, outcome: Err(reason.to_owned()) });
-                }
-                return;
-            }
+            Err(reason) => return without_dataset(&message, reason).into_iter().for_each(send),
         };
         if matches!(message, ToWorker::Run { .. }) {
             announce(&mut self.announced, dataset, send);
@@ -117,7 +140,7 @@ impl Host {
                     let job = self.jobs.remove(position);
                     send(FromWorker::Done {
                         id,
-                        report: grouped::report(job.simulation.report(dataset)),
+                        report: partial(&job.simulation, dataset),
                         cancelled: true,
                         elapsed_ms: job.elapsed_ms,
                     });
@@ -206,22 +229,28 @@ impl Host {
 
     /// Works for a slice of about 20 ms by `clock_ms` on each job in turn, and for one on the items of a work.
     pub fn work(&mut self, clock_ms: &impl Fn() -> f64, send: &mut impl FnMut(FromWorker)) {
-        if let Some(items) = &mut self.items
-            && let Ok(dataset) = self.datasets.get(items.preset())
-        {
-            items.work(dataset, clock_ms, send);
+        if let Some(items) = &mut self.items {
+            match self.datasets.get(items.preset()) {
+                Ok(dataset) => items.work(dataset, clock_ms, send),
+                Err(reason) => {
+                    send(failed(Part::Dataset, reason));
+                    self.items = None;
+                }
+            }
         }
         if self.jobs.is_empty() {
             return;
         }
         let mut job = self.jobs.remove(0);
-        // A job is there only with its dataset.
-        let Ok(dataset) = self.datasets.get(&job.scenario.preset) else { return };
+        let dataset = match self.datasets.get(&job.scenario.preset) {
+            Ok(dataset) => dataset,
+            Err(reason) => return send(job.goal.refused(reason)),
+        };
         if !job.slice(clock_ms) {
             if let Goal::Run { id, progress_due_ms, partial_due_ms } = &mut job.goal {
                 let now_ms = clock_ms();
                 if now_ms >= *progress_due_ms {
-                    let report = (now_ms >= *partial_due_ms).then(|| grouped::report(job.simulation.report(dataset)));
+                    let report = (now_ms >= *partial_due_ms).then(|| partial(&job.simulation, dataset));
                     if report.is_some() {
                         let took_ms = clock_ms() - now_ms;
                         *partial_due_ms = now_ms + took_ms + PARTIAL_MS.max(PARTIAL_SHARE * took_ms);
@@ -309,12 +338,27 @@ pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), S
         Err(ScenarioError { path: "network".to_owned(), message })
     };
     if nodes > allowed as u64 {
-        return refuse(format!("{nodes} nodes; the page runs up to {allowed}"));
+        return refuse(format!(
+            "{} nodes; the page runs up to {}",
+            format::count(nodes),
+            format::count(allowed as u64)
+        ));
     }
     if groups > most {
+        let [groups, most] = [groups, most].map(|number| format::count(number as u64));
         return refuse(format!("{groups} groups of nodes; the page runs up to {most}"));
     }
     Ok(())
+}
+
+/// The report on a run that has not come to its end. It names the rounds that were run, so that the command, the link and the
+/// files that are made of it do. A run of just these has another digest, since its series and batches are spaced for them: there
+/// is none here.
+fn partial(simulation: &Simulation, dataset: &Dataset) -> Box<Report> {
+    let mut report = grouped::report(simulation.report(dataset));
+    report.scenario.rounds = report.rounds.max(1);
+    report.digest.clear();
+    report
 }
 
 /// Tells the page of the dataset, if it does not know of it as the last.
@@ -338,6 +382,7 @@ fn failed(part: Part, message: &str) -> FromWorker {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::protocol::Work;
     use poq_core::dataset::DatasetFiles;
     use std::cell::Cell;
 
@@ -460,6 +505,70 @@ mod tests {
             panic!("no result");
         };
         assert!(report.rounds > 0 && report.rounds < 1_000_000_000);
+        assert_eq!((report.scenario.rounds, &report.digest[..]), (report.rounds, ""), "it names what was run");
+        // Its figures are those of the run that it names.
+        let whole = poq_core::simulate(&fixture::dataset(), &report.scenario, 42, report.rounds).expect("fits");
+        let means = |report: &Report| {
+            let nodes = report.inference_nodes.iter().chain(&report.evaluator_nodes);
+            nodes.map(|node| (node.rounds, node.reward_mean)).collect::<Vec<_>>()
+        };
+        assert_eq!(means(&report), means(&whole));
+        assert!(crate::export::command(&report.scenario).contains(&format!("--rounds {} ", report.rounds)));
+    }
+
+    #[test]
+    fn a_result_so_far_names_the_rounds_so_far() {
+        let mut bench = Bench::new(7.0);
+        bench.ask(run(1, r#"{"rounds": 20000000}"#));
+        let so_far = loop {
+            bench.work();
+            let told = bench.sent.pop();
+            if let Some(FromWorker::Progress { rounds_done, report: Some(report), .. }) = told {
+                break (rounds_done, report.scenario.rounds, report.digest);
+            }
+        };
+        assert_eq!((so_far.1, &so_far.2[..]), (so_far.0, ""));
+    }
+
+    #[test]
+    fn whoever_asks_without_a_dataset_is_answered() {
+        let mut host = Host::default();
+        let mut sent = Vec::new();
+        let scenario = || Box::new(Scenario::default());
+        let work = || Box::new(Work { scenarios: Vec::new(), axes: Vec::new(), evaluator: None });
+        let ask = |host: &mut Host, sent: &mut Vec<FromWorker>| {
+            for message in [
+                ToWorker::Run { id: 3, scenario: scenario() },
+                ToWorker::OpenRound { scenario: scenario(), number: 0 },
+                ToWorker::Digest { token: 4, scenario_json: "{}".to_owned() },
+                ToWorker::Extend { evaluator: Some(Box::new(fixture::added_evaluator())) },
+                ToWorker::Prepare { job: 5, work: work() },
+                ToWorker::WriteDataset,
+                ToWorker::Cancel { id: 3 },
+                ToWorker::Extend { evaluator: None },
+            ] {
+                host.receive(message, 0.0, &mut |message| sent.push(message));
+            }
+        };
+        let parts = |sent: &[FromWorker]| {
+            let part = |message: &FromWorker| match message {
+                FromWorker::Failed(Failure { part, message }) if message == "gone" => format!("{part:?}"),
+                FromWorker::Digest { token: 4, outcome: Err(words) } if words == "gone" => "Digest".to_owned(),
+                other => panic!("{other:?}"),
+            };
+            sent.iter().map(part).collect::<Vec<_>>()
+        };
+        let run = r#"Run { id: 3, path: "dataset" }"#;
+        let want = [run, "Round", "Digest", "Evaluator", "Dataset", "Dataset"];
+        // Asked before it is known, and after.
+        ask(&mut host, &mut sent);
+        assert!(sent.is_empty());
+        host.loaded(Err("gone".to_owned()), 0.0, &mut |message| sent.push(message));
+        assert_eq!(parts(&sent)[1..], want);
+        sent.clear();
+        ask(&mut host, &mut sent);
+        assert_eq!(parts(&sent), want);
+        assert!(!host.is_busy());
     }
 
     #[test]
@@ -474,7 +583,7 @@ mod tests {
         };
         assert_eq!(check(99_997, 3, 1), Ok(()));
         let refused = check(99_998, 3, 1).expect_err("too many");
-        assert!(refused.starts_with("100001 nodes; the page runs up to 100000"), "{refused}");
+        assert!(refused.starts_with("100,001 nodes; the page runs up to 100,000"), "{refused}");
         assert_eq!(check(1, 15, 1000), Ok(()));
     }
 

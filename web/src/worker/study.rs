@@ -5,12 +5,14 @@ use std::rc::Rc;
 
 use poq_core::dataset::AddedEvaluator;
 use poq_core::preset;
+use poq_core::scenario::ScenarioError;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::datasets::Datasets;
 use super::fetching;
 use super::host::check_size;
+use crate::map::words;
 use crate::protocol::{decode, encode};
 use crate::study::reproduce::reproduce;
 use crate::study::{FromStudy, Question, ToStudy};
@@ -27,7 +29,7 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
             let send = |message: &FromStudy| post(&scope, message);
             let outcome = match decode(event.data().as_string()) {
                 Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, None, |datasets| {
-                    reproduce(datasets.get(SHIPPED)?, &send).map_err(|error| error.to_string())
+                    reproduce(datasets.get(SHIPPED)?, &send).map_err(|error| said(&error))
                 })
                 .await
                 .map(FromStudy::Done),
@@ -70,9 +72,14 @@ async fn on<T>(
 fn answer(datasets: &Datasets, question: &Question, send: &impl Fn(&FromStudy)) -> Result<FromStudy, String> {
     let dataset = datasets.get(&question.scenario.preset)?;
     let sheet = check_size(dataset, &question.scenario)
-        .and_then(|()| question.check_size(dataset))
+        .and_then(|()| question.check_size([dataset.inference_nodes(), dataset.evaluators()]))
         .and_then(|()| question.answer(dataset, send));
-    sheet.map(|sheet| FromStudy::Answer(Box::new(sheet))).map_err(|error| error.to_string())
+    sheet.map(|sheet| FromStudy::Answer(Box::new(sheet))).map_err(|error| said(&error))
+}
+
+/// A refusal as the controls say it: by the field's name.
+fn said(error: &ScenarioError) -> String {
+    format!("{}: {}", words::field(&error.path).0, error.message)
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, message: &FromStudy) {

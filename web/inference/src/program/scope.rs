@@ -44,6 +44,21 @@ pub fn words(error: &JsValue) -> String {
     }
 }
 
+/// A number of bytes in whole MB, as files are spoken of. What is missing is rounded up, what is there down.
+pub fn megabytes(bytes: u64) -> u64 {
+    bytes / 1_000_000
+}
+
+/// A number of bytes where each counts, thousands apart.
+pub fn exact(bytes: u64) -> String {
+    let digits = bytes.to_string();
+    let part = |(at, digit): (usize, char)| {
+        let is_apart = at > 0 && (digits.len() - at).is_multiple_of(3);
+        [is_apart.then_some(','), Some(digit)]
+    };
+    digits.chars().enumerate().flat_map(part).flatten().chain(" bytes".chars()).collect()
+}
+
 /// Whether an exception has this name, as `QuotaExceededError`.
 pub fn is_named(error: &JsValue, name: &str) -> bool {
     js_sys::Reflect::get(error, &"name".into())

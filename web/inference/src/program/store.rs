@@ -13,7 +13,7 @@ use web_sys::{
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle, StorageManager,
 };
 
-use super::scope::{global, is_named, words};
+use super::scope::{exact, global, is_named, words};
 
 /// The folder of all models.
 const FOLDER: &str = "models";
@@ -87,7 +87,7 @@ pub async fn read(model: &KnownModel, known: &KnownFile) -> Result<Vec<u8>, Stri
     let file = file(model, known).await?.ok_or_else(absent)?;
     let found = file.size() as u64;
     if found < known.bytes {
-        return Err(format!("{} is not whole: {found} of {} bytes are here", known.name, known.bytes));
+        return Err(format!("{} is not whole: {} of {} are here", known.name, exact(found), exact(known.bytes)));
     }
     let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| words(&error))?;
     let buffer: js_sys::ArrayBuffer = buffer.unchecked_into();

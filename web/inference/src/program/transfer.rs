@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, File, Headers, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
 
-use super::scope::{global, is_named, post, words};
+use super::scope::{exact, global, is_named, megabytes, post, words};
 use super::store::{self, Writer};
 
 /// Bytes between two words of progress.
@@ -88,7 +88,7 @@ async fn fetch_file(
     }
     progress.advance(writer.length());
     let too_long =
-        || format!("{} beside the page has more than its {} bytes: it is another file", known.name, known.bytes);
+        || format!("{} beside the page has more than its {}: it is another file", known.name, exact(known.bytes));
     let body = response.body().ok_or("the answer has no body")?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     loop {
@@ -106,8 +106,8 @@ async fn fetch_file(
         progress.advance(u64::from(bytes.length()));
     }
     if writer.length() < known.bytes {
-        let (found, of) = (writer.length(), known.bytes);
-        return Err(format!("{} broke off at {found} of {of} bytes: go on with it from there", known.name));
+        let so_far = so_far(writer.length(), known);
+        return Err(format!("{} broke off at {so_far}: go on with it from there", known.name));
     }
     Ok(())
 }
@@ -137,10 +137,15 @@ async fn request(model: &KnownModel, known: &KnownFile, from: u64, signal: &Abor
     }
 }
 
+/// How much of a file is here.
+fn so_far(found: u64, known: &KnownFile) -> String {
+    format!("{} of {} MB", megabytes(found), known.bytes.div_ceil(1_000_000))
+}
+
 fn interrupted(error: &JsValue, known: &KnownFile, at: u64) -> String {
     match is_named(error, "AbortError") {
         true => {
-            format!("stopped at {at} of {} bytes of {}; the next download goes on from there", known.bytes, known.name)
+            format!("stopped at {} of {}; the next download goes on from there", so_far(at, known), known.name)
         }
         false => format!("{} could not be downloaded ({}); what came is kept", known.name, words(error)),
     }
@@ -172,10 +177,11 @@ pub async fn keep(model: &KnownModel, files: &[File], signal: &AbortSignal) -> R
         let found = picked.size() as u64;
         if found != known.bytes {
             return Err(format!(
-                "{} has {found} bytes, {} has {}: it is another file",
+                "{} has {}, {} has {}: it is another file",
                 picked.name(),
+                exact(found),
                 known.name,
-                known.bytes
+                exact(known.bytes)
             ));
         }
         copy(model, known, picked, signal, &mut progress).await?;
@@ -195,7 +201,7 @@ async fn copy(
     writer.clear()?;
     while writer.length() < known.bytes {
         if signal.aborted() {
-            return Err(format!("stopped at {} of {} bytes of {}", writer.length(), known.bytes, known.name));
+            return Err(format!("stopped at {} of {}", so_far(writer.length(), known), known.name));
         }
         let (from, to) = (writer.length(), (writer.length() + SLICE).min(known.bytes));
         let slice = picked.slice_with_f64_and_f64(from as f64, to as f64).map_err(|error| words(&error))?;

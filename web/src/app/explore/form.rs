@@ -14,6 +14,8 @@ pub struct MapFormProps {
     pub form: Form,
     /// The scenario that is varied.
     pub scenario: Scenario,
+    /// Evaluators that K is drawn from.
+    pub pool: u64,
     /// What was refused.
     pub fault: Option<(Place, String)>,
     /// What the button says.
@@ -27,7 +29,7 @@ pub struct MapFormProps {
 /// The form.
 #[component]
 pub fn MapForm(props: &MapFormProps) -> Html {
-    let MapFormProps { form, scenario, fault, button, on_edit, on_run } = props;
+    let MapFormProps { form, scenario, pool, fault, button, on_edit, on_run } = props;
     let paths = use_memo(scenario.clone(), paths);
     let at = |place: Place| fault.as_ref().filter(|(at, _)| *at == place).map(|(_, words)| words.clone());
     let submit = on_run.reform(|event: SubmitEvent| event.prevent_default());
@@ -40,7 +42,7 @@ pub fn MapForm(props: &MapFormProps) -> Html {
                 on_edit.emit(form);
             })
         };
-        axis(index, title, &form.axes[index], scenario, at(Place::Axis(index)), &change)
+        axis((index, title), &form.axes[index], (scenario, *pool), at(Place::Axis(index)), &change)
     };
     let rounds = {
         let (form, on_edit) = (form.clone(), on_edit.clone());
@@ -104,10 +106,9 @@ fn typed(event: &InputEvent) -> String {
 }
 
 fn axis(
-    index: usize,
-    title: &'static str,
+    (index, title): (usize, &'static str),
     axis: &AxisForm,
-    scenario: &Scenario,
+    (scenario, pool): (&Scenario, u64),
     fault: Option<String>,
     on_change: &Callback<AxisForm>,
 ) -> Html {
@@ -123,7 +124,7 @@ fn axis(
     // A field that is chosen brings values that suit it.
     let choose = {
         let (axis, on_change, scenario) = (axis.clone(), on_change.clone(), scenario.clone());
-        move |path: String| on_change.emit(axis.for_path(&scenario, path.trim()))
+        move |path: String| on_change.emit(axis.for_path(&scenario, path.trim(), pool))
     };
     let described = fault.is_some().then(|| id("fault"));
     let invalid = fault.is_some().then_some("true");

@@ -13,6 +13,7 @@ use crate::app::browser;
 use crate::app::results::copier;
 use crate::export;
 use crate::format;
+use crate::groups;
 use crate::map::form::{self, Form};
 use crate::map::paint::{Shows, paint, position};
 use crate::map::{Map, Place, files, words};
@@ -62,10 +63,11 @@ pub fn MapPart(props: &ExploreProps) -> Html {
     let on_edit = use_callback(explore.dispatcher(), |form: Form, dispatch| dispatch.dispatch(Action::Edit(form)));
     let is_stale = explore.is_stale(scenario);
     let again = run.reform(|_: MouseEvent| ());
+    let evaluators = groups::instances(&scenario.network.evaluators, summary.evaluators.len());
     html! {
         <section class="map" aria-labelledby="map-part-heading" data-map-phase={phase_word(&explore.phase)}>
             <h2 id="map-part-heading">{ "The map: one scenario over two of its fields" }</h2>
-            <MapForm form={explore.form.clone()} scenario={scenario.clone()} fault={explore.fault.clone()}
+            <MapForm form={explore.form.clone()} scenario={scenario.clone()} pool={evaluators} fault={explore.fault.clone()}
                 button={if explore.phase == Phase::Running { "Start again" } else { "Make the map" }} {on_edit} on_run={run} />
             if is_stale {
                 <div class="banner stale" role="status">

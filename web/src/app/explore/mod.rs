@@ -66,9 +66,10 @@ pub fn Explore(props: &ExploreProps) -> Html {
     *latest.borrow_mut() = scenario.clone();
     let open = use_callback((explore.dispatcher(), on_open.clone()), move |opens: Opens, (dispatch, on_open)| {
         let former = latest.borrow().clone();
-        let opened = Opened { scenario: opens.scenario.clone(), words: opens.words, former };
-        dispatch.dispatch(Action::Open(Rc::new(opened)));
-        on_open.emit(opens.scenario);
+        // A study has seeds of its own; the reader's stays.
+        let scenario = Scenario { seed: former.seed, ..opens.scenario };
+        dispatch.dispatch(Action::Open(Rc::new(Opened { scenario: scenario.clone(), words: opens.words, former })));
+        on_open.emit(scenario);
     });
     let tab = |to: usize, words: &'static str| {
         let (part, is_current) = (part.clone(), *part == to);

@@ -112,6 +112,10 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         about,
         evaluator: evaluator.as_deref().cloned().map(Box::new),
     });
+    // Said before any work begins.
+    let recorded = [summary.inference.len(), summary.evaluators.len()];
+    let too_large = question.as_ref().and_then(|question| question.check_size(recorded).err());
+    let question = question.filter(|_| too_large.is_none());
     let ask = {
         let (dispatch, worker) = (study.dispatcher(), Rc::clone(&worker));
         let question = question.clone();
@@ -169,13 +173,16 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         }
     });
     html! {
-        <section class="study" id={format!("{id}-part")} aria-labelledby={format!("{id}-part-heading")} data-study={phase_word(&study.phase)}>
+        <section class="study" id={format!("{id}-part")} aria-labelledby={format!("{id}-part-heading")} data-study={if too_large.is_some() { "refused" } else { phase_word(&study.phase) }}>
             <h2 id={format!("{id}-part-heading")}>{ kind.heading() }</h2>
             <p class="caption">{ kind.about() }</p>
             <form class="study-form boxes" onsubmit={submit} novalidate=true aria-label={kind.heading()}>
                 { form }
                 <button type="submit" disabled={question.is_none()}>{ if is_running { "Start again" } else { "Find out" } }</button>
             </form>
+            if let Some(error) = too_large {
+                <p class="fault" role="alert">{ format!("{}.", error.message) }</p>
+            }
             if let Some(words) = stale {
                 <div class="banner stale" role="status">
                     <p>{ words }</p>

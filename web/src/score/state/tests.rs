@@ -154,3 +154,24 @@ fn a_typed_task_has_its_references_one_a_line() {
     assert_eq!(references(" a \n\nb"), ["a", "b"]);
     assert_eq!(references(""), [""]);
 }
+
+#[test]
+fn a_program_that_is_being_built_is_waited_for_and_one_before_it_is_not_heard() {
+    let state = after(State::default(), [Action::IsBuilt(0)]);
+    assert!(state.is_built && state.fault.is_none() && super::super::words::device(&state) == super::super::IS_BUILT);
+    let state = says(state, [ready(DeviceKind::Cpu)]);
+    assert!(!state.is_built && state.device.is_some());
+    let state = after(state, [Action::IsBuilt(7)]);
+    assert!(!state.is_built, "of another program");
+}
+
+#[test]
+fn a_model_lies_beside_the_page_only_with_every_file() {
+    let model = weights::known(MINILM).expect("known");
+    let all: Vec<String> = model.files.iter().map(|file| file.name.to_owned()).collect();
+    let beside = |files: &[String]| {
+        let listed = BTreeMap::from([(MINILM.to_owned(), files.to_vec())]);
+        after(State::default(), [Action::Beside(listed)]).is_beside(model)
+    };
+    assert!(beside(&all) && !beside(&all[1..]) && !beside(&[]) && !State::default().is_beside(model));
+}
