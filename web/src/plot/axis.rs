@@ -35,8 +35,9 @@ fn fitting(scale: &Scale, wanted: usize, end: f64) -> Vec<Tick> {
         let (ticks, decimals) = scale.ticks(wanted);
         let tick = |value: f64| {
             let (x, text) = (scale.at(value), tick_text(value, decimals));
-            // A wide number at the end stays within the drawing.
-            (x, x.min(end - text_width(&text) / 2.0), text)
+            // A wide number at an end stays within the drawing.
+            let half = text_width(&text) / 2.0;
+            (x, x.min(end - half).max(half), text)
         };
         ticks.into_iter().map(tick).collect::<Vec<_>>()
     };
@@ -121,7 +122,11 @@ mod tests {
                             let ([_, end], [begin, _]) = (ends(&pair[0]), ends(&pair[1]));
                             assert!(end + GAP <= begin + 1e-9, "{pair:?} of {scale:?}");
                         }
-                        assert!(ticks.iter().all(|tick| ends(tick)[1] <= width + MARGIN + 1e-9), "{ticks:?}");
+                        let end = width + MARGIN + 1e-9;
+                        for tick in ticks.iter().filter(|(.., text)| text_width(text) <= end) {
+                            let [from, to] = ends(tick);
+                            assert!(from >= -1e-9 && to <= end, "{tick:?} of {scale:?}");
+                        }
                     }
                 }
             }
