@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{Manifest, Output, ScoreRow, Task};
@@ -116,10 +117,17 @@ fn ids<T>(entries: &[T], id: impl Fn(&T) -> &str) -> Index<'_> {
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
     let manifest: Manifest = match json::parse_strict(bytes) {
         Ok(manifest) => manifest,
-        Err(error) => return fault(MANIFEST, None, error.to_string()),
+        Err(error) => {
+            // A later format has fields that this one does not know: its number says more than they do.
+            let later = json::parse::<Value>(bytes).ok().and_then(|manifest| manifest.get("schema")?.as_u64());
+            return match later.filter(|schema| *schema != u64::from(SCHEMA)) {
+                Some(schema) => other_schema(schema),
+                None => fault(MANIFEST, None, error.to_string()),
+            };
+        }
     };
     if manifest.schema != SCHEMA {
-        return fault(MANIFEST, None, format!("field `schema`: {}; allowed: {SCHEMA}", manifest.schema));
+        return other_schema(manifest.schema.into());
     }
     if manifest.inference_nodes.is_empty() {
         return fault(MANIFEST, None, "field `inference_nodes`: empty list; allowed: at least one node");
@@ -130,6 +138,10 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
     index_ids(MANIFEST, "inference_nodes.id", manifest.inference_nodes.iter().map(|entry| entry.id.as_str()))?;
     index_ids(MANIFEST, "evaluators.id", manifest.evaluators.iter().map(|entry| entry.id.as_str()))?;
     Ok(manifest)
+}
+
+fn other_schema<T>(schema: u64) -> Result<T, DatasetError> {
+    fault(MANIFEST, None, format!("field `schema`: {schema}; allowed: {SCHEMA}"))
 }
 
 /// Position by id; an empty or repeated id is an error.
