@@ -16,6 +16,7 @@ pub mod compare;
 pub mod consensus;
 pub mod cost;
 pub mod dataset;
+mod family;
 mod fields;
 pub mod json;
 pub mod limits;
