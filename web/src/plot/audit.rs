@@ -106,16 +106,20 @@ fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
 }
 
 fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
-    let inverted: Vec<String> = audits
-        .iter()
-        .flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)))
-        .filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(Sign::Inverted))
-        .map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)))
-        .collect();
-    if inverted.is_empty() {
-        return "No evaluator is inverted.".to_owned();
+    let named = |sign| {
+        let kinds = audits.iter().flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)));
+        let are = kinds.filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(sign));
+        let names = are.map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let inverted = match &named(Sign::Inverted)[..] {
+        "" => "No evaluator is surely inverted.".to_owned(),
+        names => format!("Inverted: {names}."),
+    };
+    match &named(Sign::NotShown)[..] {
+        "" => inverted,
+        names => format!("{inverted} Unclear: {names}."),
     }
-    format!("Inverted: {}.", inverted.join(", "))
 }
 
 #[cfg(test)]
@@ -128,6 +132,16 @@ mod tests {
         let report = fixture::report("{}");
         let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
         assert!(words.contains("Odd on questions") && !words.contains("Near"), "{words}");
+        // One that may be either is told, not counted among those that are not inverted.
+        let mut audits = report.evaluator_audit.clone();
+        for kind in audits.iter_mut().flat_map(|audit| &mut audit.by_task_kind) {
+            (kind.pearson_truth, kind.ci95_truth) = (Some(0.1), Some([-0.1, 0.3]));
+        }
+        let words = describe(&audits, &Summary::of(&fixture::dataset()));
+        assert!(
+            words.starts_with("No evaluator is surely inverted. Unclear: ") && words.contains("Near on "),
+            "{words}"
+        );
         assert_eq!(correlation_words(Some(-0.12), Some([-0.2, -0.01])), "−0.12 inverted");
         assert_eq!(correlation_words(Some(-0.12), None), "−0.12 unclear");
         assert_eq!(correlation_words(Some(-0.12), Some([-0.3, 0.1])), "−0.12 unclear");

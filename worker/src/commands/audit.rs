@@ -2,7 +2,7 @@
 
 use clap::Args;
 use poq_core::dataset::TaskKind;
-use poq_core::without::{Audit, Sign, Track, Without, tracks};
+use poq_core::without::{Audit, Sign, Track, Without, told_at_once, tracks};
 use serde::Serialize;
 
 use super::parallel::run_all;
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let (dataset, scenario) = arguments.source.load()?;
     let audit = Audit::new(&dataset, &scenario)?;
     let tracks = tracks(&dataset, &scenario)?;
-    let results = run_all("audit", audit.runs(), |run| {
+    let mut results = run_all("audit", audit.runs(), |run| {
         let mut comparison = audit.start(&dataset, run)?;
         while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {
             if interrupt::requested() {
@@ -54,6 +54,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Ok(audit.finding(&dataset, run, comparison.as_ref()))
     })?;
     interrupt::check()?;
+    told_at_once(&mut results);
     if arguments.json {
         let without = results.iter().map(|result| Told { words: result.words(str::to_owned), result }).collect();
         return super::print_json(&Audited { evaluators: &tracks, without });
@@ -75,18 +76,23 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
         ]
     };
     let header = ["evaluator", "tasks", "truth", "r with truth", "95% prompts", "r with judge", "95% prompts"];
-    let mut lines = vec![table(header, 3, tracks.iter().map(track)).to_string(), String::new()];
+    let mut lines = vec![
+        table(header, 3, tracks.iter().map(track)).to_string(),
+        "Whether a score follows truth is told for all correlations of this table at once (Holm, 5% in all)."
+            .to_owned(),
+        String::new(),
+    ];
     for result in results {
         lines.push(result.words(str::to_owned));
         lines.extend(result.leaving.changes.iter().map(|change| format!("  {change}")));
     }
     let rewards = results.iter().filter_map(|result| Some((&result.leaving.evaluator, result.outcome.as_ref()?)));
     let rows = rewards.flat_map(|(evaluator, outcome)| {
-        outcome.rewards.nodes.iter().map(move |node| {
+        outcome.rewards.nodes.iter().enumerate().map(move |(position, node)| {
             vec![
                 evaluator.clone(),
                 node.id.clone(),
-                node.verdict.words().to_owned(),
+                outcome.verdict_words(position).to_owned(),
                 number(node.reward_mean_a),
                 number(node.reward_mean_b),
                 number(node.difference),
@@ -96,6 +102,7 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
         })
     });
     let header = ["without", "node", "difference is", "with", "without", "difference", "95% draws", "95% prompts"];
-    lines.extend([String::new(), table(header, 3, rows).to_string()]);
+    let told = "Differences are told for all evaluators and all rows at once (Holm, 5% in all); each interval is 95% by itself.";
+    lines.extend([String::new(), table(header, 3, rows).to_string(), told.to_owned()]);
     lines.join("\n")
 }
