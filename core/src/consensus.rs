@@ -500,8 +500,8 @@ mod tests {
         assert_eq!((rule.weight(0), rule.weight(2)), (0.75, 0.125));
     }
 
-    /// A booster of five lifts the consensus up to the largest score that half of the stake supports, and no further: the
-    /// honest scores alone decide how far that is.
+    /// A booster of five lifts the consensus up to the largest score that half of the stake supports, and no further:
+    /// the honest scores alone decide how far that is.
     #[test]
     fn a_minority_lifts_the_clipped_mean_to_a_supported_score_alone() {
         let yuma = r#"{"rule": "yuma"}"#;

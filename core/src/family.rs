@@ -54,8 +54,8 @@ pub(crate) fn p_of_side(
     broken.map(side).fold(1.0, f64::min)
 }
 
-/// The p value of a correlation with that interval for its sign. On the scale of Fisher's z, where the ends of the interval
-/// are about as far from the estimate on both sides.
+/// The p value of a correlation with that interval for its sign. On the scale of Fisher's z, where the ends of the
+/// interval are about as far from the estimate on both sides.
 #[must_use]
 pub(crate) fn p_of_correlation(pearson: f64, ci95: Interval) -> f64 {
     let z = |r: f64| libm::atanh(r.clamp(-ALMOST_ONE, ALMOST_ONE));
@@ -126,8 +126,8 @@ mod tests {
         assert!((got - want).abs() < 1e-9 * want.max(1e-3), "{got} is not {want}");
     }
 
-    /// Closed forms: one degree of freedom is Cauchy's distribution, two have `1 - t / sqrt(2 + t^2)`, and the four of the
-    /// table's 2.776.
+    /// Closed forms: one degree of freedom is Cauchy's distribution, two have `1 - t / sqrt(2 + t^2)`, and the four of
+    /// the table's 2.776.
     #[test]
     fn tails_of_students_t_are_those_of_their_closed_forms() {
         for t in [0.1, 0.7, 1.0, 2.5, 12.706_204_736_432_095, 400.0_f64] {

@@ -73,8 +73,8 @@ pub struct Outcome {
     pub rms_distance_truth: Change,
     /// What `pearson_truth` says: by its own interval, and after [`told_at_once`] by `p_holm`.
     pub effect: Effect,
-    /// The chance of so large a change of that correlation, were there none, corrected (Holm) for all evaluators told at
-    /// once; none before, and where there is no interval or nothing changes.
+    /// The chance of so large a change of that correlation, were there none, corrected (Holm) for all evaluators told
+    /// at once; none before, and where there is no interval or nothing changes.
     pub p_holm: Option<f64>,
     /// By node of `rewards`: the same of the change of its mean reward, corrected for all nodes and all evaluators that
     /// leave. Empty before [`told_at_once`].
@@ -83,8 +83,8 @@ pub struct Outcome {
     pub top_with: Option<String>,
     /// The one without it.
     pub top_without: Option<String>,
-    /// The chance that `top_without` is ahead of the others by chance alone, at most: the largest p value of its lead over
-    /// any. None where there is no interval, or no other.
+    /// The chance that `top_without` is ahead of the others by chance alone, at most: the largest p value of its lead
+    /// over any. None where there is no interval, or no other.
     pub top_without_p: Option<f64>,
     /// Pairs of inference nodes whose mean rewards change their order, as these rounds have it; pairs that differ in
     /// their names alone are left out. None in networks of more than 64 inference nodes.
@@ -209,8 +209,8 @@ pub fn told_at_once(results: &mut [Without]) {
     }
 }
 
-/// The chance of so large a change of a node's mean reward, were there none: by the less sure of its intervals. None where
-/// nothing is to be told.
+/// The chance of so large a change of a node's mean reward, were there none: by the less sure of its intervals. None
+/// where nothing is to be told.
 fn p_of_node(node: &ComparedNode) -> Option<f64> {
     let difference = node.difference.filter(|_| node.verdict != Verdict::Equal)?;
     let p = |ci95: Interval| p_of_side(difference, ci95, Some(0.0), None, None);
@@ -514,8 +514,8 @@ mod tests {
         let words = results[0].words(str::to_owned);
         assert!(
             words.contains(
-                "seems to follow truth better, which is not settled: r 0.600 in place of 0.500 (difference 0.010 to 0.190, \
-                            95% for other prompts; among all evaluators one such may be chance)"
+                "seems to follow truth better, which is not settled: r 0.600 in place of 0.500 (difference 0.010 to \
+                            0.190, 95% for other prompts; among all evaluators one such may be chance)"
             ),
             "{words}"
         );

@@ -253,7 +253,8 @@ fn the_fit_puts_the_claims_in_and_their_tensions_show() {
     let [low, high] = encoders.parts[0].ci95.expect("an interval");
     // Without the dependence of answers to one task: se^2 = ((1 - 0.66^2)^2 + 1) / 2000, so that 1.96 se = 0.050.
     assert!((0.03..0.08).contains(&((high - low) / 2.0)), "{low} {high}");
-    let want = "sts-distilroberta has the highest correlation with truth (0.66), but 2 of the 2 other evaluators are surely closer";
+    let want = "sts-distilroberta has the highest correlation with truth (0.66), but 2 of the 2 other evaluators are \
+                surely closer";
     assert!(encoders.tensions[0].starts_with(want), "{:?}", encoders.tensions);
 
     let efficiency = |node: usize| {
@@ -289,7 +290,8 @@ fn the_fit_puts_the_claims_in_and_their_tensions_show() {
     close("claim 3", (high - low) / 2.0, (half(2) + half(3)) / 2.0 + half(1), 1e-12);
     let evaluator = |node: usize| report.evaluator_nodes[node].reward_mean.expect("paid");
     close("claim 3", rewards.parts[1].value.expect("measured"), evaluator(0) - evaluator(1), 1e-12);
-    let want = "phi-3-mini earns least (0.13) although its quality (4.6 of 10) is not below the median: before its cost of 1.00";
+    let want = "phi-3-mini earns least (0.13) although its quality (4.6 of 10) is not below the median: before its \
+                cost of 1.00";
     assert!(rewards.tensions[0].starts_with(want), "{:?}", rewards.tensions);
 }
 

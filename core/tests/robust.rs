@@ -154,8 +154,8 @@ fn an_evaluator_that_is_wrong_on_summaries_is_found() {
     close("difference", by_kind.parts[0].value.expect("varies"), 2.0, 1e-12);
     close("inverted", by_kind.parts[1].value.expect("varies"), -1.0, 1e-12);
     assert!(by_kind.parts[1].what.contains("e1 on summaries (-1.00)"), "{:?}", by_kind.parts);
-    let want = "Of 4 correlations with truth, corrected (Holm) for these alone, surely above 0: 3; surely below 0, which is \
-                inverted: 1 (e1 on summaries (-1.00)); unclear: 0.";
+    let want = "Of 4 correlations with truth, corrected (Holm) for these alone, surely above 0: 3; surely below 0, \
+                which is inverted: 1 (e1 on summaries (-1.00)); unclear: 0.";
     assert_eq!(by_kind.tensions, [want]);
 }
 
@@ -295,7 +295,8 @@ fn on_the_fitted_dataset() {
     let dataset = paper::dataset();
     let study = Study::new(&dataset, 42, 1000).expect("fits");
     let [closer, moved, by_kind, larger_k, drift] = study.findings(&dataset, &runs(&study, &dataset, 5));
-    // How far scores are from truth was fitted to rewards or chosen, so that it decides nothing: the mean does better here.
+    // How far scores are from truth was fitted to rewards or chosen, so that it decides nothing: the mean does better
+    // here.
     assert_eq!(closer.words(), "It cannot be told.");
     assert!(closer.parts.iter().all(|part| part.verdict == CannotTell && part.basis == Basis::Chosen), "{closer:?}");
     assert!(closer.parts[3..5].iter().all(|part| part.value.is_some_and(|lead| lead < -0.01)), "{closer:?}");

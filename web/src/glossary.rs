@@ -49,9 +49,9 @@ pub const TERMS: [Term; 29] = [
     Term {
         id: "structure",
         name: "structure",
-        definition: "An evaluator that looks at an answer’s form alone. Words: 1 to 15 for a question, 25 to 90 for a summary. \
-                     Faults: markup or lists; an opening like “Sure” or “The article”; a summary without an end of sentence. No published \
-                     formula is known.",
+        definition: "An evaluator that looks at an answer’s form alone. Words: 1 to 15 for a question, 25 to 90 for a \
+                     summary. Faults: markup or lists; an opening like “Sure” or “The article”; a summary without an \
+                     end of sentence.",
         formula: Some(
             "raw = min(1, words / least, most / words) × distinct share of word triples × (1 − 0.25 × faults)",
         ),
@@ -85,26 +85,26 @@ pub const TERMS: [Term; 29] = [
     Term {
         id: "trust_weight",
         name: "trust weight, clip rule",
-        definition: "Each evaluator’s say in the consensus, moved after every score by its deviation d. Whoever mostly deviates by \
-                     less than half the scale drifts up to the largest weight; where all do, cautious colluders too, the rule \
-                     is the plain mean. λ and the bounds are assumed.",
+        definition: "Each evaluator’s say in the consensus, moved after every score by its deviation d. Whoever \
+                     mostly deviates by less than half the scale drifts up to the largest weight; where all do, \
+                     cautious colluders too, the rule is the plain mean. λ and the bounds are assumed.",
         formula: Some("c = Σ w s / Σ w    d = |s − c| / 10    w ← clip(w (1 + λ (0.5 − d)), w_min, w_max)"),
         source: Source::Known("a third-party summary of arXiv 2601.21189, eq. 21"),
     },
     Term {
         id: "ema_trust",
         name: "trust weight, EMA rule",
-        definition: "Each evaluator’s say in the consensus as a moving average of its closeness, about which it settles: it reaches \
-                     the top only with no deviation.",
+        definition: "Each evaluator’s say in the consensus as a moving average of its closeness, about which it \
+                     settles.",
         formula: Some("w ← r w + (1 − r) max(0, 1 − 2 d), held to w_min…w_max    d = |s − c| / 10"),
         source: Source::Assumed,
     },
     Term {
         id: "yuma",
         name: "Yuma-style clipping",
-        definition: "Scores count by stake, each cut down to q, the largest that a share κ of the drawn stake is at or above. Who \
-                     holds less than κ cannot lift the consensus above the highest of the others’ scores, but can raise q, and so \
-                     lift it by more than a mean. Bittensor’s bonds are left out.",
+        definition: "Scores count by stake, each cut down to q, the largest that a share κ of the drawn stake is at \
+                     or above. Who holds less than κ cannot lift the consensus above the highest of the others’ \
+                     scores, but can raise q, and so lift it by more than a mean. Bittensor’s bonds are left out.",
         formula: Some("q = largest score with stake(s ≥ q) ≥ κ × stake    c = Σ stake × min(s, q) / Σ stake"),
         source: Source::Known("Bittensor’s Yuma consensus"),
     },
@@ -233,15 +233,16 @@ pub const TERMS: [Term; 29] = [
     Term {
         id: "inversion",
         name: "inverted",
-        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind, with an interval of r below 0; “unclear” \
-                     where it holds 0. That evaluators can invert is a finding of arXiv 2601.21189.",
+        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind: its interval of r lies \
+                     below 0. Where that holds 0, it is unclear.",
         formula: None,
         source: Source::Known("arXiv 2601.21189"),
     },
     Term {
         id: "equal_reward",
         name: "lines of equal reward",
-        definition: "Along such a line of cost and consensus an inference node earns the same. Moving α or β tilts the lines.",
+        definition: "Along such a line of cost and consensus an inference node earns the same. Moving α or β tilts \
+                     the lines.",
         formula: Some("consensus = 10 × (reward + β cost) / α"),
         source: Source::Known("the reward’s formula, solved for quality"),
     },

@@ -10,13 +10,13 @@ use crate::stats::{self, Interval};
 use crate::{Report, Scenario};
 
 /// Why the fitted dataset shows nothing of claim 1.
-const MADE: &str = "The bi encoder’s correlation was solved for, as it is published, and those of the cross encoders were chosen, \
-                    since they are published as near zero or negative.";
+const MADE: &str = "The bi encoder’s correlation was solved for, as it is published, and those of the cross encoders \
+                    were chosen, since they are published as near zero or negative.";
 /// What limits whatever is said of the fitted dataset.
 const SYNTHETIC: &str = "All of this is of the synthetic profiles, whose numbers were fitted or assumed.";
 
-/// What `report`, a run on `dataset`, says of the paper's claims 1 to 3, in that order. Their parts are told at once, so
-/// that they are corrected as a family (Holm). Where it is a run on another dataset, no claim applies.
+/// What `report`, a run on `dataset`, says of the paper's claims 1 to 3, in that order. Their parts are told at once,
+/// so that they are corrected as a family (Holm). Where it is a run on another dataset, no claim applies.
 #[must_use]
 pub fn findings(dataset: &Dataset, report: &Report) -> [Finding; 3] {
     let is_same = report.dataset.hash == dataset.hash;
@@ -134,8 +134,8 @@ fn trackers(dataset: &Dataset, report: &Report) -> Vec<String> {
     let rival = rival.map(|(pearson, id)| format!("; on other prompts it may be {id}, {pearson:.2} here"));
     let others = report.evaluator_nodes.iter().filter(|node| node.model != id).count();
     vec![format!(
-        "{id} has the highest correlation with truth ({pearson:.2}{}), but {closer} of the {others} other evaluators {} surely \
-         closer to the consensus, which is what evaluators are paid for.",
+        "{id} has the highest correlation with truth ({pearson:.2}{}), but {closer} of the {others} other evaluators \
+         {} surely closer to the consensus, which is what evaluators are paid for.",
         rival.unwrap_or_default(),
         if closer == 1 { "is" } else { "are" }
     )]

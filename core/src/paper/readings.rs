@@ -1,7 +1,7 @@
 //! How the papers' words are read: the bounds that a claim is held against, each named once. All are assumed.
 
-/// By more than this one figure is more, or better, than another: in points of consensus, in correlations and in rewards.
-/// Published figures have two digits, in which less does not show.
+/// By more than this one figure is more, or better, than another: in points of consensus, in correlations and in
+/// rewards. Published figures have two digits, in which less does not show.
 pub(super) const MATTERS: f64 = 0.01;
 /// How far a figure of two digits, such as 0.66, may be from the published one, and how far "about level" may move:
 /// two steps of the last digit.

@@ -10,8 +10,8 @@ use crate::stats::Interval;
 /// What intervals of mean rewards are for.
 pub(super) const DRAWS_AND_PROMPTS: &str = "the luck of the draws and the choice of prompts together, at the widest";
 /// Why the fitted dataset shows nothing of inference nodes.
-const MADE_INFERENCE: &str = "Truth of all nodes was chosen, and latencies and scores were solved for or chosen, so that the \
-                              published rewards come out.";
+const MADE_INFERENCE: &str = "Truth of all nodes was chosen, and latencies and scores were solved for or chosen, so \
+                              that the published rewards come out.";
 /// Nor of evaluators.
 const MADE_EVALUATORS: &str = "The evaluators’ latencies were chosen, and with them their costs.";
 
@@ -35,8 +35,8 @@ pub(super) fn rewards(dataset: &Dataset, report: &Report) -> Found {
         Side::of("evaluators that cost less than the median", evaluator_nodes, |node| node.cost < cost),
         Side::of("evaluators that cost more than the median", evaluator_nodes, |node| node.cost > cost),
         format!(
-            "efficient: cheap; more: by over {MATTERS} (assumed). The reward takes cost away, so that this is whether closeness \
-             to the consensus makes up for it"
+            "efficient: cheap; more: by over {MATTERS} (assumed). The reward takes cost away, so that this is whether \
+             closeness to the consensus makes up for it"
         ),
     );
     let parts = match super::is_fitted(dataset) {

@@ -11,9 +11,9 @@ use crate::stats;
 const MADE: &str = "Qwen2-1.5B’s latency was solved for, so that the published ratio comes out; Phi-3-mini’s and \
                     TinyLlama-1.1B’s were chosen.";
 
-/// Mean quality per millisecond of the larger models over that of the smaller ones, on the recorded answers to the tasks
-/// of the scenario; and the same without the one model on which that rests most. The size in the middle of an odd number
-/// is neither.
+/// Mean quality per millisecond of the larger models over that of the smaller ones, on the recorded answers to the
+/// tasks of the scenario; and the same without the one model on which that rests most. The size in the middle of an
+/// odd number is neither.
 pub(super) fn sizes(dataset: &Dataset, report: &Report) -> Found {
     let mut models: Vec<Model<'_>> = dataset
         .manifest

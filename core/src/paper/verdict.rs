@@ -63,8 +63,8 @@ pub struct Part {
     pub basis: Basis,
     /// The chance, were the value at the nearest bound, of one so far from it (two-sided). None without an interval.
     pub p_value: Option<f64>,
-    /// That p value corrected (Holm) for all parts that are told together: those of all claims of a paper on one dataset
-    /// that the data were not made for.
+    /// That p value corrected (Holm) for all parts that are told together: those of all claims of a paper on one
+    /// dataset that the data were not made for.
     pub p_holm: Option<f64>,
     /// Whether the value is within the bounds.
     pub verdict: Verdict,
@@ -228,7 +228,8 @@ impl Part {
         self.why = match (self.verdict, self.ci95) {
             (Verdict::CannotTell, None) => Some(ALONE.to_owned()),
             (Verdict::CannotTell, Some(_)) if is_sure_alone => Some(format!(
-                "Its own interval is clear of the bound, but of {family} findings told at once one such may be chance (Holm)."
+                "Its own interval is clear of the bound, but of {family} findings told at once one such may be chance \
+                 (Holm)."
             )),
             (Verdict::CannotTell, Some(_)) => Some("The interval holds the bound.".to_owned()),
             _ => None,

@@ -14,8 +14,8 @@ pub struct Overtaking {
     pub node: String,
     /// Who earns more with it.
     pub overtaken: String,
-    /// The chance of such a change of places, were there none on one of the sides: the larger of the p values of both leads,
-    /// each for the luck of the draws and the choice of prompts together. None without intervals.
+    /// The chance of such a change of places, were there none on one of the sides: the larger of the p values of both
+    /// leads, each for the luck of the draws and the choice of prompts together. None without intervals.
     pub p_value: Option<f64>,
     /// That, corrected (Holm) for all pairs of inference nodes and all evaluators that leave; none before
     /// [`told_at_once`].

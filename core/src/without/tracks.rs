@@ -33,8 +33,8 @@ pub struct Track {
     pub ci95_truth: Option<Interval>,
     /// What that says; none without a correlation. Of [`tracks`], by `p_holm_truth`; of [`tracks_of`], by the interval.
     pub sign_truth: Option<Sign>,
-    /// The chance of so large a correlation, were there none, corrected (Holm) for all correlations with truth that are told
-    /// at once. None of [`tracks_of`], and without an interval.
+    /// The chance of so large a correlation, were there none, corrected (Holm) for all correlations with truth that
+    /// are told at once. None of [`tracks_of`], and without an interval.
     pub p_holm_truth: Option<f64>,
     /// The same with the score of the dataset's first judge, if it has one.
     pub pearson_judge: Option<f64>,
@@ -76,8 +76,8 @@ impl Sign {
     }
 }
 
-/// How every recorded evaluator of the dataset tracks truth: over all tasks, then by kind of task. Their signs are told at
-/// once: corrected (Holm) for all correlations with truth, and so for all with the judge.
+/// How every recorded evaluator of the dataset tracks truth: over all tasks, then by kind of task. Their signs are
+/// told at once: corrected (Holm) for all correlations with truth, and so for all with the judge.
 ///
 /// # Errors
 /// For a scenario that is out of bounds or does not fit the dataset.

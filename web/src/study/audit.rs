@@ -38,7 +38,8 @@ pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     let drawn = Drawn {
         heading: "Without each evaluator".to_owned(),
         caption: "How much better (right of 0) or worse the consensus follows truth when all instances of an evaluator leave. The line is \
-                  95% for the choice of prompts, of each by itself; the sentences are told for all evaluators at once (Holm, 5% in all)."
+                  95% for the choice of prompts, of each by itself; the sentences are told for all evaluators at once \
+                  (Holm, 5% in all)."
             .to_owned(),
         axis: "change of r of consensus with truth".to_owned(),
         measure: Measure {

@@ -102,7 +102,8 @@ fn summary(tracks: &[Track], results: &[Without]) -> String {
         })
     });
     let header = ["without", "node", "difference is", "with", "without", "difference", "95% draws", "95% prompts"];
-    let told = "Differences are told for all evaluators and all rows at once (Holm, 5% in all); each interval is 95% by itself.";
+    let told = "Differences are told for all evaluators and all rows at once (Holm, 5% in all); each interval is 95% \
+                by itself.";
     lines.extend([String::new(), table(header, 3, rows).to_string(), told.to_owned()]);
     lines.join("\n")
 }

@@ -11,8 +11,8 @@ use crate::paper::{is_fitted, resamplings};
 use crate::stats::{self, Interval};
 
 /// Why the fitted dataset shows nothing of the claim.
-const MADE: &str = "The profiles are alike for both kinds of task by construction, so that a difference is the luck of the sample, \
-                    and how far below zero a cross encoder’s correlation is was chosen.";
+const MADE: &str = "The profiles are alike for both kinds of task by construction, so that a difference is the luck \
+                    of the sample, and how far below zero a cross encoder’s correlation is was chosen.";
 
 /// The correlation of an evaluator's scores with truth on tasks of some kind, and its bootstrap replicates.
 struct Tracking<'a> {
@@ -35,8 +35,9 @@ fn kind_name(kind: TaskKind) -> &'static str {
     }
 }
 
-/// The largest difference between an evaluator's correlations with truth on two kinds of task, and the lowest correlation
-/// of any. Both are picked among many: their intervals hold for all that they are picked from at once (Bonferroni).
+/// The largest difference between an evaluator's correlations with truth on two kinds of task, and the lowest
+/// correlation of any. Both are picked among many: their intervals hold for all that they are picked from at once
+/// (Bonferroni).
 pub(super) fn by_task_kind(scenario: &Scenario, dataset: &Dataset) -> Found {
     let trackings = trackings(scenario, dataset);
     let parts = vec![varies(&trackings), inverts(&trackings)];
@@ -110,8 +111,8 @@ fn signs(trackings: &[Tracking<'_>]) -> Option<String> {
     let above = of(&|is_sure, r| is_sure && r >= 0.0).len();
     (!trackings.is_empty()).then(|| {
         format!(
-            "Of {} correlations with truth, corrected (Holm) for these alone, surely above 0: {above}; surely below 0, which is inverted: \
-             {below}; unclear: {unclear}.",
+            "Of {} correlations with truth, corrected (Holm) for these alone, surely above 0: {above}; surely below \
+             0, which is inverted: {below}; unclear: {unclear}.",
             trackings.len()
         )
     })
@@ -169,8 +170,8 @@ mod tests {
         assert_eq!(
             signs(&all).as_deref(),
             Some(
-                "Of 3 correlations with truth, corrected (Holm) for these alone, surely above 0: 1; surely below 0, which is inverted: 1 (c on \
-                 questions (-0.70)); unclear: 1 (b on questions (0.10))."
+                "Of 3 correlations with truth, corrected (Holm) for these alone, surely above 0: 1; surely below 0, \
+                 which is inverted: 1 (c on questions (-0.70)); unclear: 1 (b on questions (0.10))."
             )
         );
         // Clear of 0 by its own interval alone: as one of 40 it is not told.

@@ -14,8 +14,8 @@ const ROBUST: [usize; 3] = [1, 2, TRUST];
 /// What the intervals over seeds are for.
 const SEEDS: &str = "the luck of the draws and of who attacks, given these prompts (Student’s t over seeds)";
 /// Why the fitted dataset shows nothing of how close a rule is to truth.
-const MADE: &str = "How far the scores of this dataset are from its truth, and by how much two of three evaluators leave the third, \
-                    which alone tracks truth, was fitted to rewards or chosen.";
+const MADE: &str = "How far the scores of this dataset are from its truth, and by how much two of three evaluators \
+                    leave the third, which alone tracks truth, was fitted to rewards or chosen.";
 
 const PAPER: &str = "the paper";
 const OURS: &str = "our reading of claim 1, where honest evaluators do not track truth";
@@ -129,7 +129,8 @@ impl Evidence<'_> {
         part(what, self.lead(rule, &is_attacked, quantity), reading)
     }
 
-    /// A sentence for each robust rule on the attacks and shares under which the mean surely does better, all told at once.
+    /// A sentence for each robust rule on the attacks and shares under which the mean surely does better, all told at
+    /// once.
     fn where_the_mean_leads(&self, verb: &str, quantity: Quantity) -> Vec<String> {
         let attacks = self.study.attacks.iter().enumerate();
         let cases: Vec<(usize, usize, String, f64)> = ROBUST
@@ -240,8 +241,8 @@ impl Evidence<'_> {
         (of_rule(MEAN).collect(), tensions)
     }
 
-    /// Under one rule: the fall of evaluators’ mean reward and the rise of its deviation for every evaluator more, and the
-    /// change of inference rewards from the smallest to the largest K.
+    /// Under one rule: the fall of evaluators’ mean reward and the rise of its deviation for every evaluator more, and
+    /// the change of inference rewards from the smallest to the largest K.
     fn over_k(&self, rule: usize, when: &str, is_wanted: IsWanted<'_>) -> [Part; 3] {
         let slope = |value: fn(&OfRule) -> f64| self.slope(rule, is_wanted, value);
         let [smallest, largest] = [KS[0], KS[KS.len() - 1]];
@@ -301,7 +302,8 @@ impl Evidence<'_> {
             let clauses: Vec<String> = readings.into_iter().zip(slopes).map(clause).collect();
             is_there.then(|| {
                 format!(
-                    "By other readings of variance, which mix in that evaluators cost more or less, under the mean, {when}: {}.",
+                    "By other readings of variance, which mix in that evaluators cost more or less, under the mean, \
+                     {when}: {}.",
                     clauses.join("; ")
                 )
             })
@@ -328,7 +330,8 @@ impl Evidence<'_> {
     fn drift(&self) -> Found {
         let at_top = |who: &str, when: &str, is_wanted: IsWanted<'_>, weights: fn(&Measured) -> Weights| {
             let what = format!(
-                "share of {who} whose weight ends within 1% of w_max, of those whose mean deviation is below one half, {when}"
+                "share of {who} whose weight ends within 1% of w_max, of those whose mean deviation is below one \
+                 half, {when}"
             );
             let reading = Reading::above(NEARLY_ALL, format!("every: more than {NEARLY_ALL} (assumed)"));
             part(what, self.average(is_wanted, &|run| weights(run).at_top), reading)
@@ -343,7 +346,8 @@ impl Evidence<'_> {
             let mean = self.average(is_wanted, &|run| weights(run).mean)?.mean;
             let below_half = self.average(is_wanted, &|run| weights(run).below_half)?.mean;
             Some(format!(
-                "The mean weight of {who} ends at {mean:.3} of w_max; the mean deviation of {} of them is below one half.",
+                "The mean weight of {who} ends at {mean:.3} of w_max; the mean deviation of {} of them is below one \
+                 half.",
                 share_words(below_half)
             ))
         };
@@ -358,8 +362,8 @@ impl Evidence<'_> {
     /// How far the trust-weighted mean is from the plain mean of the same scores.
     fn like_the_mean(&self, when: &str, is_wanted: IsWanted<'_>) -> Part {
         let what = format!(
-            "distance in points of the trust-weighted mean from the plain mean of the same scores over the later half of the \
-             rounds, {when}"
+            "distance in points of the trust-weighted mean from the plain mean of the same scores over the later half \
+             of the rounds, {when}"
         );
         let reading = Reading::below(SAME, format!("the plain mean: within {SAME} points (assumed)"));
         part(what, self.average(is_wanted, &|run| Some(run.trust_from_mean)), reading)
