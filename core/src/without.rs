@@ -411,14 +411,11 @@ impl Outcome {
 
     fn order_words(&self, name: impl Fn(&str) -> String) -> String {
         let Some(top) = &self.top_without else { return "no inference node is paid".to_owned() };
-        let is_new = self.top_with != self.top_without;
+        let has_rivals = self.rewards.nodes.iter().filter(|node| node.role == Role::Inference).count() > 1;
         let top = match self.top_without_p {
-            Some(p) if p > LEVEL => format!("{} earns most in these rounds, which may be chance", name(top)),
-            None if self.rewards.nodes.iter().filter(|node| node.role == Role::Inference).count() > 1 => {
-                format!("{} earns most in these rounds, which may be chance", name(top))
-            }
-            _ if is_new => format!("{} earns most now", name(top)),
-            _ => format!("{} earns most as before", name(top)),
+            Some(p) if p <= LEVEL => format!("{} surely earns most", name(top)),
+            None if !has_rivals => format!("{} earns most", name(top)),
+            _ => format!("{} earns most in these rounds, which may be chance", name(top)),
         };
         let Some(pairs) = &self.overtakings else { return top };
         if pairs.is_empty() {
@@ -521,12 +518,12 @@ mod tests {
         );
         // 0.02 is sure of one pair, not of three.
         assert!(
-            words.ends_with("one pair changes places in these rounds, which may be chance, up earns most as before."),
+            words.ends_with("one pair changes places in these rounds, which may be chance, up surely earns most."),
             "{words}"
         );
         let mut alone = [result("a", 0.1, 0.09)];
         told_at_once(&mut alone);
         assert_eq!(effects(&alone), [Effect::Better]);
-        assert!(alone[0].words(str::to_owned).ends_with("; up overtakes down, up earns most as before."));
+        assert!(alone[0].words(str::to_owned).ends_with("; up overtakes down, up surely earns most."));
     }
 }

@@ -18,7 +18,7 @@ test("published figures stand beside measured ones, and open as a scenario with 
     await page.locator(DONE).waitFor();
     // What the data were fitted to, or chosen for, does not count as agreeing.
     const said = await page.locator(DONE).innerText();
-    assert.match(said, /^11 readings .* 9 fitted or chosen, which shows nothing; 2 free: 1 agree/);
+    assert.match(said, /^11 readings .* which shows nothing: 9\. Free: 2, of which agree: 1, differ: 1,/);
     const row = page.locator("#reproduce tr", { hasText: "Llama-3.2-3B: mean reward" }).first();
     const cells = await row.locator("td").allInnerTexts();
     const [published] = numbers(cells[1]);

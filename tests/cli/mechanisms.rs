@@ -132,7 +132,7 @@ fn the_paper_is_reproduced() {
     for words in [
         "near zero or negative",
         "our reading (assumed)",
-        "2 free: 1 agree, 1 differ",
+        "Free: 2, of which agree: 1, differ: 1, cannot be told: 0.",
         "It does not apply to this dataset.",
         "It is put in by the fit.",
         "It rests on one model: without llama-3.2-3b",

@@ -81,8 +81,8 @@ impl Figure {
         let count = |is_it: &dyn Fn(&Self) -> bool| figures.iter().filter(|figure| is_it(figure)).count();
         let free = |verdict| count(&|figure| figure.basis == Basis::Free && figure.verdict == verdict);
         format!(
-            "{} readings of published figures: {} fitted or chosen, which shows nothing; {} free: {} agree, {} \
-             differ, {} cannot be told; {} not measured.",
+            "{} readings of published figures. Fitted or chosen, which shows nothing: {}. Free: {}, of which agree: \
+             {}, differ: {}, cannot be told: {}. Not measured: {}.",
             figures.len(),
             count(&|figure| figure.basis != Basis::Free),
             count(&|figure| figure.basis == Basis::Free && figure.measured.is_some()),

@@ -134,7 +134,7 @@ fn trackers(dataset: &Dataset, report: &Report) -> Vec<String> {
     let rival = rival.map(|(pearson, id)| format!("; on other prompts it may be {id}, {pearson:.2} here"));
     let others = report.evaluator_nodes.iter().filter(|node| node.model != id).count();
     vec![format!(
-        "{id} has the highest correlation with truth ({pearson:.2}{}), but {closer} of the {others} other evaluators \
+        "{id} has the highest correlation with truth ({pearson:.2}{}), but {closer} of {others} other evaluators \
          {} surely closer to the consensus, which is what evaluators are paid for.",
         rival.unwrap_or_default(),
         if closer == 1 { "is" } else { "are" }

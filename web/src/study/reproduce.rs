@@ -138,7 +138,7 @@ fn told(number: &str, claims: &Claims) -> Block {
             format!(" ({} to {}, 95% for {})", format::number(low), format::number(high), part.interval_of)
         });
         format!(
-            "{} {}: {}{}; read as {}: {}{}",
+            "{} {}: {}{}; read as {}. {}{}",
             sign(part.verdict),
             part.what,
             format::number(value),

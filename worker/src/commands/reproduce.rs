@@ -148,10 +148,10 @@ fn claims_lines(Claims { dataset, findings }: &Claims) -> Vec<String> {
 fn part_line(part: &Part) -> String {
     let verdict = part.verdict.words();
     let why = part.why.as_ref().map(|why| format!(" {why}")).unwrap_or_default();
-    let Some(value) = part.value else { return format!("    {} {verdict}", part.what) };
+    let Some(value) = part.value else { return format!("    {}", part.what) };
     let interval = match part.ci95 {
         Some(_) => format!(", 95% {} for {}", interval(part.ci95), part.interval_of),
         None => ", without an interval".to_owned(),
     };
-    format!("    {}: {value:.3}{interval}; read as {}: {verdict}{why}", part.what, part.reading)
+    format!("    {}: {value:.3}{interval}; read as {}. {verdict}{why}", part.what, part.reading)
 }
