@@ -131,7 +131,7 @@ mod tests {
     fn inversions_are_named() {
         let report = fixture::report("{}");
         let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
-        assert!(words.contains("Odd on questions") && !words.contains("Near"), "{words}");
+        assert!(words.starts_with("Inverted: Odd on questions. Unclear: Near on summaries"), "{words}");
         // One that may be either is told, not counted among those that are not inverted.
         let mut audits = report.evaluator_audit.clone();
         for kind in audits.iter_mut().flat_map(|audit| &mut audit.by_task_kind) {

@@ -284,7 +284,7 @@ mod tests {
             About::Audit,
         );
         let alone = alone.expect("an answer");
-        assert!(headline(&alone).starts_with("No evaluator"), "{}", headline(&alone));
+        assert!(headline(&alone).starts_with("Of no evaluator"), "{}", headline(&alone));
     }
 
     #[test]
