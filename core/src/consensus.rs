@@ -455,6 +455,63 @@ mod tests {
         }
     }
 
+    /// By hand. Two agree and one is at the other end of the scale; with lambda 2 the factor is 1 + 2 (0.5 - d).
+    #[test]
+    fn the_clip_rule_holds_weights_within_both_bounds() {
+        let consensus = Consensus::TrustWeighted { lambda: 2.0, w_min: 0.25, w_max: 4.0, w_initial: 1.0 };
+        let mut rule = Rule::new(consensus, &evaluators(&[1.0; 3]), 3);
+        // 0, 0 and 10: c = 10 / 3, d = 1/3, 1/3, 2/3, factors 4/3, 4/3, 2/3.
+        rule.consensus(&[0, 1, 2], &[0.0, 0.0, 10.0]);
+        let weights = rule.weights().expect("weights");
+        for (weight, want) in weights.iter().zip([4.0 / 3.0, 4.0 / 3.0, 2.0 / 3.0]) {
+            assert!((weight - want).abs() < 1e-12, "{weights:?}");
+        }
+        for _ in 0..20 {
+            rule.consensus(&[0, 1, 2], &[0.0, 0.0, 10.0]);
+            assert!(rule.weights().expect("weights").iter().all(|weight| (0.25..=4.0).contains(weight)));
+        }
+        assert_eq!(rule.weights(), Some(&[4.0, 4.0, 0.25][..]), "both bounds, exactly");
+        // 10 x 0.25 of 8.25.
+        assert!((rule.consensus(&[0, 1, 2], &[0.0, 0.0, 10.0]) - 2.5 / 8.25).abs() < 1e-12);
+        // From w_min a weight rises again: with d = 0 by half of lambda.
+        rule.consensus(&[2], &[10.0]);
+        assert_eq!(rule.weights(), Some(&[4.0, 4.0, 0.5][..]));
+    }
+
+    /// By hand. Closeness is max(0, 1 - 2 d): 1 alone, 0 from d = 0.5 on; half of the old weight stays.
+    #[test]
+    fn the_ema_rule_holds_weights_within_both_bounds() {
+        let consensus = Consensus::EmaTrust { retention: 0.5, w_min: 0.125, w_max: 0.75, w_initial: 0.5 };
+        let mut rule = Rule::new(consensus, &evaluators(&[1.0; 3]), 3);
+        // c = 10 / 3: closeness 1/3, 1/3 and, with d = 2/3, none.
+        rule.consensus(&[0, 1, 2], &[0.0, 0.0, 10.0]);
+        let weights = rule.weights().expect("weights");
+        let want = [0.25 + 1.0 / 6.0, 0.25 + 1.0 / 6.0, 0.25];
+        assert!(weights.iter().zip(want).all(|(weight, want)| (weight - want).abs() < 1e-12), "{weights:?}");
+        // The liar halves to 0.125 and would go on to 0.0625.
+        for _ in 0..3 {
+            rule.consensus(&[0, 1, 2], &[0.0, 0.0, 10.0]);
+        }
+        assert_eq!(rule.weight(2), 0.125);
+        // Alone it is always at its own consensus: it would rise to 1.
+        for _ in 0..9 {
+            rule.consensus(&[0], &[7.0]);
+        }
+        assert_eq!((rule.weight(0), rule.weight(2)), (0.75, 0.125));
+    }
+
+    /// A booster of five lifts the consensus up to the largest score that half of the stake supports, and no further:
+    /// the honest scores alone decide how far that is.
+    #[test]
+    fn a_minority_lifts_the_clipped_mean_to_a_supported_score_alone() {
+        let yuma = r#"{"rule": "yuma"}"#;
+        // Three of five stand at 6 or above; once the lowest is boosted to 10, three stand at 7 or above.
+        assert_eq!(of(yuma, &[2.0, 4.0, 6.0, 7.0, 9.0]), (2.0 + 4.0 + 6.0 * 3.0) / 5.0);
+        let boosted = of(yuma, &[10.0, 4.0, 6.0, 7.0, 9.0]);
+        assert_eq!(boosted, (4.0 + 6.0 + 7.0 * 3.0) / 5.0);
+        assert_eq!(boosted, of(yuma, &[7.0, 4.0, 6.0, 7.0, 9.0]), "what is above the cut adds nothing");
+    }
+
     /// A network that sorts every list of zeros and ones sorts every list (Knuth's 0-1 principle).
     #[test]
     fn few_scores_are_sorted() {

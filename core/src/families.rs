@@ -1,10 +1,12 @@
 //! Several questions at once: of twenty intervals at 95% one misses by luck alone, so that the answers of a family
 //! are held to a level that is right for all of them together.
 
-use crate::stats::Spread;
+use crate::stats::{self, Interval, Spread, student_t_975};
 
 /// How often a family of questions of which none has an effect may show one.
 pub const LEVEL: f64 = 0.05;
+/// Fisher's z of a correlation of 1 is infinite.
+const ALMOST_ONE: f64 = 1.0 - 1e-12;
 /// Degrees of freedom from which Student's t is taken to be what it is there: the two differ by less than 0.01%.
 const MOST_DEGREES: u64 = 10_000;
 
@@ -74,10 +76,65 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     corrected
 }
 
+/// The same where some have no p value.
+#[must_use]
+pub(crate) fn holm_of_known(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
+    let mut corrected = holm(&p_values.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
+    p_values.iter().map(|p_value| p_value.and_then(|_| corrected.next())).collect()
+}
+
+/// The two-sided p value of an estimate that is `distance` from the bound in question, where the half of its 95%
+/// interval on that side is `half_width` wide: by Student's t with so many degrees of freedom, or by the normal
+/// distribution. 1 at the bound itself.
+#[must_use]
+pub(crate) fn p_value(distance: f64, half_width: f64, degrees: Option<u64>) -> f64 {
+    if distance <= 0.0 {
+        return 1.0;
+    }
+    // Without any width the estimate is exact, and its ratio infinite.
+    let ratio = distance / half_width.max(0.0);
+    match degrees {
+        None => libm::erfc(ratio * stats::Z_975 / core::f64::consts::SQRT_2),
+        Some(0) => 1.0,
+        Some(degrees) => student_t_two_sided(ratio * student_t_975(degrees), degrees),
+    }
+}
+
+/// The p value of an estimate with that 95% interval for lying on its side of the nearer of two bounds.
+#[must_use]
+pub(crate) fn p_of_side(
+    value: f64,
+    [low, high]: Interval,
+    above: Option<f64>,
+    below: Option<f64>,
+    degrees: Option<u64>,
+) -> f64 {
+    let side = |bound: f64| {
+        let half_width = if value > bound { value - low } else { high - value };
+        p_value((value - bound).abs(), half_width, degrees)
+    };
+    let is_within = above.is_none_or(|bound| value > bound) && below.is_none_or(|bound| value < bound);
+    let p_values = [above, below].into_iter().flatten();
+    if is_within {
+        // Both bounds must be kept.
+        return p_values.map(side).fold(0.0, f64::max);
+    }
+    // One broken bound is enough.
+    let broken = p_values.filter(|&bound| (above == Some(bound)) == (value <= bound));
+    broken.map(side).fold(1.0, f64::min)
+}
+
+/// The p value of a correlation with that interval for its sign. On the scale of Fisher's z, where the ends of the
+/// interval are about as far from the estimate on both sides.
+#[must_use]
+pub(crate) fn p_of_correlation(pearson: f64, ci95: Interval) -> f64 {
+    let z = |r: f64| libm::atanh(r.clamp(-ALMOST_ONE, ALMOST_ONE));
+    p_of_side(z(pearson), ci95.map(z), Some(0.0), None, None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::student_t_975;
 
     /// Reference values: closed forms of one and two degrees of freedom, and SciPy's `2 * t.sf(t, degrees)`.
     #[test]
@@ -103,7 +160,10 @@ mod tests {
         }
         assert_eq!(student_t_two_sided(3.0, 0), 1.0);
         let p_value = |estimate: f64, error: f64| Spread { error, degrees: 24 }.p_value(estimate);
-        assert_eq!((p_value(-0.2, 0.1), p_value(0.0, 0.0), p_value(1e-9, 0.0)), (student_t_two_sided(2.0, 24), 1.0, 0.0));
+        assert_eq!(
+            (p_value(-0.2, 0.1), p_value(0.0, 0.0), p_value(1e-9, 0.0)),
+            (student_t_two_sided(2.0, 24), 1.0, 0.0)
+        );
         for (two_sided, degrees, want) in [(0.05, 9, 2.262_157_162_8), (0.01, 4, 4.604_094_871_4), (0.5, 1, 1.0)] {
             let got = student_t_quantile(two_sided, degrees);
             assert!((got - want).abs() < 1e-8, "{two_sided} {degrees}: {got} is not {want}");
@@ -119,5 +179,50 @@ mod tests {
         close(holm(&[0.5, 0.9]), &[1.0, 1.0]);
         close(holm(&[0.04]), &[0.04]);
         assert!(holm(&[]).is_empty());
+    }
+
+    #[track_caller]
+    fn close(got: f64, want: f64) {
+        assert!((got - want).abs() < 1e-9 * want.max(1e-3), "{got} is not {want}");
+    }
+
+    /// An interval that ends at the bound has a p value of 5%, whatever it is made from.
+    #[test]
+    fn the_end_of_a_95_percent_interval_is_at_5_percent() {
+        close(p_value(2.0, 2.0, None), 0.05);
+        // The quantile of `stats` is an expansion, good to 0.2%.
+        for degrees in [1, 4, 9, 200] {
+            assert!((p_value(0.3, 0.3, Some(degrees)) - 0.05).abs() < 2e-4, "{degrees}");
+        }
+        assert_eq!(p_value(0.0, 1.0, None), 1.0);
+        assert_eq!(p_value(1.0, 0.0, Some(9)), 0.0);
+        assert_eq!(p_value(1.0, 1.0, Some(0)), 1.0, "a single seed");
+    }
+
+    #[test]
+    fn a_side_is_as_sure_as_its_nearest_bound() {
+        let p = |value, above, below| p_of_side(value, [value - 1.0, value + 2.0], above, below, None);
+        close(p(3.0, Some(2.0), None), 0.05);
+        close(p(0.0, Some(2.0), None), 0.05);
+        close(p(3.0, Some(2.0), Some(50.0)), 0.05);
+        close(p(3.0, Some(-50.0), Some(5.0)), 0.05);
+        // Beyond the upper bound by one half width.
+        close(p(4.0, Some(-50.0), Some(3.0)), 0.05);
+        assert_eq!(p(2.0, Some(2.0), None), 1.0);
+        assert_eq!(p_of_side(1.0, [1.0, 1.0], Some(0.5), None, Some(9)), 0.0);
+    }
+
+    #[test]
+    fn the_sign_of_a_correlation() {
+        assert_eq!(p_of_correlation(1.0, [1.0, 1.0]), 0.0);
+        close(p_of_correlation(-0.4, [-0.7, 0.0]), 0.05);
+        assert!(p_of_correlation(0.4, [0.1, 0.6]) < 0.05 && p_of_correlation(0.4, [-0.1, 0.7]) > 0.05);
+        assert_eq!(p_of_correlation(0.0, [-0.1, 0.1]), 1.0);
+    }
+
+    #[test]
+    fn what_has_no_p_value_is_no_member_of_a_family() {
+        assert_eq!(holm_of_known(&[Some(0.03), None, Some(0.01)]), [Some(0.03), None, Some(0.02)]);
+        assert_eq!(holm_of_known(&[None]), [None]);
     }
 }

@@ -67,8 +67,9 @@ pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "drift-under-clip",
         title: "drift under the clip rule",
-        about: "Two evaluators in five add 2 points to every score, which is cautious: no deviation reaches half the scale, so \
-                that the clip rule raises every weight to its maximum, the liars’ too, and becomes the plain mean.",
+        about: "Two evaluators in five add 2 points to every score, which is cautious: few deviations reach half the \
+                scale, so that the clip rule raises every weight to its maximum or near it, the liars’ too, and is \
+                all but the plain mean.",
         dataset: None,
     },
     Preset {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// The 0.975 quantile of the standard normal distribution.
-const Z_975: f64 = 1.959_963_984_540_054;
+pub(crate) const Z_975: f64 = 1.959_963_984_540_054;
 
 /// An interval `[low, high]`.
 pub type Interval = [f64; 2];

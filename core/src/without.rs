@@ -5,16 +5,26 @@
 //! inference node, then its set of evaluators, so that nearly all rounds have the same task and node on both sides,
 //! and most have other evaluators.
 //!
+//! What is told of all evaluators together is corrected for being told at once (Holm): [`told_at_once`], [`tracks`].
+//!
 //! What changes is all that the leaving brings with it: fewer evaluators to draw from, a smaller K where too few are
 //! left, and other costs of those that stay, since costs are normalised over the pool.
 
+mod order;
+mod tracks;
+
 use serde::{Deserialize, Serialize};
 
+pub use order::Overtaking;
+use order::{Standing, lead, overtakings};
+pub use tracks::{Sign, Track, tracks, tracks_of};
+
 use crate::attack::{Attackers, Role};
-use crate::compare::{Compared, ComparedNode, Comparison, ROUNDING, decimals, includes_zero, rounded};
-use crate::dataset::{Dataset, TaskKind};
+use crate::compare::{Compared, ComparedNode, Comparison, ROUNDING, Verdict, decimals, includes_zero, rounded};
+use crate::dataset::Dataset;
+use crate::families::{LEVEL, holm_of_known, p_of_side};
 use crate::network::{Instance, Network};
-use crate::report::{EvaluatorAudit, Products, consensus_beside_truth, evaluator_audit, replicate_weights};
+use crate::report::{Products, consensus_beside_truth, replicate_weights};
 use crate::scenario::{Group, Scenario, ScenarioError};
 use crate::stats::{self, Interval};
 
@@ -61,12 +71,21 @@ pub struct Outcome {
     pub pearson_truth: Change,
     /// Root of the mean squared distance of consensus from truth, over answers, in points.
     pub rms_distance_truth: Change,
-    /// What `pearson_truth` says.
+    /// What `pearson_truth` says: by its own interval, and after [`told_at_once`] by `p_holm`.
     pub effect: Effect,
+    /// The chance of so large a change of that correlation, were there none, corrected (Holm) for all evaluators told
+    /// at once; none before, and where there is no interval or nothing changes.
+    pub p_holm: Option<f64>,
+    /// By node of `rewards`: the same of the change of its mean reward, corrected for all nodes and all evaluators that
+    /// leave. Empty before [`told_at_once`].
+    pub rewards_p_holm: Vec<Option<f64>>,
     /// The inference node with the highest mean reward with the evaluator; none where none was paid.
     pub top_with: Option<String>,
     /// The one without it.
     pub top_without: Option<String>,
+    /// The chance that `top_without` is ahead of the others by chance alone, at most: the largest p value of its lead
+    /// over any. None where there is no interval, or no other.
+    pub top_without_p: Option<f64>,
     /// Pairs of inference nodes whose mean rewards change their order, as these rounds have it; pairs that differ in
     /// their names alone are left out. None in networks of more than 64 inference nodes.
     pub overtakings: Option<Vec<Overtaking>>,
@@ -86,111 +105,18 @@ pub struct Change {
     pub ci95_prompts: Option<Interval>,
 }
 
-/// Two inference nodes that change places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overtaking {
-    /// Who earns more without the evaluator.
-    pub node: String,
-    /// Who earns more with it.
-    pub overtaken: String,
-}
-
 /// How the consensus follows truth without an evaluator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// The correlation is higher; the interval of the difference lies above 0.
+    /// The correlation is higher, surely.
     Better,
-    /// It is lower; the interval lies below 0.
+    /// It is lower, surely.
     Worse,
     /// It is the same for all prompts, but for rounding.
     Same,
-    /// The interval holds 0, or there is none.
+    /// It may be either.
     NotSettled,
-}
-
-/// What an interval of a correlation says of an evaluator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sign {
-    /// It lies above 0: better answers get higher scores.
-    Follows,
-    /// It lies below 0: better answers get lower scores.
-    Inverted,
-    /// It holds 0, or there is none.
-    NotShown,
-}
-
-/// How one evaluator tracks truth and the first judge, on all tasks of the dataset or on those of one kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Track {
-    /// Id of the recorded evaluator.
-    pub evaluator: String,
-    /// The kind of task; none for all tasks.
-    pub task_kind: Option<TaskKind>,
-    /// Pearson correlation of score with truth; none where it is not defined.
-    pub pearson_truth: Option<f64>,
-    /// Its 95% interval for the choice of prompts (percentile bootstrap over tasks).
-    pub ci95_truth: Option<Interval>,
-    /// What that says; none without a correlation.
-    pub sign_truth: Option<Sign>,
-    /// The same with the score of the dataset's first judge, if it has one.
-    pub pearson_judge: Option<f64>,
-    /// Its 95% interval.
-    pub ci95_judge: Option<Interval>,
-    /// What that says.
-    pub sign_judge: Option<Sign>,
-}
-
-impl Sign {
-    /// What `interval` of `pearson` says; none without a correlation.
-    #[must_use]
-    pub fn of(pearson: Option<f64>, interval: Option<Interval>) -> Option<Self> {
-        pearson.map(|_| match interval {
-            Some([low, _]) if low > 0.0 => Self::Follows,
-            Some([_, high]) if high < 0.0 => Self::Inverted,
-            _ => Self::NotShown,
-        })
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Follows => "follows",
-            Self::Inverted => "inverted",
-            Self::NotShown => "unclear",
-        }
-    }
-}
-
-/// How every recorded evaluator of the dataset tracks truth: over all tasks, then by kind of task.
-///
-/// # Errors
-/// For a scenario that is out of bounds or does not fit the dataset.
-pub fn tracks(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Track>, ScenarioError> {
-    Ok(evaluator_audit(dataset, scenario)?.iter().flat_map(tracks_of).collect())
-}
-
-/// The tracks of one evaluator of a report's audit: over all tasks, then by kind of task.
-#[must_use]
-pub fn tracks_of(audit: &EvaluatorAudit) -> Vec<Track> {
-    let track = |task_kind, truth: (Option<f64>, Option<Interval>), judge: (Option<f64>, Option<Interval>)| Track {
-        evaluator: audit.id.clone(),
-        task_kind,
-        pearson_truth: truth.0,
-        ci95_truth: truth.1,
-        sign_truth: Sign::of(truth.0, truth.1),
-        pearson_judge: judge.0,
-        ci95_judge: judge.1,
-        sign_judge: Sign::of(judge.0, judge.1),
-    };
-    let all = track(None, (audit.pearson_truth, audit.ci95_truth), (audit.pearson_judge, audit.ci95_judge));
-    let by_kind = audit
-        .by_task_kind
-        .iter()
-        .map(|of| track(Some(of.task_kind), (of.pearson_truth, of.ci95_truth), (of.pearson_judge, of.ci95_judge)));
-    std::iter::once(all).chain(by_kind).collect()
 }
 
 impl Audit {
@@ -250,6 +176,46 @@ impl Audit {
         }
         Ok(self.finding(dataset, run, comparison.as_ref()))
     }
+}
+
+/// Corrects what `results`, one of each evaluator that leaves, say of correlations, of rewards and of the order of
+/// inference nodes: each of these is a family (Holm).
+pub fn told_at_once(results: &mut [Without]) {
+    let mut outcomes: Vec<&mut Outcome> = results.iter_mut().filter_map(|result| result.outcome.as_mut()).collect();
+    let effects: Vec<Option<f64>> = outcomes.iter().map(|outcome| outcome.pearson_truth.p_value()).collect();
+    let rewards: Vec<Option<f64>> =
+        outcomes.iter().flat_map(|outcome| outcome.rewards.nodes.iter().map(p_of_node)).collect();
+    let mut orders: Vec<Option<f64>> = Vec::new();
+    let mut other_pairs = 0;
+    for outcome in &outcomes {
+        let changed = outcome.overtakings.as_deref().unwrap_or_default();
+        orders.extend(changed.iter().map(|pair| pair.p_value));
+        let nodes = outcome.rewards.nodes.iter().filter(|node| node.role == Role::Inference).count();
+        other_pairs += if outcome.overtakings.is_some() {
+            (nodes * nodes.saturating_sub(1) / 2).saturating_sub(changed.len())
+        } else {
+            0
+        };
+    }
+    // Pairs that keep their order have been looked at too.
+    orders.extend(std::iter::repeat_n(Some(1.0), other_pairs));
+    let (mut rewards, mut orders) = (holm_of_known(&rewards).into_iter(), holm_of_known(&orders).into_iter());
+    for (outcome, p_holm) in outcomes.iter_mut().zip(holm_of_known(&effects)) {
+        outcome.p_holm = p_holm;
+        outcome.effect = outcome.pearson_truth.effect(p_holm);
+        outcome.rewards_p_holm = rewards.by_ref().take(outcome.rewards.nodes.len()).collect();
+        for pair in outcome.overtakings.iter_mut().flatten() {
+            pair.p_holm = orders.next().flatten();
+        }
+    }
+}
+
+/// The chance of so large a change of a node's mean reward, were there none: by the less sure of its intervals. None
+/// where nothing is to be told.
+fn p_of_node(node: &ComparedNode) -> Option<f64> {
+    let difference = node.difference.filter(|_| node.verdict != Verdict::Equal)?;
+    let p = |ci95: Interval| p_of_side(difference, ci95, Some(0.0), None, None);
+    Some(p(node.ci95_monte_carlo?).max(node.ci95_prompts.map_or(0.0, p)))
 }
 
 /// `scenario`, whose network is `network`, without the recorded evaluator `model`.
@@ -330,34 +296,22 @@ impl Outcome {
             let paid = inference.iter().rev().filter_map(|node| Some((mean(node)?, &node.id)));
             paid.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, id)| id.clone())
         };
+        let standings = [with, without].map(|run| Standing::of(run, dataset, &inference));
+        let top_without = highest(|node| node.reward_mean_b);
+        let leader = inference.iter().position(|node| Some(&node.id) == top_without.as_ref());
         Self {
-            effect: pearson_truth.effect(),
+            effect: pearson_truth.effect(pearson_truth.p_value()),
+            p_holm: None,
+            rewards_p_holm: Vec::new(),
+            top_without_p: leader.and_then(|leader| lead(&standings[1], leader)),
             rms_distance_truth: Change::new(whole, Products::rms_distance, &by_task, &replicates),
             pearson_truth,
             top_with: highest(|node| node.reward_mean_a),
-            top_without: highest(|node| node.reward_mean_b),
-            overtakings: (inference.len() <= RANKED).then(|| overtakings(&inference)),
+            overtakings: (inference.len() <= RANKED).then(|| overtakings(&standings, &inference)),
+            top_without,
             rewards,
         }
     }
-}
-
-/// The pairs of `nodes`, inference nodes of which no two are alike, that change places.
-fn overtakings(nodes: &[&ComparedNode]) -> Vec<Overtaking> {
-    let means: Vec<_> = nodes.iter().map(|node| node.reward_mean_a.zip(node.reward_mean_b)).collect();
-    let mut pairs = Vec::new();
-    for (winner, node) in nodes.iter().enumerate() {
-        for (loser, overtaken) in nodes.iter().enumerate() {
-            let (Some((winner_a, winner_b)), Some((loser_a, loser_b))) = (means[winner], means[loser]) else {
-                continue;
-            };
-            let swap = loser_a - winner_a > ROUNDING && winner_b - loser_b > ROUNDING;
-            if swap {
-                pairs.push(Overtaking { node: node.id.clone(), overtaken: overtaken.id.clone() });
-            }
-        }
-    }
-    pairs
 }
 
 fn total(weighted: impl Iterator<Item = (Products, f64)>) -> Products {
@@ -388,14 +342,29 @@ impl Change {
         Self { with, without, difference, ci95_prompts: stats::central_95(&mut differences) }
     }
 
-    /// What it says where more is better.
-    fn effect(&self) -> Effect {
-        match self.ci95_prompts {
-            Some([low, high]) if low >= -ROUNDING && high <= ROUNDING => Effect::Same,
-            Some(interval) if includes_zero(interval) => Effect::NotSettled,
-            Some([low, _]) if low > 0.0 => Effect::Better,
-            Some(_) => Effect::Worse,
-            None => Effect::NotSettled,
+    /// Whether nothing changes for any prompt, but for rounding.
+    fn is_nothing(&self) -> bool {
+        self.ci95_prompts.is_some_and(|[low, high]| low >= -ROUNDING && high <= ROUNDING)
+    }
+
+    /// The chance of so large a change, were there none; none where nothing changes, and without an interval.
+    fn p_value(&self) -> Option<f64> {
+        let (difference, ci95) = self.difference.zip(self.ci95_prompts).filter(|_| !self.is_nothing())?;
+        Some(p_of_side(difference, ci95, Some(0.0), None, None))
+    }
+
+    /// What it says where more is better, if that is the p value to go by.
+    fn effect(&self, p_value: Option<f64>) -> Effect {
+        match (self.difference, p_value) {
+            _ if self.is_nothing() => Effect::Same,
+            (Some(difference), Some(p)) if p <= LEVEL => {
+                if difference > 0.0 {
+                    Effect::Better
+                } else {
+                    Effect::Worse
+                }
+            }
+            _ => Effect::NotSettled,
         }
     }
 }
@@ -431,30 +400,132 @@ impl Outcome {
             Effect::NotSettled => "the consensus seems to follow truth better, which is not settled",
         };
         let interval = match ci95_prompts {
-            Some([low, high]) => format!("difference {} to {} for other prompts", text(*low), text(*high)),
+            Some([low, high]) => format!("difference {} to {}, 95% for other prompts", text(*low), text(*high)),
             None => "with a single prompt nothing is known of others".to_owned(),
         };
+        let is_one_of_many =
+            self.effect == Effect::NotSettled && ci95_prompts.is_some_and(|interval| !includes_zero(interval));
+        let interval =
+            if is_one_of_many { format!("{interval}; among all evaluators one such may be chance") } else { interval };
         format!("{how}: r {} in place of {} ({interval})", text(without), text(with))
     }
 
     fn order_words(&self, name: impl Fn(&str) -> String) -> String {
-        let top = self.top_without.as_ref().map(|id| format!("{} earns most", name(id))).unwrap_or_default();
-        let Some(pairs) = &self.overtakings else {
-            return if self.top_without.is_some() { top } else { "no inference node is paid".to_owned() };
+        let Some(top) = &self.top_without else { return "no inference node is paid".to_owned() };
+        let has_rivals = self.rewards.nodes.iter().filter(|node| node.role == Role::Inference).count() > 1;
+        let top = match self.top_without_p {
+            Some(p) if p <= LEVEL => format!("{} surely earns most", name(top)),
+            None if !has_rivals => format!("{} earns most", name(top)),
+            _ => format!("{} earns most in these rounds, which may be chance", name(top)),
         };
+        let Some(pairs) = &self.overtakings else { return top };
         if pairs.is_empty() {
-            return "the inference nodes keep their order".to_owned();
+            return format!("the inference nodes keep the order that they have in these rounds, {top}");
         }
+        let (sure, unsure): (Vec<_>, Vec<_>) =
+            pairs.iter().partition(|pair| pair.p_holm.or(pair.p_value).is_some_and(|p| p <= LEVEL));
         let named =
-            pairs.iter().take(NAMED).map(|pair| format!("{} overtakes {}", name(&pair.node), name(&pair.overtaken)));
+            sure.iter().take(NAMED).map(|pair| format!("{} overtakes {}", name(&pair.node), name(&pair.overtaken)));
         let mut parts: Vec<String> = named.collect();
-        match pairs.len().saturating_sub(NAMED) {
+        match sure.len().saturating_sub(NAMED) {
             0 => {}
             1 => parts.push("one other pair changes places".to_owned()),
             more => parts.push(format!("{more} other pairs change places")),
         }
-        let is_new = self.top_with != self.top_without;
-        parts.push(if is_new { format!("{top} now") } else { format!("{top} as before") });
+        let other = if sure.is_empty() { "" } else { "other " };
+        match unsure.len() {
+            0 => {}
+            1 => parts.push(format!("one {other}pair changes places in these rounds, which may be chance")),
+            more => parts.push(format!("{more} {other}pairs change places in these rounds, which may be chance")),
+        }
+        parts.push(top);
         parts.join(", ")
+    }
+
+    /// What is to be said of the change of the reward of number `node` of [`Outcome::rewards`], in words.
+    #[must_use]
+    pub fn verdict_words(&self, node: usize) -> &'static str {
+        let Some(compared) = self.rewards.nodes.get(node) else { return "not compared" };
+        let p_holm = self.rewards_p_holm.get(node).copied().flatten();
+        match compared.verdict {
+            Verdict::Settled if p_holm.is_some_and(|p| p > LEVEL) => "not settled among so many",
+            verdict => verdict.words(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Alignment;
+
+    fn result(evaluator: &str, difference: f64, half_width: f64) -> Without {
+        let change = Change {
+            with: Some(0.5),
+            without: Some(0.5 + difference),
+            difference: Some(difference),
+            ci95_prompts: Some([difference - half_width, difference + half_width]),
+        };
+        let alignment = || Alignment { pearson_consensus_truth: None, kendall_reward_efficiency: None };
+        let rewards = Compared {
+            rounds: 1,
+            rounds_in_step: 1,
+            replicates: 0,
+            prompts: 9,
+            mechanism_a: alignment(),
+            mechanism_b: alignment(),
+            nodes: Vec::new(),
+        };
+        let overtaking = |p_value: f64| Overtaking {
+            node: "up".to_owned(),
+            overtaken: "down".to_owned(),
+            p_value: Some(p_value),
+            p_holm: None,
+        };
+        let outcome = Outcome {
+            effect: change.effect(change.p_value()),
+            p_holm: None,
+            rewards_p_holm: Vec::new(),
+            rewards,
+            rms_distance_truth: change.clone(),
+            pearson_truth: change,
+            top_with: Some("up".to_owned()),
+            top_without: Some("up".to_owned()),
+            top_without_p: Some(0.001),
+            overtakings: Some(vec![overtaking(0.02)]),
+        };
+        let leaving = Leaving { evaluator: evaluator.to_owned(), changes: Vec::new(), scenario: None, reason: None };
+        Without { leaving, outcome: Some(outcome) }
+    }
+
+    /// An interval that just clears 0 settles one evaluator alone, and none of three; half as wide a one stays settled.
+    #[test]
+    fn effects_are_told_at_once() {
+        let mut results = [result("a", 0.1, 0.09), result("b", -0.1, 0.09), result("c", 0.1, 0.05)];
+        let effects = |results: &[Without]| -> Vec<Effect> {
+            results.iter().filter_map(|result| Some(result.outcome.as_ref()?.effect)).collect()
+        };
+        assert_eq!(effects(&results), [Effect::Better, Effect::Worse, Effect::Better]);
+        let p = results[0].outcome.as_ref().and_then(|outcome| outcome.pearson_truth.p_value()).expect("an interval");
+        assert!(p > 0.025 && p < 0.05, "{p}");
+        told_at_once(&mut results);
+        assert_eq!(effects(&results), [Effect::NotSettled, Effect::NotSettled, Effect::Better]);
+        let words = results[0].words(str::to_owned);
+        assert!(
+            words.contains(
+                "seems to follow truth better, which is not settled: r 0.600 in place of 0.500 (difference 0.010 to \
+                            0.190, 95% for other prompts; among all evaluators one such may be chance)"
+            ),
+            "{words}"
+        );
+        // 0.02 is sure of one pair, not of three.
+        assert!(
+            words.ends_with("one pair changes places in these rounds, which may be chance, up surely earns most."),
+            "{words}"
+        );
+        let mut alone = [result("a", 0.1, 0.09)];
+        told_at_once(&mut alone);
+        assert_eq!(effects(&alone), [Effect::Better]);
+        assert!(alone[0].words(str::to_owned).ends_with("; up overtakes down, up surely earns most."));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::common::Files;
 use poq_core::dataset::TaskKind;
-use poq_core::paper::{self, Figure, Number, Origin, Verdict};
+use poq_core::paper::{self, Basis, Figure, Number, Origin, Verdict};
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate};
 use serde_json::json;
 
@@ -127,16 +127,81 @@ fn the_rows_give_the_published_figures_without_a_run() {
     assert!(correlation(&scores(1), &truths) < 0.0);
 }
 
+/// A dataset with the rows of the fitted one that was not made for any figure, as far as its id tells.
+fn found() -> Dataset {
+    let mut dataset = fitted().clone();
+    dataset.manifest.id = "found".to_owned();
+    dataset
+}
+
+/// The fit hits what it was made for, whatever the seed, and none of that counts as agreeing.
 #[test]
-fn every_published_figure_comes_out_whatever_the_seed() {
+fn what_was_fitted_comes_out_and_does_not_count() {
     let dataset = fitted();
     for seed in [42, 0, 1, 2, 3, 4, 5, 6, 7, 8] {
-        let figures = paper::figures(&run(dataset, seed));
-        assert_eq!(figures.len(), 10);
-        for figure in &figures {
-            assert_eq!(figure.agrees, Some(true), "seed {seed}: {figure:?}");
+        let figures = paper::figures(dataset, &run(dataset, seed));
+        let words: Vec<&str> = figures.iter().map(Figure::words).collect();
+        let want = [&["fitted"; 2][..], &["chosen"; 2], &["fitted", "chosen"], &["fitted"; 3], &["agrees", "differs"]];
+        assert_eq!(words, want.concat(), "seed {seed}");
+        for figure in &figures[..9] {
+            assert_eq!(
+                (figure.within, figure.agrees, figure.verdict),
+                (Some(true), None, Verdict::PutIn),
+                "{figure:?}"
+            );
+            let ([low, high], value) = (figure.ci95.expect("an interval"), figure.measured.expect("measured"));
+            assert!(low < value && value < high, "{figure:?}");
+            assert!(!figure.interval_of.is_empty() && figure.why.is_some(), "{figure:?}");
         }
+        // "As much as": no less holds, the same does not.
+        let [no_less, same] = &figures[9..] else { panic!("two readings of one figure") };
+        assert_eq!((no_less.wording.as_str(), no_less.basis), (same.wording.as_str(), Basis::Free));
+        assert_eq!((no_less.agrees, same.agrees), (Some(true), Some(false)));
+        assert_eq!((same.at_least, same.at_most), (Some(-0.02), Some(0.02)));
     }
+    let summary = Figure::summary(&paper::figures(dataset, &run(dataset, 1)));
+    assert!(
+        summary.contains("shows nothing: 9. Free: 2, of which agree: 1, differ: 1, cannot be told: 0."),
+        "{summary}"
+    );
+}
+
+/// Under another scenario rewards are no longer fitted, while what stands on the rows alone is.
+#[test]
+fn rewards_are_fitted_under_one_scenario_alone() {
+    let dataset = fitted();
+    let basis = |patch| {
+        let scenario = Scenario::from_patch(&patch).expect("valid");
+        let report = simulate(dataset, &scenario, 42, 500).expect("fits the dataset");
+        let figures = paper::figures(dataset, &report);
+        [0, 4, 5, 7].map(|index: usize| figures[index].basis)
+    };
+    use Basis::{Chosen, Fitted, Free};
+    assert_eq!(basis(json!({"seed": 3})), [Fitted, Fitted, Chosen, Fitted]);
+    assert_eq!(basis(json!({"consensus": {"rule": "median"}})), [Fitted, Free, Free, Fitted]);
+    assert_eq!(basis(json!({"reward": {"beta_inference": 0.4}})), [Fitted, Free, Free, Fitted]);
+}
+
+/// Of found data the same values are told by their intervals: to the published side, to the other, or not at all.
+#[test]
+fn free_figures_are_told_by_their_intervals() {
+    let dataset = found();
+    let report = run(&dataset, 42);
+    let figures = paper::figures(&dataset, &report);
+    // The widest: +-0.025 about 0.66, so that within 0.02 cannot be told.
+    assert_eq!(figures[0].words(), "cannot tell", "{:?}", figures[0]);
+    assert_eq!((figures[0].within, figures[0].agrees), (Some(true), None));
+    assert_eq!(figures[4].words(), "agrees", "{:?}", figures[4]);
+    let mut far = report.clone();
+    let shift = |interval: [f64; 2]| interval.map(|end| end - 0.05);
+    let node = &mut far.inference_nodes[3];
+    node.reward_mean = node.reward_mean.map(|mean| mean - 0.05);
+    node.ci95_monte_carlo = node.ci95_monte_carlo.map(shift);
+    node.ci95_prompts = node.ci95_prompts.map(shift);
+    assert_eq!(paper::figures(&dataset, &far)[4].words(), "differs");
+    // A report of other data has no place here.
+    far.dataset.hash = "another".to_owned();
+    assert!(paper::figures(&dataset, &far)[..9].iter().all(|figure| figure.words() == "not measured"));
 }
 
 #[test]
@@ -145,15 +210,18 @@ fn figures_say_how_far_they_are_from_the_published_ones() {
     let mut report = run(dataset, 42);
     report.inference_nodes[3].reward_mean = Some(0.59);
     report.inference_nodes[2].reward_mean = Some(0.61);
-    let figures = paper::figures(&report);
+    let figures = paper::figures(dataset, &report);
     let by_name = |start: &str| figures.iter().find(|figure| figure.name.starts_with(start)).expect("a figure");
-    let Figure { published, measured, difference, agrees, at_least, .. } = by_name("Llama-3.2-3B: mean reward");
-    assert_eq!((*published, *measured, *agrees), (Some(0.62), Some(0.59), Some(false)));
+    let llama = by_name("Llama-3.2-3B: mean reward");
+    let Figure { published, measured, difference, within, agrees, at_least, at_most, .. } = llama;
+    assert_eq!((*published, *measured, *within, *agrees), (Some(0.62), Some(0.59), Some(false), None));
+    assert_eq!(llama.words(), "fitted, but missed");
     close("difference", difference.expect("measured"), -0.03, 1e-12);
     close("at least", at_least.expect("a bound"), 0.60, 1e-12);
-    let lead = by_name("Llama-3.2-3B: mean reward above");
+    close("at most", at_most.expect("a bound"), 0.64, 1e-12);
+    let lead = by_name("Llama-3.2-3B: mean reward less");
     close("lead", lead.measured.expect("measured"), -0.02, 1e-12);
-    assert_eq!((lead.agrees, lead.published), (Some(false), None));
+    assert_eq!((lead.within, lead.published, lead.words()), (Some(false), None, "chosen, but missed"));
     let back: Vec<Figure> = serde_json::from_str(&serde_json::to_string(&figures).expect("JSON")).expect("figures");
     assert_eq!(back, figures);
 }
@@ -162,8 +230,8 @@ fn figures_say_how_far_they_are_from_the_published_ones() {
 fn a_report_without_those_nodes_has_figures_of_none_of_them() {
     let dataset = Files::made_up(12, 4, 5).read().expect("valid");
     let report = run(&dataset, 1);
-    let figures = paper::figures(&report);
-    assert!(figures[..9].iter().all(|figure| figure.measured.is_none() && figure.agrees.is_none()), "{figures:?}");
+    let figures = paper::figures(&dataset, &report);
+    assert!(figures[..9].iter().all(|figure| figure.measured.is_none() && figure.within.is_none()), "{figures:?}");
     let best = |nodes: &[poq_core::report::NodeReport]| {
         nodes.iter().filter_map(|node| node.reward_mean).fold(f64::MIN, f64::max)
     };
@@ -173,18 +241,24 @@ fn a_report_without_those_nodes_has_figures_of_none_of_them() {
 }
 
 #[test]
-fn the_claims_hold_on_the_fitted_network_and_their_tensions_show() {
+fn the_fit_puts_the_claims_in_and_their_tensions_show() {
     let dataset = fitted();
     let report = run(dataset, 42);
-    let [encoders, sizes, rewards] = paper::findings(dataset, &report);
-    assert_eq!([encoders.verdict, sizes.verdict, rewards.verdict], [Verdict::Holds; 3]);
-
+    let findings = paper::findings(dataset, &report);
+    for finding in &findings {
+        assert_eq!((finding.verdict, finding.words()), (Verdict::PutIn, "It is put in by the fit.".to_owned()));
+        assert!(finding.parts.iter().all(|part| part.basis != Basis::Free && part.why.is_some()), "{finding:?}");
+        assert!(finding.tensions.last().is_some_and(|last| last.contains("synthetic profiles")), "{finding:?}");
+    }
+    let [encoders, sizes, rewards] = findings;
     let audit = |evaluator: usize| report.evaluator_audit[evaluator].pearson_truth.expect("varies");
     close("claim 1", encoders.parts[0].value.expect("measured"), audit(2) - audit(0), 1e-12);
     let [low, high] = encoders.parts[0].ci95.expect("an interval");
     // Without the dependence of answers to one task: se^2 = ((1 - 0.66^2)^2 + 1) / 2000, so that 1.96 se = 0.050.
     assert!((0.03..0.08).contains(&((high - low) / 2.0)), "{low} {high}");
-    assert!(encoders.tensions[0].starts_with("sts-distilroberta tracks truth best (0.66), but is number 3 of 3"));
+    let want = "sts-distilroberta has the highest correlation with truth (0.66), but 2 of 2 other evaluators are \
+                surely closer";
+    assert!(encoders.tensions[0].starts_with(want), "{:?}", encoders.tensions);
 
     let efficiency = |node: usize| {
         let node = &report.inference_nodes[node];
@@ -194,35 +268,81 @@ fn the_claims_hold_on_the_fitted_network_and_their_tensions_show() {
     close("claim 2", sizes.parts[0].value.expect("measured"), want, 1e-9);
     let [low, high] = sizes.parts[0].ci95.expect("an interval");
     assert!(low < want && want < high && high - low < 1.0, "{low} {high}");
+    // Without the one that carries it.
+    let rest = 2.0 * efficiency(4) / (efficiency(0) + efficiency(1));
+    close("claim 2", sizes.parts[1].value.expect("measured"), rest, 1e-9);
+    assert!(sizes.parts[1].what.ends_with("without llama-3.2-3b, on which it rests most"), "{:?}", sizes.parts);
+    assert!(
+        sizes.tensions[0].starts_with("It rests on one model: without llama-3.2-3b the ratio is 1.07"),
+        "{sizes:?}"
+    );
     assert!(sizes.tensions.iter().any(|tension| tension == "phi-3-mini is the largest, yet earns least: 0.13."));
 
     let reward = |node: usize| report.inference_nodes[node].reward_mean.expect("paid");
     close("claim 3", rewards.parts[0].value.expect("measured"), (reward(2) + reward(3)) / 2.0 - reward(1), 1e-12);
+    // Draws and prompts together.
     let half = |node: usize| {
-        report.inference_nodes[node].ci95_monte_carlo.map(|[low, high]| (high - low) / 2.0).expect("paid")
+        let node = &report.inference_nodes[node];
+        let [draws, prompts] = [node.ci95_monte_carlo, node.ci95_prompts].map(|interval| {
+            let ([low, high], mean) = (interval.expect("paid"), node.reward_mean.expect("paid"));
+            (mean - low).max(high - mean)
+        });
+        (draws * draws + prompts * prompts).sqrt()
     };
     let [low, high] = rewards.parts[0].ci95.expect("an interval");
     close("claim 3", (high - low) / 2.0, (half(2) + half(3)) / 2.0 + half(1), 1e-12);
     let evaluator = |node: usize| report.evaluator_nodes[node].reward_mean.expect("paid");
     close("claim 3", rewards.parts[1].value.expect("measured"), evaluator(0) - evaluator(1), 1e-12);
-    assert!(rewards.tensions[0].starts_with("phi-3-mini earns least (0.13)"), "{:?}", rewards.tensions);
+    let want = "phi-3-mini earns least (0.13) although its quality (4.6 of 10) is not below the median: before its \
+                cost of 1.00";
+    assert!(rewards.tensions[0].starts_with(want), "{:?}", rewards.tensions);
 }
 
 #[test]
-fn the_claims_fail_where_the_opposite_is_so() {
-    let mut dataset = fitted().clone();
+fn on_found_data_the_same_claims_hold_or_fail() {
+    let mut dataset = found();
+    let mut report = run(&dataset, 42);
+    assert_eq!(verdicts(&dataset, &report), [Verdict::Holds; 3]);
+    for finding in paper::findings(&dataset, &report) {
+        assert!(
+            finding.parts.iter().all(|part| part.p_holm >= part.p_value && part.basis == Basis::Free),
+            "{finding:?}"
+        );
+    }
     dataset.manifest.evaluators[0].kind = "bi_encoder".to_owned();
     dataset.manifest.evaluators[2].kind = "cross_encoder".to_owned();
     for (node, billions) in dataset.manifest.inference_nodes.iter_mut().zip(["9B", "8B", "3B", "2B", "0.5B"]) {
         (node.name, node.model) = (billions.to_owned(), None);
     }
-    let mut report = run(&dataset, 42);
+    report = run(&dataset, 42);
     assert_eq!(verdicts(&dataset, &report), [Verdict::Fails, Verdict::Fails, Verdict::Holds]);
     for node in &mut report.inference_nodes {
         node.ci95_monte_carlo = node.ci95_monte_carlo.map(|[low, high]| [-high, -low]);
+        node.ci95_prompts = node.ci95_prompts.map(|[low, high]| [-high, -low]);
         node.reward_mean = node.reward_mean.map(|mean| -mean);
     }
-    assert_eq!(verdicts(&dataset, &report)[2], Verdict::Fails);
+    let [.., rewards] = paper::findings(&dataset, &report);
+    assert_eq!(rewards.words(), "It does not hold as a whole; 1 of its 2 parts holds.");
+}
+
+/// A claim that rests on one model is not told of larger models: without Llama-3.2-3B the others are no more efficient.
+#[test]
+fn a_claim_on_sizes_rests_on_more_than_one_model() {
+    let mut dataset = found();
+    // The slowest is now larger than all but one, and everything else small.
+    for (node, billions) in dataset.manifest.inference_nodes.iter_mut().zip(["8B", "2B", "1B", "9B", "7B"]) {
+        (node.name, node.model) = (billions.to_owned(), None);
+    }
+    let [_, sizes, _] = paper::findings(&dataset, &run(&dataset, 42));
+    let verdicts: Vec<Verdict> = sizes.parts.iter().map(|part| part.verdict).collect();
+    assert_eq!(verdicts, [Verdict::CannotTell, Verdict::Fails], "{:?}", sizes.parts);
+    // One alone is larger.
+    for (node, billions) in dataset.manifest.inference_nodes.iter_mut().zip(["1B", "1B", "1B", "9B", "1B"]) {
+        node.name = billions.to_owned();
+    }
+    let [_, sizes, _] = paper::findings(&dataset, &run(&dataset, 42));
+    assert_eq!(sizes.parts[1].what, "llama-3.2-3b is the only one of the larger models: the claim rests on it alone.");
+    assert_eq!((sizes.parts[1].verdict, sizes.verdict), (Verdict::NotApplicable, Verdict::Holds));
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn nothing_changes_without_one_that_nobody_hears() {
         one.words(str::to_owned)
     );
     assert!(
-        one.words(str::to_owned).ends_with("; the inference nodes keep their order."),
+        one.words(str::to_owned).contains("; the inference nodes keep the order that they have in these rounds, "),
         "{}",
         one.words(str::to_owned)
     );
@@ -305,11 +305,27 @@ fn inverted_evaluators_are_flagged_by_kind_of_task_too() {
         assert_eq!(own, [(id, sign); 3]);
     }
     assert!(all.iter().all(|track| track.sign_judge.is_none()));
+    // e2 does not vary: nine correlations are told at once, so that the surest has nine times its p value at most.
+    assert_eq!(all.iter().filter(|track| track.p_holm_truth.is_some()).count(), 9);
+    for track in all.iter().filter(|track| track.evaluator == "e3") {
+        assert!(track.p_holm_truth.is_some_and(|p| p > 0.05), "{track:?}");
+    }
     assert_eq!(Sign::of(Some(-0.5), None), Some(Sign::NotShown));
     assert_eq!(Sign::of(Some(-0.5), Some([-0.9, 0.0])), Some(Sign::NotShown));
     assert_eq!(Sign::NotShown.words(), "unclear");
     let unknown = tracks(&dataset, &scenario(json!({"score_normalization": {"magic": "unit"}})));
     assert_eq!(unknown.expect_err("no such evaluator").path, "score_normalization.magic");
+}
+
+/// Twenty evaluators of chance alone, with 60 correlations: some interval is clear of 0, and none is told.
+#[test]
+fn signs_of_many_evaluators_are_told_at_once() {
+    let dataset = Files::made_up(60, 4, 20).read().expect("valid");
+    let all = tracks(&dataset, &scenario(json!({}))).expect("fits");
+    assert_eq!(all.len(), 20 * 3);
+    let alone = all.iter().filter(|track| Sign::of(track.pearson_truth, track.ci95_truth) != Some(Sign::NotShown));
+    assert!(alone.count() >= 1, "of 60 intervals, three miss on average");
+    assert!(all.iter().all(|track| track.sign_truth == Some(Sign::NotShown)), "{all:?}");
 }
 
 /// With all four heard, truth and its reverse cancel: without the reverse what is left follows truth, without truth it
@@ -322,7 +338,7 @@ fn the_leaving_of_an_inverted_evaluator_is_seen() {
     assert_eq!((effect("e0"), effect("e1")), (Effect::Worse, Effect::Better));
     let words = without(&all, "e1").words(str::to_owned);
     assert!(words.starts_with("Without e1 the consensus follows truth better: r 0."), "{words}");
-    assert!(words.contains(" in place of ") && words.contains(" for other prompts); "), "{words}");
+    assert!(words.contains(" in place of ") && words.contains(", 95% for other prompts); "), "{words}");
     assert!(
         without(&all, "e0").words(str::to_owned).starts_with("Without e0 the consensus follows truth worse: r -0.")
     );

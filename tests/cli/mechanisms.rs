@@ -48,7 +48,16 @@ fn evaluators_are_audited_and_left_out_one_by_one() {
         assert_eq!(result["outcome"]["pearson_truth"][side], report["mechanism"]["pearson_consensus_truth"]);
     }
     let text = poq(&["audit", "--rounds", "300"], "");
-    for words in ["r with judge", "Without ", " in place of ", "95% draws"] {
+    // Whatever is told of several evaluators is told at once.
+    for result in results {
+        let (effect, p) = (&result["outcome"]["effect"], result["outcome"]["p_holm"].as_f64());
+        assert_eq!(effect == "better" || effect == "worse", p.is_some_and(|p| p <= 0.05), "{effect} {p:?}");
+    }
+    for track in tracks {
+        let is_sure = track["p_holm_truth"].as_f64().is_some_and(|p| p <= 0.05);
+        assert_eq!(is_sure, track["sign_truth"] == "follows" || track["sign_truth"] == "inverted", "{track}");
+    }
+    for words in ["r with judge", "Without ", " in place of ", "95% draws", "at once (Holm, 5% in all)"] {
         assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
     }
     let only = r#"{"rounds": 50, "network": {"evaluators": [{"model": "chrf", "count": 3}]}}"#;
@@ -107,7 +116,11 @@ fn assumptions_are_ranked() {
 fn the_paper_is_reproduced() {
     let reproduction = poq(&["reproduce", "--json"], "").json();
     let figures = reproduction["figures"].as_array().expect("a list");
-    assert!(figures.len() >= 10 && figures.iter().all(|figure| figure["agrees"] == true), "{figures:?}");
+    // What the data were made for is hit, and does not count as agreeing.
+    let made = figures.iter().filter(|figure| figure["basis"] != "free");
+    assert_eq!(made.clone().count(), 9);
+    assert!(made.clone().all(|figure| figure["within"] == true && figure["agrees"].is_null()), "{figures:?}");
+    assert!(figures.iter().all(|figure| figure["ci95"].is_array() && figure["reading"].is_string()), "{figures:?}");
     let run = poq(&["simulate", "--preset", "paper-2512.16317", "--json"], "").json();
     assert_eq!(run["digest"], reproduction["digest"]);
     assert_eq!(run["dataset"]["id"], "paper-2512.16317");
@@ -134,7 +147,17 @@ fn the_paper_is_reproduced() {
         (Some(9), &Value::from("paper-2512.16317"))
     );
     let text = poq(&["reproduce"], "");
-    for words in ["published", "does not apply to this dataset", "assumed", "arXiv 2512.16317", "arXiv 2601.21189"] {
+    for words in [
+        "near zero or negative",
+        "our reading (assumed)",
+        "Free: 2, of which agree: 1, differ: 1, cannot be told: 0.",
+        "It does not apply to this dataset.",
+        "It is put in by the fit.",
+        "It rests on one model: without llama-3.2-3b",
+        "2 of its 3 parts hold.",
+        "arXiv 2512.16317",
+        "arXiv 2601.21189",
+    ] {
         assert!(text.succeeds().out.contains(words), "no {words}");
     }
 }

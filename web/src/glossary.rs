@@ -29,7 +29,7 @@ const AUTHORS: Source = Source::Known("the authors’ company on arXiv 2512.1631
 const STATISTICS: Source = Source::Known("standard statistics");
 
 /// Every term, in the order of the help.
-pub const TERMS: [Term; 28] = [
+pub const TERMS: [Term; 29] = [
     Term {
         id: "round",
         name: "round",
@@ -44,6 +44,17 @@ pub const TERMS: [Term; 28] = [
         definition: "What an evaluator thinks of an answer, from 0 to 10, made from its raw value by a named \
                      normalisation.",
         formula: Some("unit: s = 10 × raw, held to 0…10    sigmoid: s = 10 / (1 + e^−raw)"),
+        source: Source::Assumed,
+    },
+    Term {
+        id: "structure",
+        name: "structure",
+        definition: "An evaluator that looks at an answer’s form alone. Words: 1 to 15 for a question, 25 to 90 for a \
+                     summary. Faults: markup or lists; an opening like “Sure” or “The article”; a summary without an \
+                     end of sentence.",
+        formula: Some(
+            "raw = min(1, words / least, most / words) × distinct share of word triples × (1 − 0.25 × faults)",
+        ),
         source: Source::Assumed,
     },
     Term {
@@ -74,26 +85,26 @@ pub const TERMS: [Term; 28] = [
     Term {
         id: "trust_weight",
         name: "trust weight, clip rule",
-        definition: "Each evaluator’s say in the consensus, moved after every score by its deviation d. Whoever deviates by less \
-                     than half the scale drifts up to the largest weight, so that cautious colluders keep full weight and the rule \
-                     turns into the plain mean. λ and the bounds are assumed.",
+        definition: "Each evaluator’s say in the consensus, moved after every score by its deviation d. Whoever \
+                     mostly deviates by less than half the scale drifts up to the largest weight; where all do, \
+                     cautious colluders too, the rule is the plain mean. λ and the bounds are assumed.",
         formula: Some("c = Σ w s / Σ w    d = |s − c| / 10    w ← clip(w (1 + λ (0.5 − d)), w_min, w_max)"),
         source: Source::Known("a third-party summary of arXiv 2601.21189, eq. 21"),
     },
     Term {
         id: "ema_trust",
         name: "trust weight, EMA rule",
-        definition: "Each evaluator’s say in the consensus as a moving average of its closeness: it settles where closeness is \
-                     and does not drift to the top.",
+        definition: "Each evaluator’s say in the consensus as a moving average of its closeness, about which it \
+                     settles.",
         formula: Some("w ← r w + (1 − r) max(0, 1 − 2 d), held to w_min…w_max    d = |s − c| / 10"),
         source: Source::Assumed,
     },
     Term {
         id: "yuma",
         name: "Yuma-style clipping",
-        definition: "Scores count by stake. A score above the highest that a share κ of the drawn stake is at or above is cut \
-                     down to it: a minority cannot raise the consensus, though it can lower it. Only the clipping is taken from \
-                     Bittensor, not its bonds.",
+        definition: "Scores count by stake, each cut down to q, the largest that a share κ of the drawn stake is at \
+                     or above. Who holds less than κ cannot lift the consensus above the highest of the others’ \
+                     scores, but can raise q, and so lift it by more than a mean. Bittensor’s bonds are left out.",
         formula: Some("q = largest score with stake(s ≥ q) ≥ κ × stake    c = Σ stake × min(s, q) / Σ stake"),
         source: Source::Known("Bittensor’s Yuma consensus"),
     },
@@ -110,8 +121,8 @@ pub const TERMS: [Term; 28] = [
         id: "gain",
         name: "gain",
         definition: "What an attacker earns more than it would if all nodes of its attack were honest: the same run is made once \
-                     more without that attack, on the same draws, and the rewards are compared payment by payment.",
-        formula: Some("gain = mean of (reward attacking − reward honest)"),
+                     more without that attack, on the same draws, and its mean rewards are compared.",
+        formula: Some("gain = mean reward attacking − mean reward honest"),
         source: STATISTICS,
     },
     Term {
@@ -216,23 +227,23 @@ pub const TERMS: [Term; 28] = [
         id: "kendall",
         name: "Kendall’s τ",
         definition: "Agreement of two orders, from −1 (reversed) to 1 (the same): here of the inference nodes by mean \
-                     reward and by truth per millisecond. It tells whether the mechanism pays the efficient.",
+                     reward and by truth per millisecond. It tells how far the mechanism pays the efficient more.",
         formula: Some("τ = (pairs in the same order − pairs in opposite order) / pairs, ties set apart"),
         source: STATISTICS,
     },
     Term {
         id: "inversion",
         name: "inverted",
-        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind. That reliability varies by task \
-                     and can invert is a finding of arXiv 2601.21189.",
+        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind: its interval of r lies \
+                     below 0. Where that holds 0, it is unclear.",
         formula: None,
         source: Source::Known("arXiv 2601.21189"),
     },
     Term {
         id: "equal_reward",
         name: "lines of equal reward",
-        definition: "Along such a line of mean consensus over latency an inference node earns the same. Moving α or β \
-                     tilts the lines, and with them who wins.",
+        definition: "Along such a line of mean consensus over latency an inference node earns the same. Moving α or β tilts \
+                     the lines.",
         formula: Some("consensus = 10 × (reward + β cost) / α"),
         source: Source::Known("the reward’s formula, solved for quality"),
     },
@@ -255,8 +266,7 @@ pub const TERMS: [Term; 28] = [
     Term {
         id: "digest",
         name: "digest",
-        definition: "A fingerprint (BLAKE3) of the whole result. Equal digests are equal results to the last bit, on any \
-                     machine.",
+        definition: "A fingerprint (BLAKE3) of the whole result. Equal digests mean results equal to the last bit.",
         formula: None,
         source: Source::Known("this program"),
     },

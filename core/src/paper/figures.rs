@@ -6,16 +6,18 @@ use super::profile::{
     EVALUATORS, GEMMA, GEMMA_PER_QWEN, LLAMA, LLAMA_PER_QWEN, LLAMA_REWARD, NODES, PHI, PHI_REWARD, POST, QWEN, STS,
     STS_JUDGE, STS_TRUTH,
 };
-use crate::Report;
+use super::readings::{NEAR_ZERO, RATIO_TOLERANCE, TOLERANCE};
+use super::rewards::{DRAWS_AND_PROMPTS, half_width};
+use super::sizes::Efficiencies;
+use super::verdict::{Basis, Estimated, PROMPTS, Part, Reading, Verdict, told_at_once};
+use crate::dataset::Dataset;
 use crate::report::{EvaluatorAudit, NodeReport};
 use crate::stats::Interval;
+use crate::{Report, Scenario};
 
-/// How far a correlation or a reward may be from the published one, which has two digits. Assumed.
-const TOLERANCE: f64 = 0.02;
-/// How far a ratio may be from the published "about 7". Assumed.
-const RATIO_TOLERANCE: f64 = 0.3;
-/// Up to this, a correlation is near zero. Assumed.
-const NEAR_ZERO: f64 = 0.1;
+const SOLVED: &str = "The data were solved for so that it comes out.";
+const CHOSEN: &str = "Nothing more is published; the value was chosen.";
+const BEST: &str = "Gemma-2-2B, which is as efficient, was given lower scores so that Llama-3.2-3B is the best.";
 
 /// A published figure and what a report has in its place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,133 +30,278 @@ pub struct Figure {
     pub wording: String,
     /// The published number, where there is one.
     pub published: Option<f64>,
-    /// The smallest measured value that agrees with it: our reading (assumed).
+    /// How it is read here, in words (assumed).
+    pub reading: String,
+    /// The smallest measured value that agrees with that reading.
     pub at_least: Option<f64>,
     /// The largest.
     pub at_most: Option<f64>,
     /// The report's value; none where it has not the nodes, or they never took part.
     pub measured: Option<f64>,
-    /// The value's 95% interval for the luck of the draws, for a mean reward.
+    /// The value's 95% interval.
+    pub ci95: Option<Interval>,
+    /// What that interval is for.
+    pub interval_of: String,
+    /// The value's 95% interval for the luck of the draws alone, for a mean reward.
     pub ci95_monte_carlo: Option<Interval>,
     /// Measured less published.
     pub difference: Option<f64>,
-    /// Whether the measured value is within the bounds.
+    /// Whether the measured value is within the bounds, wherever it comes from.
+    pub within: Option<bool>,
+    /// Whether the data were made so that it comes out.
+    pub basis: Basis,
+    /// What the measured value shows: nothing, where the data were made so. Those of all free figures are told at once
+    /// (Holm).
+    pub verdict: Verdict,
+    /// Why the verdict is no plain yes or no.
+    pub why: Option<String>,
+    /// Whether a free figure agrees; none where that cannot be told, and for one that the data were made for.
     pub agrees: Option<bool>,
 }
 
-/// The published figures of arXiv 2512.16317 beside those of `report`, which may be of any dataset and scenario: nodes
-/// are found by the ids of [`super::dataset()`], and only under the default scenario is that dataset fitted.
+impl Figure {
+    /// What becomes of it, in a word or two.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match (self.basis, self.verdict, self.within) {
+            (_, Verdict::NotApplicable, _) => "not measured",
+            (Basis::Fitted, _, Some(false)) => "fitted, but missed",
+            (Basis::Fitted, ..) => "fitted",
+            (Basis::Chosen, _, Some(false)) => "chosen, but missed",
+            (Basis::Chosen, ..) => "chosen",
+            (Basis::Free, Verdict::Holds, _) => "agrees",
+            (Basis::Free, Verdict::Fails, _) => "differs",
+            (Basis::Free, ..) => "cannot tell",
+        }
+    }
+
+    /// What `figures` come to, in a sentence: those that the data were made for count for nothing.
+    #[must_use]
+    pub fn summary(figures: &[Self]) -> String {
+        let count = |is_it: &dyn Fn(&Self) -> bool| figures.iter().filter(|figure| is_it(figure)).count();
+        let free = |verdict| count(&|figure| figure.basis == Basis::Free && figure.verdict == verdict);
+        format!(
+            "{} readings of published figures. Fitted or chosen, which shows nothing: {}. Free: {}, of which agree: \
+             {}, differ: {}, cannot be told: {}. Not measured: {}.",
+            figures.len(),
+            count(&|figure| figure.basis != Basis::Free),
+            count(&|figure| figure.basis == Basis::Free && figure.measured.is_some()),
+            free(Verdict::Holds),
+            free(Verdict::Fails),
+            free(Verdict::CannotTell),
+            free(Verdict::NotApplicable)
+        )
+    }
+}
+
+/// The published figures of arXiv 2512.16317 beside those of `report`, a run on `dataset`, which may be any, under any
+/// scenario: nodes are found by the ids of [`super::dataset()`]. That one is fitted under its preset alone. Where the
+/// report is of another dataset than `dataset`, nothing is measured.
 #[must_use]
-pub fn figures(report: &Report) -> Vec<Figure> {
-    let sts = audit(report, EVALUATORS[STS].id);
-    let [llama, phi] = [LLAMA, PHI].map(|node| inference(report, NODES[node].id));
-    let efficiency = |node: usize| inference(report, NODES[node].id).and_then(efficiency);
-    let over_qwen = |node: usize| Some(efficiency(node)? / efficiency(QWEN).filter(|&qwen| qwen > 0.0)?);
-    let mut figures = vec![
-        about("STS-DistilRoBERTa: correlation with truth", STS_TRUTH, TOLERANCE, sts.and_then(|sts| sts.pearson_truth)),
-        about(
-            "STS-DistilRoBERTa: correlation with the judge",
-            STS_JUDGE,
-            TOLERANCE,
-            sts.and_then(|sts| sts.pearson_judge),
+pub fn figures(dataset: &Dataset, report: &Report) -> Vec<Figure> {
+    let source = Source { dataset, report, is_same: report.dataset.hash == dataset.hash };
+    let data = source.made(super::is_fitted(dataset));
+    let rewards = source.made(super::is_fitted(dataset) && source.is_as_fitted());
+    let sts = source.audit(EVALUATORS[STS].id);
+    let correlation = |of: Option<(Option<f64>, Option<Interval>)>| {
+        of.and_then(|(value, ci95)| Some(Estimated { value: value?, ci95, degrees: None }))
+    };
+    let truth = correlation(sts.map(|sts| (sts.pearson_truth, sts.ci95_truth)));
+    let judge = correlation(sts.map(|sts| (sts.pearson_judge, sts.ci95_judge)));
+    let mut drafts = vec![
+        Draft::about("STS-DistilRoBERTa: correlation with truth", STS_TRUTH, truth, PROMPTS).made(
+            data,
+            Basis::Fitted,
+            SOLVED,
+        ),
+        Draft::about("STS-DistilRoBERTa: correlation with the judge", STS_JUDGE, judge, PROMPTS).made(
+            data,
+            Basis::Fitted,
+            SOLVED,
         ),
     ];
     for evaluator in EVALUATORS.iter().filter(|evaluator| evaluator.kind == "cross_encoder") {
-        let measured = audit(report, evaluator.id).and_then(|audit| audit.pearson_truth);
+        let value = correlation(source.audit(evaluator.id).map(|audit| (audit.pearson_truth, audit.ci95_truth)));
+        let reading = Reading::below(NEAR_ZERO, format!("at most {NEAR_ZERO}"));
         let name = format!("{}: correlation with truth", evaluator.name);
-        figures.push(bounded(name, "near zero or negative", None, Some(NEAR_ZERO), measured));
+        drafts.push(Draft::new(name, "near zero or negative", reading, value, PROMPTS).made(
+            data,
+            Basis::Chosen,
+            CHOSEN,
+        ));
     }
-    figures.extend([
-        mean_reward("Llama-3.2-3B: mean reward", LLAMA_REWARD, llama),
-        bounded(
-            "Llama-3.2-3B: mean reward above that of the next best inference node".to_owned(),
+    let lead = source.lead(LLAMA);
+    drafts.extend([
+        source.mean_reward(LLAMA, LLAMA_REWARD).made(rewards, Basis::Fitted, SOLVED),
+        Draft::new(
+            format!("{}: mean reward less that of the next best inference node", NODES[LLAMA].name),
             "the best",
-            Some(0.0),
-            None,
-            llama.and_then(|llama| Some(llama.reward_mean? - best_reward(report, &llama.model)?)),
-        ),
-        mean_reward("Phi-3-mini: mean reward", PHI_REWARD, phi),
-        about(
-            "Llama-3.2-3B: quality per millisecond, times Qwen2-1.5B’s",
-            LLAMA_PER_QWEN,
-            RATIO_TOLERANCE,
-            over_qwen(LLAMA),
-        ),
-        about(
-            "Gemma-2-2B: quality per millisecond, times Qwen2-1.5B’s",
-            GEMMA_PER_QWEN,
-            RATIO_TOLERANCE,
-            over_qwen(GEMMA),
-        ),
-        bounded(
-            "cheapest evaluator: mean reward above that of the best inference node".to_owned(),
-            "efficient evaluators earn as much as the best inference nodes",
-            Some(-TOLERANCE),
-            None,
-            evaluators_lead(report),
-        ),
+            Reading::above(0.0, "above 0"),
+            lead,
+            DRAWS_AND_PROMPTS,
+        )
+        .made(rewards, Basis::Chosen, BEST),
+        source.mean_reward(PHI, PHI_REWARD).made(rewards, Basis::Fitted, SOLVED),
+        source.per_qwen(LLAMA, LLAMA_PER_QWEN).made(data, Basis::Fitted, SOLVED),
+        source.per_qwen(GEMMA, GEMMA_PER_QWEN).made(data, Basis::Fitted, SOLVED),
     ]);
-    figures
+    // The words may mean no less, or the same.
+    let over_best = source.evaluators_lead();
+    for reading in [
+        Reading::above(-TOLERANCE, format!("no less: at least -{TOLERANCE}")),
+        Reading::between(-TOLERANCE, TOLERANCE, format!("the same: within {TOLERANCE} of 0")),
+    ] {
+        let name = "cheapest evaluator: mean reward less that of the best inference node".to_owned();
+        let wording = "efficient evaluators earn as much as the best inference nodes";
+        drafts.push(Draft::new(name, wording, reading, over_best, DRAWS_AND_PROMPTS));
+    }
+    told_at_once(drafts.iter_mut().map(|draft| &mut draft.part));
+    drafts.into_iter().map(Draft::figure).collect()
 }
 
-fn bounded(name: String, wording: &str, at_least: Option<f64>, at_most: Option<f64>, measured: Option<f64>) -> Figure {
-    let agrees = measured
-        .map(|measured| at_least.is_none_or(|least| measured >= least) && at_most.is_none_or(|most| measured <= most));
-    Figure {
-        name,
-        source: POST.to_owned(),
-        wording: wording.to_owned(),
-        published: None,
-        at_least,
-        at_most,
-        measured,
-        ci95_monte_carlo: None,
-        difference: None,
-        agrees,
+/// A figure in the making: its part has the measured value and the bounds.
+struct Draft {
+    part: Part,
+    wording: String,
+    published: Option<f64>,
+    ci95_monte_carlo: Option<Interval>,
+}
+
+impl Draft {
+    fn new(name: String, wording: &str, reading: Reading, value: Option<Estimated>, interval_of: &str) -> Self {
+        let part = match value {
+            Some(value) => Part::measured(name, reading, value, interval_of),
+            None => Part::not_applicable(name, reading, interval_of),
+        };
+        Self { part, wording: wording.to_owned(), published: None, ci95_monte_carlo: None }
+    }
+
+    /// Of a figure with two digits.
+    fn about(name: &str, published: f64, value: Option<Estimated>, interval_of: &str) -> Self {
+        let words = format!("within {TOLERANCE} of {published}");
+        let reading = Reading::between(published - TOLERANCE, published + TOLERANCE, words);
+        let draft = Self::new(name.to_owned(), &published.to_string(), reading, value, interval_of);
+        Self { published: Some(published), ..draft }
+    }
+
+    /// Of data that were made so.
+    fn made(self, is_made: bool, basis: Basis, why: &str) -> Self {
+        Self { part: if is_made { self.part.made(basis, why) } else { self.part }, ..self }
+    }
+
+    fn figure(self) -> Figure {
+        let Self { part, wording, published, ci95_monte_carlo } = self;
+        let within = part.is_within();
+        Figure {
+            name: part.what,
+            source: POST.to_owned(),
+            wording,
+            published,
+            reading: part.reading,
+            at_least: part.above,
+            at_most: part.below,
+            measured: part.value,
+            ci95: part.ci95,
+            interval_of: part.interval_of,
+            ci95_monte_carlo,
+            difference: part.value.zip(published).map(|(measured, published)| measured - published),
+            within,
+            basis: part.basis,
+            verdict: part.verdict,
+            why: part.why,
+            agrees: match part.verdict {
+                Verdict::Holds => Some(true),
+                Verdict::Fails => Some(false),
+                Verdict::CannotTell | Verdict::PutIn | Verdict::NotApplicable => None,
+            },
+        }
     }
 }
 
-fn about(name: &str, published: f64, tolerance: f64, measured: Option<f64>) -> Figure {
-    let wording = if tolerance == RATIO_TOLERANCE { format!("about {published}") } else { format!("{published}") };
-    Figure {
-        published: Some(published),
-        difference: measured.map(|measured| measured - published),
-        ..bounded(name.to_owned(), &wording, Some(published - tolerance), Some(published + tolerance), measured)
+/// What figures are taken from.
+struct Source<'a> {
+    dataset: &'a Dataset,
+    report: &'a Report,
+    /// Whether the report is of that dataset.
+    is_same: bool,
+}
+
+impl Source<'_> {
+    /// Whether rewards are under the scenario that the dataset was fitted under.
+    fn is_as_fitted(&self) -> bool {
+        let Scenario { seed, rounds, preset, .. } = &self.report.scenario;
+        self.report.scenario == Scenario { seed: *seed, rounds: *rounds, preset: preset.clone(), ..Scenario::default() }
+    }
+
+    fn made(&self, is_made: bool) -> bool {
+        self.is_same && is_made
+    }
+
+    fn audit(&self, id: &str) -> Option<&EvaluatorAudit> {
+        self.report.evaluator_audit.iter().filter(|_| self.is_same).find(|audit| audit.id == id)
+    }
+
+    /// The first instance of that node of the paper.
+    fn inference(&self, node: usize) -> Option<&NodeReport> {
+        self.report.inference_nodes.iter().filter(|_| self.is_same).find(|report| report.model == NODES[node].id)
+    }
+
+    fn mean_reward(&self, node: usize, published: f64) -> Draft {
+        let report = self.inference(node);
+        let value = report.and_then(|report| {
+            let value = report.reward_mean?;
+            let ci95 = half_width(report).map(|half| [value - half, value + half]);
+            Some(Estimated { value, ci95, degrees: None })
+        });
+        let name = format!("{}: mean reward", NODES[node].name);
+        let draft = Draft::about(&name, published, value, DRAWS_AND_PROMPTS);
+        Draft { ci95_monte_carlo: report.and_then(|report| report.ci95_monte_carlo), ..draft }
+    }
+
+    /// What that node earns more than the best of the others.
+    fn lead(&self, node: usize) -> Option<Estimated> {
+        let own = self.inference(node)?;
+        difference(own, self.best(&own.model)?)
+    }
+
+    /// The inference node that earns most, of those that are not of the recorded node `but_for`.
+    fn best(&self, but_for: &str) -> Option<&NodeReport> {
+        let nodes = self.report.inference_nodes.iter().filter(|node| self.is_same && node.model != but_for);
+        let paid = nodes.filter_map(|node| Some((node.reward_mean?, node)));
+        paid.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, node)| node)
+    }
+
+    /// What the cheapest evaluator earns more than the best inference node.
+    fn evaluators_lead(&self) -> Option<Estimated> {
+        let cheapest = self.report.evaluator_nodes.iter().min_by(|a, b| a.cost.total_cmp(&b.cost))?;
+        difference(cheapest, self.best("")?)
+    }
+
+    /// Quality per millisecond of that node of the paper over Qwen2-1.5B's, on the recorded answers.
+    fn per_qwen(&self, node: usize, published: f64) -> Draft {
+        let position = |node: usize| {
+            let entries = &self.dataset.manifest.inference_nodes;
+            entries.iter().position(|entry| self.is_same && entry.id == NODES[node].id)
+        };
+        let value = position(node).zip(position(QWEN)).and_then(|(node, qwen)| {
+            let efficiencies = Efficiencies::new(self.dataset, self.report, &[node, qwen]);
+            efficiencies.figure(|of| (of[1] > 0.0).then(|| of[0] / of[1]))
+        });
+        let reading = Reading::between(
+            published - RATIO_TOLERANCE,
+            published + RATIO_TOLERANCE,
+            format!("within {RATIO_TOLERANCE} of {published}"),
+        );
+        let name = format!("{}: quality per millisecond, times {}’s", NODES[node].name, NODES[QWEN].name);
+        let draft = Draft::new(name, &format!("about {published}"), reading, value, PROMPTS);
+        Draft { published: Some(published), ..draft }
     }
 }
 
-fn mean_reward(name: &str, published: f64, node: Option<&NodeReport>) -> Figure {
-    Figure {
-        ci95_monte_carlo: node.and_then(|node| node.ci95_monte_carlo),
-        ..about(name, published, TOLERANCE, node.and_then(|node| node.reward_mean))
-    }
-}
-
-fn audit<'a>(report: &'a Report, id: &str) -> Option<&'a EvaluatorAudit> {
-    report.evaluator_audit.iter().find(|audit| audit.id == id)
-}
-
-/// The first instance of that recorded node.
-fn inference<'a>(report: &'a Report, model: &str) -> Option<&'a NodeReport> {
-    report.inference_nodes.iter().find(|node| node.model == model)
-}
-
-/// Mean truth per millisecond.
-fn efficiency(node: &NodeReport) -> Option<f64> {
-    node.quality_mean.filter(|_| node.latency_ms_mean > 0.0).map(|quality| quality / node.latency_ms_mean)
-}
-
-/// The best mean reward of the inference nodes that are not of `but_for`.
-fn best_reward(report: &Report, but_for: &str) -> Option<f64> {
-    report
-        .inference_nodes
-        .iter()
-        .filter(|node| node.model != but_for)
-        .filter_map(|node| node.reward_mean)
-        .max_by(f64::total_cmp)
-}
-
-fn evaluators_lead(report: &Report) -> Option<f64> {
-    let cheapest = report.evaluator_nodes.iter().min_by(|a, b| a.cost.total_cmp(&b.cost))?;
-    Some(cheapest.reward_mean? - best_reward(report, "")?)
+/// Of two nodes' mean rewards. The half widths of their intervals add up, which is wide enough however they hang
+/// together.
+fn difference(more: &NodeReport, less: &NodeReport) -> Option<Estimated> {
+    let value = more.reward_mean? - less.reward_mean?;
+    let half = half_width(more).zip(half_width(less)).map(|(more, less)| more + less);
+    Some(Estimated { value, ci95: half.map(|half| [value - half, value + half]), degrees: None })
 }

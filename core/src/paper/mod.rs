@@ -13,21 +13,27 @@ mod figures;
 mod findings;
 mod fit;
 mod profile;
+mod readings;
+mod rewards;
 pub mod robust;
+mod sizes;
 mod unsaid;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Figure, figures};
-pub use findings::{Claims, Finding, Part, Verdict, findings};
+pub use findings::findings;
 pub use profile::{Number, numbers};
 pub use unsaid::{Unsaid, unsaid};
+pub use verdict::{Basis, Claims, Finding, Part, Verdict};
 
 use crate::dataset::{
     Dataset, DatasetFiles, EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Task, TaskKind,
 };
+use crate::report::replicate_weights;
 use crate::score::ScoreNormalization;
 use fit::Fit;
 use profile::{EVALUATORS, NODES, REFERENCE_WORDS, TASKS};
@@ -62,6 +68,16 @@ pub fn dataset() -> Dataset {
         scores: &rows.scores.bytes,
     })
     .expect("every node answers every task and every evaluator scores every answer")
+}
+
+/// Whether `dataset` is the one of [`dataset()`], or was made from it.
+fn is_fitted(dataset: &Dataset) -> bool {
+    dataset.manifest.id == DATASET_ID
+}
+
+/// How often each task of `dataset` counts in each resampling of its prompts.
+fn resamplings(dataset: &Dataset, seed: u64) -> Vec<Vec<u32>> {
+    replicate_weights(dataset, &Vec::from_iter(0..dataset.tasks.len()), seed)
 }
 
 /// The files of a dataset.

@@ -53,8 +53,11 @@ const UNSAID: [Unsaid; 18] = [
     ),
     unsaid_elsewhere("how the 400 prompts split between question answering and summaries", "half and half"),
     unsaid_elsewhere("each model’s truth, as mean and spread", "synthetic profiles"),
-    unsaid_elsewhere("each model’s and evaluator’s latency, but for a ratio of about 7", "synthetic profiles"),
-    unsaid_elsewhere("the cross encoders’ correlations with truth, but for their sign", "0.02 and -0.10"),
+    unsaid_elsewhere(
+        "each model’s and evaluator’s latency, but for two ratios of quality per millisecond, about 7",
+        "synthetic profiles",
+    ),
+    unsaid_elsewhere("the cross encoders’ correlations with truth, beyond “near zero or negative”", "0.02 and -0.10"),
     unsaid_elsewhere(
         "the rewards of three of the five inference nodes and of every evaluator",
         "what follows from the rest",

@@ -31,6 +31,7 @@ use block::Block;
 pub(crate) use counterfactual::Counterfactual;
 pub(crate) use dishonest::Dishonest;
 use draw::EvaluatorDraw;
+pub(crate) use luck::Spreads;
 use luck::{Replicates, Resampled};
 pub(crate) use paired::{Difference, Paired};
 pub use rewards::RewardSamples;

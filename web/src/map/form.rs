@@ -318,7 +318,7 @@ mod tests {
             (
                 |form| form.axes[0].path = "evaluators_per_round".to_owned(),
                 Place::Axis(0),
-                "0 is out of range; allowed: 1 to",
+                "is between two whole numbers",
             ),
             (
                 |form| {

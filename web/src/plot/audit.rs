@@ -106,28 +106,51 @@ fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
 }
 
 fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
-    let inverted: Vec<String> = audits
-        .iter()
-        .flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)))
-        .filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(Sign::Inverted))
-        .map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)))
-        .collect();
-    if inverted.is_empty() {
-        return "No evaluator is inverted.".to_owned();
+    let named = |sign| {
+        let kinds = audits.iter().flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)));
+        let are = kinds.filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(sign));
+        let names = are.map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let inverted = match &named(Sign::Inverted)[..] {
+        "" => "No evaluator is surely inverted.".to_owned(),
+        names => format!("Inverted: {names}."),
+    };
+    match &named(Sign::NotShown)[..] {
+        "" => inverted,
+        names => format!("{inverted} Unclear: {names}."),
     }
-    format!("Inverted: {}.", inverted.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture;
+    use poq_core::dataset::TaskKind;
 
     #[test]
     fn inversions_are_named() {
-        let report = fixture::report("{}");
+        let mut report = fixture::report("{}");
+        // Three tasks are too few for intervals.
+        for audit in &mut report.evaluator_audit {
+            for kind in &mut audit.by_task_kind {
+                let is_of_questions = kind.task_kind == TaskKind::Qa;
+                let near = |r: f64| [r - 0.01, r + 0.01].map(|r| r.clamp(-1.0, 1.0));
+                kind.ci95_truth = kind.pearson_truth.filter(|_| is_of_questions).map(near);
+            }
+        }
         let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
-        assert!(words.contains("Odd on questions") && !words.contains("Near"), "{words}");
+        assert!(words.starts_with("Inverted: Odd on questions. Unclear: Near on summaries"), "{words}");
+        // One that may be either is told, not counted among those that are not inverted.
+        let mut audits = report.evaluator_audit.clone();
+        for kind in audits.iter_mut().flat_map(|audit| &mut audit.by_task_kind) {
+            (kind.pearson_truth, kind.ci95_truth) = (Some(0.1), Some([-0.1, 0.3]));
+        }
+        let words = describe(&audits, &Summary::of(&fixture::dataset()));
+        assert!(
+            words.starts_with("No evaluator is surely inverted. Unclear: ") && words.contains("Near on "),
+            "{words}"
+        );
         assert_eq!(correlation_words(Some(-0.12), Some([-0.2, -0.01])), "−0.12 inverted");
         assert_eq!(correlation_words(Some(-0.12), None), "−0.12 unclear");
         assert_eq!(correlation_words(Some(-0.12), Some([-0.3, 0.1])), "−0.12 unclear");

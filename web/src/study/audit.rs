@@ -1,7 +1,7 @@
 //! What the mechanism does without each of its evaluators.
 
 use poq_core::scenario::ScenarioError;
-use poq_core::without::{Audit, Change, Effect, Without, tracks};
+use poq_core::without::{Audit, Change, Effect, Without, told_at_once, tracks};
 use serde_json::json;
 
 use super::search::named;
@@ -24,6 +24,7 @@ pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
         }
         results.push(audit.finding(on.dataset, run, comparison.as_ref()));
     }
+    told_at_once(&mut results);
     let told: Vec<_> = results
         .iter()
         .map(|result| {
@@ -37,7 +38,8 @@ pub(super) fn answer(on: On, tell: &impl Tell) -> Result<Sheet, ScenarioError> {
     let drawn = Drawn {
         heading: "Without each evaluator".to_owned(),
         caption: "How much better (right of 0) or worse the consensus follows truth when all instances of an evaluator leave. The line is \
-                  95% for the choice of prompts."
+                  95% for the choice of prompts, of each by itself; the sentences are told for all evaluators at once \
+                  (Holm, 5% in all)."
             .to_owned(),
         axis: "change of r of consensus with truth".to_owned(),
         measure: Measure {
@@ -74,12 +76,12 @@ fn headline(on: On, results: &[Without]) -> String {
     };
     let (better, worse) = (with(Effect::Better), with(Effect::Worse));
     let better = match &better[..] {
-        "" => "No evaluator is surely better left out.".to_owned(),
-        names => format!("The consensus would follow truth better without: {names}."),
+        "" => "Of no evaluator is it sure that the consensus would follow truth better without it.".to_owned(),
+        names => format!("The consensus would surely follow truth better without: {names}."),
     };
     match &worse[..] {
         "" => better,
-        names => format!("{better} It would follow truth worse without: {names}."),
+        names => format!("{better} It would surely follow truth worse without: {names}."),
     }
 }
 
@@ -107,7 +109,7 @@ fn table(on: On, results: &[Without]) -> Table {
             "distance with",
             "distance without",
             "95% of the change",
-            "~earns most",
+            "~earns most in these rounds",
         ],
     );
     for result in results {
@@ -151,7 +153,7 @@ fn change(of: &Change) -> [String; 3] {
 
 fn rewards(on: On, results: &[Without]) -> Table {
     let mut table = Table::new(
-        "Mean reward with and without",
+        "Mean reward with and without; verdicts are told for all rows at once (Holm, 5% in all)",
         &[
             "without",
             "~node",
@@ -166,7 +168,7 @@ fn rewards(on: On, results: &[Without]) -> Table {
     for result in results {
         let Some(outcome) = &result.outcome else { continue };
         let interval = |value| format::interval(value, outcome.rewards.rounds);
-        for node in &outcome.rewards.nodes {
+        for (position, node) in outcome.rewards.nodes.iter().enumerate() {
             table.rows.push(vec![
                 on.summary.name_of(&result.leaving.evaluator),
                 on.summary.instance_name(&node.model, &node.id),
@@ -175,7 +177,7 @@ fn rewards(on: On, results: &[Without]) -> Table {
                 format::mean(node.difference),
                 interval(node.ci95_monte_carlo),
                 interval(node.ci95_prompts),
-                node.verdict.words().to_owned(),
+                outcome.verdict_words(position).to_owned(),
             ]);
         }
     }

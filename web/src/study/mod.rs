@@ -236,7 +236,9 @@ mod tests {
         let sheet = answer(r#"{"rounds": 400}"#, compare("reward.alpha_inference", "0.5")).expect("an answer");
         let words = headline(&sheet);
         assert!(
-            words.starts_with("With reward.alpha_inference = 0.5, of 5 nodes, 1 is paid differently, 3 the same, and 1 not settled."),
+            words.starts_with(
+                "With reward.alpha_inference = 0.5, of 5 nodes, 1 is paid differently, 3 the same, and 1 not settled."
+            ),
             "{words}"
         );
         let drawn = drawn(&sheet);
@@ -290,7 +292,7 @@ mod tests {
             About::Audit,
         );
         let alone = alone.expect("an answer");
-        assert!(headline(&alone).starts_with("No evaluator"), "{}", headline(&alone));
+        assert!(headline(&alone).starts_with("Of no evaluator"), "{}", headline(&alone));
     }
 
     #[test]

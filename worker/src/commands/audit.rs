@@ -3,7 +3,7 @@
 use clap::Args;
 use poq_core::dataset::TaskKind;
 use poq_core::report::{AnswerAudit, answer_audit};
-use poq_core::without::{Audit, Sign, Track, Without, tracks};
+use poq_core::without::{Audit, Sign, Track, Without, told_at_once, tracks};
 use serde::Serialize;
 
 use super::parallel::run_all;
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let tracks = tracks(&dataset, &scenario)?;
     let answers = answer_audit(&dataset, &scenario)?;
     let notices = dataset.without_variance();
-    let results = run_all("audit", audit.runs(), |run| {
+    let mut results = run_all("audit", audit.runs(), |run| {
         let mut comparison = audit.start(&dataset, run)?;
         while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {
             if interrupt::requested() {
@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Ok(audit.finding(&dataset, run, comparison.as_ref()))
     })?;
     interrupt::check()?;
+    told_at_once(&mut results);
     if arguments.json {
         let without = results.iter().map(|result| Told { words: result.words(str::to_owned), result }).collect();
         return super::print_json(&Audited {
@@ -101,7 +102,12 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
         ]
     };
     let rows = tracks.iter().map(track).chain(answers.iter().map(answer));
-    let mut lines = vec![table(header, 3, rows).to_string(), String::new()];
+    let mut lines = vec![
+        table(header, 3, rows).to_string(),
+        "Whether a score follows truth is told for all correlations of the kinds of task at once (Holm, 5% in all)."
+            .to_owned(),
+        String::new(),
+    ];
     if !notices.is_empty() {
         lines.extend(notices.iter().cloned());
         lines.push(String::new());
@@ -112,11 +118,11 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
     }
     let rewards = results.iter().filter_map(|result| Some((&result.leaving.evaluator, result.outcome.as_ref()?)));
     let rows = rewards.flat_map(|(evaluator, outcome)| {
-        outcome.rewards.nodes.iter().map(move |node| {
+        outcome.rewards.nodes.iter().enumerate().map(move |(position, node)| {
             vec![
                 evaluator.clone(),
                 node.id.clone(),
-                node.verdict.words().to_owned(),
+                outcome.verdict_words(position).to_owned(),
                 number(node.reward_mean_a),
                 number(node.reward_mean_b),
                 number(node.difference),
@@ -126,6 +132,8 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
         })
     });
     let header = ["without", "node", "difference is", "with", "without", "difference", "95% draws", "95% prompts"];
-    lines.extend([String::new(), table(header, 3, rows).to_string()]);
+    let told = "Differences are told for all evaluators and all rows at once (Holm, 5% in all); each interval is 95% \
+                by itself.";
+    lines.extend([String::new(), table(header, 3, rows).to_string(), told.to_owned()]);
     lines.join("\n")
 }

@@ -1,11 +1,11 @@
 //! What the study says of each claim.
 
-use super::super::findings::{Finding, Found, PROMPTS, Part, Verdict, pair_sums, resampled_pearson, verdict};
+use super::by_kind::by_task_kind;
 use super::{CONDITIONS, Condition, Estimate, KS, MEAN, Measured, OfRule, RULES, SHARES, Study, TRUST, Weights};
-use crate::dataset::{Dataset, JUDGE, TaskKind};
-use crate::paper::DATASET_ID;
-use crate::report::replicate_weights;
-use crate::stats::{self, Interval};
+use crate::dataset::Dataset;
+use crate::paper::is_fitted;
+use crate::paper::readings::{DIRECTION, MATTERS, NEARLY_ALL, SAME, TOLERANCE};
+use crate::paper::verdict::{Basis, Estimated, Finding, Found, Part, Reading, Verdict, findings_at_once, told_at_once};
 
 /// [`RULES`] in words.
 const TITLES: [&str; RULES.len()] = ["the mean", "the median", "the trimmed mean", "the trust-weighted mean"];
@@ -13,17 +13,9 @@ const TITLES: [&str; RULES.len()] = ["the mean", "the median", "the trimmed mean
 const ROBUST: [usize; 3] = [1, 2, TRUST];
 /// What the intervals over seeds are for.
 const SEEDS: &str = "the luck of the draws and of who attacks, given these prompts (Student’s t over seeds)";
-/// Correlations that differ by no more than this do not vary. Assumed.
-const VARIES: f64 = 0.1;
-/// A reward that changes by no more than this stays about level: published rewards have two digits. Assumed.
-const LEVEL: f64 = 0.02;
-/// A share above this is nearly all. Assumed.
-const NEARLY_ALL: f64 = 0.95;
-/// Two consensus rules that differ by no more points than this are about the same. Assumed.
-const SAME: f64 = 0.05;
-
-/// A rule that does better than another by no more than this, in points or in correlation, does as well. Assumed.
-const MATTERS: f64 = 0.01;
+/// Why the fitted dataset shows nothing of how close a rule is to truth.
+const MADE: &str = "How far the scores of this dataset are from its truth, and by how much two of three evaluators \
+                    leave the third, which alone tracks truth, was fitted to rewards or chosen.";
 
 const PAPER: &str = "the paper";
 const OURS: &str = "our reading of claim 1, where honest evaluators do not track truth";
@@ -33,23 +25,23 @@ pub(super) fn findings(study: &Study, dataset: &Dataset, measured: &[Measured]) 
     let evidence = Evidence { study, measured };
     let is_same = study.dataset == dataset.hash;
     let finding = |claim: u32, statement: &str, source: &str, test: &dyn Fn() -> Found| {
-        let (parts, tensions) = if is_same {
+        let found = if is_same {
             test()
         } else {
-            (vec![Part::not_applicable("The study is of another dataset.", "", 0.0)], Vec::new())
+            let reading = Reading::above(DIRECTION, "");
+            (vec![Part::not_applicable("The study is of another dataset.", reading, "")], Vec::new())
         };
-        let (statement, source) = (statement.to_owned(), source.to_owned());
-        Finding { claim, statement, source, verdict: verdict(&parts), parts, tensions }
+        Finding::new(claim, statement, source, found)
     };
-    [
+    findings_at_once([
         finding(1, "Robust rules keep the consensus closer to truth than the mean does under attack.", PAPER, &|| {
-            evidence.closer_to_truth()
+            evidence.closer_to_truth(is_fitted(dataset))
         }),
         finding(2, "Attacks move the consensus of robust rules less than that of the mean.", OURS, &|| {
             evidence.moved_less()
         }),
         finding(3, "How well an evaluator tracks truth varies by kind of task and can invert.", PAPER, &|| {
-            by_task_kind(study, dataset)
+            by_task_kind(&study.base, dataset)
         }),
         finding(
             4,
@@ -64,7 +56,7 @@ pub(super) fn findings(study: &Study, dataset: &Dataset, measured: &[Measured]) 
             THIRD_PARTY,
             &|| evidence.drift(),
         ),
-    ]
+    ])
 }
 
 /// Something of a consensus by which rules are compared.
@@ -101,6 +93,8 @@ struct Evidence<'a> {
     measured: &'a [Measured],
 }
 
+/// Something of what a rule makes of a run, and its name.
+type Named = (&'static str, fn(&OfRule) -> f64);
 type IsWanted<'a> = &'a dyn Fn(Condition) -> bool;
 type Value<'a> = &'a dyn Fn(&Measured) -> Option<f64>;
 
@@ -130,30 +124,42 @@ impl Evidence<'_> {
             format!("under {}, {mean:.3}{unit}", TITLES[rule])
         };
         let [more, less] = if is_better_low { [MEAN, rule] } else { [rule, MEAN] }.map(under);
-        let what = format!(
-            "{what} {more}, less that {less}, over all attacks, shares and K; more than {MATTERS} counts (assumed)"
-        );
-        part(what, self.lead(rule, &is_attacked, quantity), MATTERS)
+        let what = format!("{what} {more}, less that {less}, over all attacks, shares and K");
+        let reading = Reading::above(MATTERS, format!("by more than {MATTERS} (assumed)"));
+        part(what, self.lead(rule, &is_attacked, quantity), reading)
     }
 
-    /// A sentence for each robust rule on the attacks and shares under which the mean surely does better.
+    /// A sentence for each robust rule on the attacks and shares under which the mean surely does better, all told at
+    /// once.
     fn where_the_mean_leads(&self, verb: &str, quantity: Quantity) -> Vec<String> {
+        let attacks = self.study.attacks.iter().enumerate();
+        let cases: Vec<(usize, usize, String, f64)> = ROBUST
+            .into_iter()
+            .flat_map(|rule| attacks.clone().map(move |(attack, kind)| (rule, attack, kind.title())))
+            .flat_map(|(rule, attack, title)| SHARES.map(|share| (rule, attack, title.clone(), share)))
+            .collect();
+        let lead = |&(rule, attack, _, share): &(usize, usize, String, f64)| {
+            let lead = self.lead(rule, &|condition| condition.attack == Some((attack, share)), quantity);
+            part(String::new(), lead, Reading::below(-MATTERS, ""))
+        };
+        let mut leads: Vec<Part> = cases.iter().map(lead).collect();
+        told_at_once(leads.iter_mut());
         let sentence = |rule: usize| {
-            let mut clauses = Vec::new();
-            for (attack, kind) in self.study.attacks.iter().enumerate() {
-                let mut shares = Vec::new();
-                for share in SHARES {
-                    let lead = self.lead(rule, &|condition| condition.attack == Some((attack, share)), quantity);
-                    if let Some(Estimate { mean, ci95: Some([_, high]) }) = lead
-                        && high < -MATTERS
-                    {
-                        shares.push(format!("{share} (by {:.3})", -mean));
-                    }
-                }
-                if !shares.is_empty() {
-                    clauses.push(format!("{} by a share of {}", kind.title(), shares.join(", ")));
+            let mut clauses: Vec<(&str, Vec<String>)> = Vec::new();
+            for ((of, _, title, share), lead) in cases.iter().zip(&leads) {
+                let Some(value) = lead.value.filter(|_| *of == rule && lead.verdict == Verdict::Holds) else {
+                    continue;
+                };
+                let words = format!("{share} (by {:.3})", -value);
+                match clauses.last_mut().filter(|(last, _)| last == title) {
+                    Some((_, shares)) => shares.push(words),
+                    None => clauses.push((title, vec![words])),
                 }
             }
+            let clauses: Vec<String> = clauses
+                .into_iter()
+                .map(|(title, shares)| format!("{title} by a share of {}", shares.join(", ")))
+                .collect();
             (!clauses.is_empty())
                 .then(|| format!("The mean {verb} than {} under {}.", TITLES[rule], clauses.join("; ")))
         };
@@ -161,40 +167,49 @@ impl Evidence<'_> {
     }
 
     /// Claim 1: the distance of the consensus from truth, and its correlation with truth.
-    fn closer_to_truth(&self) -> Found {
+    fn closer_to_truth(&self, is_made: bool) -> Found {
         let parts = [DISTANCE, CORRELATION].into_iter().flat_map(|of| ROBUST.map(|rule| self.lead_part(rule, of)));
+        let parts = parts.map(|part| if is_made { part.made(Basis::Chosen, MADE) } else { part });
         let mut tensions = Vec::new();
-        if let Some(above) = self.average(&is_honest, &|run| Some(run.rules[MEAN].above_truth)) {
-            let side = if above.mean > 0.0 { ["above", "lowers"] } else { ["below", "raises"] };
+        if let Some(Estimate { mean, ci95: Some([low, high]), .. }) =
+            self.average(&is_honest, &|run| Some(run.rules[MEAN].above_truth))
+            && (low > 0.0 || high < 0.0)
+        {
+            let side = if mean > 0.0 { ["above", "lowers"] } else { ["below", "raises"] };
             tensions.push(format!(
                 "Without an attack the mean is {:.2} points {} truth on average, so that an attack that {} scores may bring \
                  it closer to truth.",
-                above.mean.abs(),
+                mean.abs(),
                 side[0],
                 side[1]
             ));
         }
-        let honest = |rule: usize| {
-            let distance = self.lead(rule, &is_honest, DISTANCE)?.mean;
-            let correlation = self.lead(rule, &is_honest, CORRELATION)?.mean;
-            if distance.abs().max(correlation.abs()) <= MATTERS {
-                return None;
-            }
-            let words = |lead: f64, words: [&'static str; 2]| words[usize::from(lead < 0.0)];
-            let [far, much] = [words(distance, ["closer to", "farther from"]), words(correlation, ["more", "less"])];
-            Some(format!(
-                "{} is {:.3} points {far} truth than the mean, and correlates with it by {:.3} {much}",
-                TITLES[rule],
-                distance.abs(),
-                correlation.abs()
-            ))
-        };
-        let honest: Vec<String> = ROBUST.into_iter().filter_map(honest).collect();
-        if !honest.is_empty() {
-            tensions.push(format!("Without an attack already, {}.", honest.join("; ")));
-        }
+        tensions.extend(self.without_an_attack());
         tensions.extend(self.where_the_mean_leads("is closer to truth", DISTANCE));
         (parts.collect(), tensions)
+    }
+
+    /// How robust rules differ from the mean where nobody attacks, as far as that is sure.
+    fn without_an_attack(&self) -> Option<String> {
+        let cases: Vec<(usize, Quantity)> =
+            ROBUST.into_iter().flat_map(|rule| [DISTANCE, CORRELATION].map(|of| (rule, of))).collect();
+        let lead = |&(rule, of): &(usize, Quantity)| {
+            part(String::new(), self.lead(rule, &is_honest, of), Reading::between(-MATTERS, MATTERS, ""))
+        };
+        let mut leads: Vec<Part> = cases.iter().map(lead).collect();
+        told_at_once(leads.iter_mut());
+        let clause = |(&(rule, of), lead): (&(usize, Quantity), &Part)| {
+            let value = lead.value.filter(|_| lead.verdict == Verdict::Fails)?;
+            let [better, worse] = if of.is_better_low { ["closer to", "farther from"] } else { ["more", "less"] };
+            let words = if value > 0.0 { better } else { worse };
+            Some(if of.is_better_low {
+                format!("{} is {:.3} points {words} truth than the mean", TITLES[rule], value.abs())
+            } else {
+                format!("{} correlates with truth by {:.3} {words} than the mean", TITLES[rule], value.abs())
+            })
+        };
+        let clauses: Vec<String> = cases.iter().zip(&leads).filter_map(clause).collect();
+        (!clauses.is_empty()).then(|| format!("Without an attack already, {}.", clauses.join("; ")))
     }
 
     /// Claim 2: the distance of the consensus from what it is on the same draws where nobody attacks.
@@ -202,7 +217,7 @@ impl Evidence<'_> {
         (ROBUST.map(|rule| self.lead_part(rule, MOVED)).into(), self.where_the_mean_leads("is moved less", MOVED))
     }
 
-    /// Claim 4: evaluators' rewards and inference rewards over K, under the mean.
+    /// Claim 4: evaluators’ rewards and inference rewards over K, under the mean.
     fn larger_k(&self) -> Found {
         let conditions: [(&str, IsWanted<'_>); 2] =
             [("without an attack", &is_honest), ("over all attacks and shares", &is_attacked)];
@@ -210,21 +225,24 @@ impl Evidence<'_> {
             |rule: usize| conditions.iter().flat_map(move |&(when, is_wanted)| self.over_k(rule, when, is_wanted));
         let mut tensions = vec![
             "Under the mean a K-th of the consensus is an evaluator’s own score, so that the mean square of its distance \
-             grows as 1 - 1/K whatever evaluators do: that rewards fall says nothing of evaluators."
+             grows as 1 - 1/K whatever evaluators do: that rewards fall says little of evaluators."
                 .to_owned(),
         ];
-        tensions.extend(conditions.iter().flat_map(|&(when, is_wanted)| self.other_variances(when, is_wanted)));
-        let differs = |part: &Part| !matches!(part.verdict, Verdict::Holds | Verdict::NotApplicable);
-        tensions.extend(ROBUST.into_iter().flat_map(of_rule).filter(differs).map(|part| {
+        tensions.extend(self.other_variances(&conditions));
+        // Under the other rules, told at once.
+        let mut others: Vec<Part> = ROBUST.into_iter().flat_map(of_rule).collect();
+        told_at_once(others.iter_mut());
+        let differs = |part: &&Part| !matches!(part.verdict, Verdict::Holds | Verdict::NotApplicable);
+        tensions.extend(others.iter().filter(differs).map(|part| {
             let value = part.value.unwrap_or(0.0);
-            let verdict = if part.verdict == Verdict::Fails { "This fails" } else { "This is open" };
+            let verdict = if part.verdict == Verdict::Fails { "This fails" } else { "This cannot be told" };
             format!("{verdict}: {} ({value:.4}).", part.what)
         }));
         (of_rule(MEAN).collect(), tensions)
     }
 
-    /// Under one rule: the fall of evaluators' mean reward and the rise of its deviation for every evaluator more, and the
-    /// change of inference rewards from the smallest to the largest K.
+    /// Under one rule: the fall of evaluators’ mean reward and the rise of its deviation for every evaluator more, and
+    /// the change of inference rewards from the smallest to the largest K.
     fn over_k(&self, rule: usize, when: &str, is_wanted: IsWanted<'_>) -> [Part; 3] {
         let slope = |value: fn(&OfRule) -> f64| self.slope(rule, is_wanted, value);
         let [smallest, largest] = [KS[0], KS[KS.len() - 1]];
@@ -237,11 +255,12 @@ impl Evidence<'_> {
         let inference = |rule: &OfRule| rule.inference_reward_mean;
         let at = |seed: &[Measured], k| at_k(seed, k, rule, is_wanted, inference);
         let change = self.over_seeds(|seed| Some(at(seed, largest)? - at(seed, smallest)?));
+        let direction = |word: &str| Reading::above(DIRECTION, format!("{word}, however little: no size is published"));
         [
             part(
                 format!("fall of evaluators’ mean reward for every evaluator more, {}", ends(mean)),
                 slope(mean).map(Estimate::negative),
-                0.0,
+                direction("lower"),
             ),
             part(
                 format!(
@@ -249,36 +268,47 @@ impl Evidence<'_> {
                     ends(sd)
                 ),
                 slope(sd),
-                0.0,
+                direction("raised"),
             ),
             part(
-                format!(
-                    "{LEVEL} (assumed) less the change, up or down, of the mean inference reward, {}",
-                    ends(inference)
-                ),
-                change.map(|change| within(LEVEL, change)),
-                0.0,
+                format!("change of the mean inference reward, {}", ends(inference)),
+                change,
+                Reading::between(-TOLERANCE, TOLERANCE, format!("about level: within {TOLERANCE} of 0 (assumed)")),
             ),
         ]
     }
 
-    /// What the claim about variance comes to under the mean if it is read otherwise.
-    fn other_variances(&self, when: &str, is_wanted: IsWanted<'_>) -> Option<String> {
-        let reading = |what: &str, value: fn(&OfRule) -> f64| {
-            let [from, to] = self.ends(MEAN, is_wanted, value);
-            let word = match self.slope(MEAN, is_wanted, value)?.ci95 {
-                Some([low, _]) if low > 0.0 => "rises",
-                Some([_, high]) if high < 0.0 => "falls",
-                _ => "neither surely rises nor falls",
+    /// What the claim about variance comes to under the mean if it is read otherwise; all told at once.
+    fn other_variances(&self, conditions: &[(&str, IsWanted<'_>); 2]) -> Vec<String> {
+        let readings: [Named; 2] = [
+            ("of evaluators’ mean rewards", |rule| rule.evaluator_reward_sd_between),
+            ("over all payments to evaluators", |rule| rule.evaluator_reward_sd_overall),
+        ];
+        let slope =
+            |is_wanted, value| part(String::new(), self.slope(MEAN, is_wanted, value), Reading::above(DIRECTION, ""));
+        let mut slopes = conditions.map(|(_, is_wanted)| readings.map(|(_, value)| slope(is_wanted, value)));
+        told_at_once(slopes.iter_mut().flatten());
+        let sentence = |(&(when, is_wanted), slopes): (&(&str, IsWanted<'_>), &[Part; 2])| {
+            let clause = |((what, value), slope): (Named, &Part)| {
+                let [from, to] = self.ends(MEAN, is_wanted, value);
+                let word = match slope.verdict {
+                    Verdict::Holds => "rises",
+                    Verdict::Fails => "falls",
+                    _ => "neither surely rises nor falls",
+                };
+                format!("the standard deviation {what} {word}, from {from:.3} to {to:.3}")
             };
-            Some(format!("the standard deviation {what} {word}, from {from:.3} to {to:.3}"))
+            let is_there = slopes.iter().all(|slope| slope.value.is_some());
+            let clauses: Vec<String> = readings.into_iter().zip(slopes).map(clause).collect();
+            is_there.then(|| {
+                format!(
+                    "By other readings of variance, which mix in that evaluators cost more or less, under the mean, \
+                     {when}: {}.",
+                    clauses.join("; ")
+                )
+            })
         };
-        let between = reading("of evaluators’ mean rewards", |rule| rule.evaluator_reward_sd_between)?;
-        let overall = reading("over all payments to evaluators", |rule| rule.evaluator_reward_sd_overall)?;
-        Some(format!(
-            "By other readings of variance, which mix in that evaluators cost more or less, under the mean, {when}: \
-             {between}; {overall}."
-        ))
+        conditions.iter().zip(&slopes).filter_map(sentence).collect()
     }
 
     /// Of the least-squares line over K under one rule.
@@ -300,10 +330,11 @@ impl Evidence<'_> {
     fn drift(&self) -> Found {
         let at_top = |who: &str, when: &str, is_wanted: IsWanted<'_>, weights: fn(&Measured) -> Weights| {
             let what = format!(
-                "share of {who} whose weight ends within 1% of w_max, of those whose mean deviation is below one half, {when}; \
-                 above {NEARLY_ALL} is nearly all (assumed)"
+                "share of {who} whose weight ends within 1% of w_max, of those whose mean deviation is below one \
+                 half, {when}"
             );
-            part(what, self.average(is_wanted, &|run| weights(run).at_top), NEARLY_ALL)
+            let reading = Reading::above(NEARLY_ALL, format!("every: more than {NEARLY_ALL} (assumed)"));
+            part(what, self.average(is_wanted, &|run| weights(run).at_top), reading)
         };
         let parts = vec![
             at_top("evaluators", "without an attack", &is_honest, |run| run.honest_weights),
@@ -315,8 +346,9 @@ impl Evidence<'_> {
             let mean = self.average(is_wanted, &|run| weights(run).mean)?.mean;
             let below_half = self.average(is_wanted, &|run| weights(run).below_half)?.mean;
             Some(format!(
-                "The mean weight of {who} ends at {mean:.3} of w_max; the mean deviation of {:.0}% of them is below one half.",
-                100.0 * below_half
+                "The mean weight of {who} ends at {mean:.3} of w_max; the mean deviation of {} of them is below one \
+                 half.",
+                share_words(below_half)
             ))
         };
         let sentences = [
@@ -327,13 +359,23 @@ impl Evidence<'_> {
         (parts, sentences.into_iter().flatten().collect())
     }
 
-    /// How much less than [`SAME`] the trust-weighted mean differs from the plain mean of the same scores.
+    /// How far the trust-weighted mean is from the plain mean of the same scores.
     fn like_the_mean(&self, when: &str, is_wanted: IsWanted<'_>) -> Part {
         let what = format!(
-            "{SAME} points (assumed) less the distance of the trust-weighted mean from the plain mean of the same scores over \
-             the later half of the rounds, {when}"
+            "distance in points of the trust-weighted mean from the plain mean of the same scores over the later half \
+             of the rounds, {when}"
         );
-        part(what, self.average(is_wanted, &|run| Some(SAME - run.trust_from_mean)), 0.0)
+        let reading = Reading::below(SAME, format!("the plain mean: within {SAME} points (assumed)"));
+        part(what, self.average(is_wanted, &|run| Some(run.trust_from_mean)), reading)
+    }
+}
+
+/// A share in percent; not all where some are missing, nor none where some are there.
+fn share_words(share: f64) -> String {
+    match format!("{:.0}", 100.0 * share).as_str() {
+        "100" if share < 1.0 => "more than 99%".to_owned(),
+        "0" if share > 0.0 => "less than 1%".to_owned(),
+        percent => format!("{percent}%"),
     }
 }
 
@@ -365,125 +407,16 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     points.iter().map(|point| (point.0 - mean_x) * point.1).sum::<f64>() / squares
 }
 
-/// How much of `room` a change leaves, up or down.
-fn within(room: f64, change: Estimate) -> Estimate {
-    let ci95 = change.ci95.map(|[low, high]| {
-        let smallest = if low > 0.0 {
-            low
-        } else if high < 0.0 {
-            -high
-        } else {
-            0.0
-        };
-        [room - low.abs().max(high.abs()), room - smallest]
-    });
-    Estimate { mean: room - change.mean.abs(), ci95 }
-}
-
-fn part(what: String, estimate: Option<Estimate>, above: f64) -> Part {
+fn part(what: String, estimate: Option<Estimate>, reading: Reading) -> Part {
     match estimate {
-        Some(Estimate { mean, ci95 }) => Part::measured(what, mean, ci95, SEEDS, above),
+        Some(Estimate { mean: value, ci95, seeds }) => {
+            Part::measured(what, reading, Estimated { value, ci95, degrees: Some(seeds.saturating_sub(1)) }, SEEDS)
+        }
         None => {
-            Part::not_applicable("No seed is done, or what would be compared is not defined under any.", SEEDS, above)
+            let why = "No seed is done, or what would be compared is not defined under any.";
+            Part::not_applicable(why, reading, SEEDS)
         }
     }
-}
-
-/// The correlation of an evaluator's scores with truth on tasks of some kinds, and its bootstrap replicates.
-struct Tracking<'a> {
-    id: &'a str,
-    kind: TaskKind,
-    pearson: f64,
-    resampled: Vec<Option<f64>>,
-}
-
-impl Tracking<'_> {
-    fn title(&self) -> String {
-        format!("{} on {} ({:.2})", self.id, kind_name(self.kind), self.pearson)
-    }
-}
-
-fn kind_name(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Qa => "questions",
-        TaskKind::Summarization => "summaries",
-    }
-}
-
-/// Claim 3, from the recorded scores alone: the largest difference between an evaluator's correlations with truth on two
-/// kinds of task, and the lowest correlation of any. Both are picked among many: their intervals hold for all that they
-/// are picked from at once (Bonferroni).
-fn by_task_kind(study: &Study, dataset: &Dataset) -> Found {
-    let trackings = trackings(study, dataset);
-    let at_once = |what: &str| format!("{PROMPTS}, for {what} at once");
-    let mut differences: Vec<(&Tracking<'_>, &Tracking<'_>)> = Vec::new();
-    for (index, a) in trackings.iter().enumerate() {
-        for b in trackings[..index].iter().filter(|b| b.id == a.id) {
-            differences.push(if a.pearson > b.pearson { (a, b) } else { (b, a) });
-        }
-    }
-    let widest = differences.iter().max_by(|x, y| (x.0.pearson - x.1.pearson).total_cmp(&(y.0.pearson - y.1.pearson)));
-    let varies = match widest {
-        Some((more, less)) => {
-            let resampled =
-                more.resampled.iter().zip(&less.resampled).filter_map(|(more, less)| Some((*more)? - (*less)?));
-            let ci95 = simultaneous(resampled, differences.len());
-            let what = format!(
-                "largest difference of correlations with truth: {}, less {}; more than {VARIES} counts (assumed)",
-                more.title(),
-                less.title()
-            );
-            Part::measured(what, more.pearson - less.pearson, ci95, &at_once("all evaluators"), VARIES)
-        }
-        None => Part::not_applicable(
-            "No evaluator’s correlation with truth is defined on two kinds of task.",
-            PROMPTS,
-            VARIES,
-        ),
-    };
-    let inverts = match trackings.iter().min_by(|a, b| a.pearson.total_cmp(&b.pearson)) {
-        Some(lowest) => {
-            let ci95 = simultaneous(lowest.resampled.iter().filter_map(|pearson| pearson.map(|r| -r)), trackings.len());
-            let what = format!("lowest correlation with truth, its sign turned: {}", lowest.title());
-            Part::measured(what, -lowest.pearson, ci95, &at_once("all evaluators and kinds"), 0.0)
-        }
-        None => Part::not_applicable("No evaluator’s correlation with truth is defined.", PROMPTS, 0.0),
-    };
-    let parts = vec![varies, inverts];
-    if dataset.manifest.id != DATASET_ID {
-        let none_inverts = parts[1].verdict == Verdict::Fails;
-        let words = || "No evaluator is inverted on these prompts; that none is on others does not follow.".to_owned();
-        return (parts, none_inverts.then(words).into_iter().collect());
-    }
-    let why = "This dataset cannot tell: its profiles are alike for both kinds of task by construction, so that a difference \
-               is the luck of its sample, and how far below zero a cross encoder’s correlation is, is assumed.";
-    (parts.into_iter().map(|part| Part { verdict: Verdict::NotApplicable, ..part }).collect(), vec![why.to_owned()])
-}
-
-/// Every evaluator but judges on every kind of task on which its correlation with truth is defined.
-fn trackings<'a>(study: &Study, dataset: &'a Dataset) -> Vec<Tracking<'a>> {
-    let replicates = replicate_weights(dataset, &Vec::from_iter(0..dataset.tasks.len()), study.base.seed);
-    let mut trackings = Vec::new();
-    for (evaluator, entry) in dataset.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE) {
-        let sums = pair_sums(dataset, &study.base, evaluator);
-        for kind in TaskKind::ALL {
-            let of_kind = |weights: &[u32]| -> Vec<u32> {
-                let tasks = dataset.tasks.iter().zip(weights);
-                tasks.map(|(task, &weight)| if task.kind == kind { weight } else { 0 }).collect()
-            };
-            if let Some(pearson) = resampled_pearson(&sums, &of_kind(&vec![1; dataset.tasks.len()])) {
-                let resampled = replicates.iter().map(|weights| resampled_pearson(&sums, &of_kind(weights))).collect();
-                trackings.push(Tracking { id: &entry.id, kind, pearson, resampled });
-            }
-        }
-    }
-    trackings
-}
-
-/// The interval of one of `count` values that holds for all of them at once with 95%.
-fn simultaneous(resampled: impl Iterator<Item = f64>, count: usize) -> Option<Interval> {
-    let tail = 0.025 / count.max(1) as f64;
-    stats::quantiles(&mut resampled.collect::<Vec<_>>(), [tail, 1.0 - tail])
 }
 
 #[cfg(test)]
@@ -496,21 +429,9 @@ mod tests {
         assert_eq!(slope(&[(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)]), 0.0);
     }
 
-    /// A change of at most 2: from -1 to 3 may be none or 3; from -3 to -1 is 1 to 3.
     #[test]
-    fn a_change_is_within_its_room_whichever_its_side() {
-        let of = |mean, ci95| within(2.0, Estimate { mean, ci95: Some(ci95) });
-        assert_eq!(of(1.0, [-1.0, 3.0]), Estimate { mean: 1.0, ci95: Some([-1.0, 2.0]) });
-        assert_eq!(of(-2.0, [-3.0, -1.0]), Estimate { mean: 0.0, ci95: Some([-1.0, 1.0]) });
-        assert_eq!(of(0.5, [0.25, 0.75]), Estimate { mean: 1.5, ci95: Some([1.25, 1.75]) });
-    }
-
-    /// 0 to 1000 in equal steps: for five at once, half a percent is cut off at each end.
-    #[test]
-    fn intervals_of_many_values_are_wider() {
-        let of = |count| simultaneous((0..=1000).map(f64::from), count);
-        assert_eq!(of(1), Some([25.0, 975.0]));
-        assert_eq!(of(5), Some([5.0, 995.0]));
-        assert_eq!(simultaneous(std::iter::empty(), 5), None);
+    fn shares_that_are_not_all_are_not_called_all() {
+        let shares = [1.0, 0.9999, 0.98, 0.0004, 0.0].map(share_words);
+        assert_eq!(shares, ["100%", "more than 99%", "98%", "less than 1%", "0%"]);
     }
 }

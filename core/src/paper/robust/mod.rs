@@ -10,6 +10,7 @@
 //! an attack moves the consensus. Intervals are over seeds, which decide the draws and who attacks; other prompts may
 //! give other findings, which these intervals do not tell.
 
+mod by_kind;
 mod findings;
 mod measure;
 mod unsaid;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 pub use measure::{Measured, OfRule, Weights};
 pub use unsaid::unsaid;
 
-use super::findings::Finding;
+use super::verdict::Finding;
 use crate::attack::{Attack, Attackers, Kind};
 use crate::consensus::Consensus;
 use crate::dataset::{Dataset, JUDGE};
@@ -122,6 +123,8 @@ pub struct Estimate {
     pub mean: f64,
     /// Its 95% interval (Student's t); none with a single seed.
     pub ci95: Option<Interval>,
+    /// How many seeds it is a mean over.
+    pub seeds: u64,
 }
 
 impl Estimate {
@@ -134,12 +137,12 @@ impl Estimate {
         // Not from the sum of squares: what is the same under all seeds is so to the last bit.
         let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
         let sd = (squares / (moments.count.max(2) - 1) as f64).sqrt();
-        Some(Self { mean, ci95: stats::mean_interval(mean, sd, moments.count) })
+        Some(Self { mean, ci95: stats::mean_interval(mean, sd, moments.count), seeds: moments.count })
     }
 
     /// Of the values with their signs turned.
     fn negative(self) -> Self {
-        Self { mean: -self.mean, ci95: self.ci95.map(|[low, high]| [-high, -low]) }
+        Self { mean: -self.mean, ci95: self.ci95.map(|[low, high]| [-high, -low]), ..self }
     }
 }
 
