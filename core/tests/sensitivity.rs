@@ -184,6 +184,7 @@ fn the_largest_gain_of_an_attacker_is_an_output() {
 fn what_has_no_effect_is_told_apart_from_what_has_one() {
     let texts = ["inference_draw=uniform,all", "evaluators_per_round=1,2,3,4,5", "score_normalization.chrf=unit,ten"];
     let axes: Vec<Axis> = texts.iter().map(|text| text.parse().expect("an axis")).collect();
+    let mut misled = 0;
     for seed in 1..=5 {
         let base = Scenario { rounds: 1000, seed, ..Scenario::default() };
         let plan = Plan::new(base, axes.clone(), 10, 4).expect("a plan");
@@ -191,7 +192,8 @@ fn what_has_no_effect_is_told_apart_from_what_has_one() {
         let of = |path: &str| effects.iter().find(|effect| effect.path == path).expect("a factor");
         let draw = of("inference_draw");
         // It is not 0: it is what luck makes of it.
-        assert!(!draw.beyond_noise && draw.size > Some(0.0) && draw.size < Some(0.02), "{seed}: {draw:?}");
+        assert!(draw.size > Some(0.0) && draw.size < Some(0.02), "{seed}: {draw:?}");
+        misled += u32::from(draw.beyond_noise);
         assert!(draw.noise > Some(0.0) && draw.ci95.is_some_and(|[low, _]| low < 0.005), "{draw:?}");
         for path in ["evaluators_per_round", "score_normalization.chrf"] {
             let effect = of(path);
@@ -199,4 +201,6 @@ fn what_has_no_effect_is_told_apart_from_what_has_one() {
             assert!(effect.ci95.is_some_and(|[low, _]| low > 0.0), "{seed}: {effect:?}");
         }
     }
+    // Luck is taken for an effect under one seed in twenty: more than two of five has probability 0.001.
+    assert!(misled <= 2, "{misled} of 5");
 }
