@@ -248,9 +248,8 @@ mod tests {
         let equal = answer(r#"{"rounds": 400}"#, compare("reward.alpha_evaluator", "1.0")).expect("an answer");
         assert!(headline(&equal).ends_with("every node is paid the same."), "{}", headline(&equal));
         let many = compare("network.inference", r#"[{"model": "quick", "count": 5000}]"#);
-        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }
-            .check_size([2, 3]);
-        assert!(many.is_err_and(|error| error.message.starts_with("5003 nodes")));
+        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }.check_size([2, 3]);
+        assert!(many.is_err_and(|error| error.message.starts_with("5,003 nodes")));
     }
 
     #[test]
