@@ -315,7 +315,10 @@ pub fn words<'a>(choices: &[(&'a str, &'a str)], value: &'a str) -> &'a str {
 pub fn get(scenario: &Scenario, path: &str) -> Value {
     // A scenario is numbers, strings, lists and maps with string keys: it always has a JSON value.
     let whole = serde_json::to_value(scenario).unwrap_or(Value::Null);
-    path.split('.').fold(whole, |value, part| value.get(part).cloned().unwrap_or(Value::Null))
+    path.split('.').fold(whole, |value, part| {
+        let item = || value.get(part.parse::<usize>().ok()?);
+        value.get(part).or_else(item).cloned().unwrap_or(Value::Null)
+    })
 }
 
 /// The value of a field in the scenario's preset.
