@@ -316,7 +316,10 @@ mod tests {
             (|form| form.axes[0].path = "a=b".to_owned(), Place::Axis(0), "no path"),
             (|form| form.axes[0].path = "reward.beta_inference".to_owned(), Place::Axis(1), "varied twice"),
             (
-                |form| form.axes[0].path = "evaluators_per_round".to_owned(),
+                |form| {
+                    form.axes[0].path = "evaluators_per_round".to_owned();
+                    form.axes[0].steps = "3".to_owned();
+                },
                 Place::Axis(0),
                 "is between two whole numbers",
             ),
