@@ -3,6 +3,7 @@
 mod check;
 mod links;
 mod mechanisms;
+mod models;
 mod precompute;
 mod rows;
 mod simulate;

@@ -11,6 +11,7 @@ mod fault;
 mod interrupt;
 mod jsonl;
 mod models;
+mod notices;
 mod precompute;
 mod progress;
 

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use clap::Args;
 use futures_lite::future::block_on;
-use poq_models::{Decoder, DecoderOptions, GenerateOptions, Message, Prompt, cpu_device};
+use poq_models::{DecoderOptions, GenerateOptions, Message, Prompt};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Outcome};
+use crate::notices::Notices;
 use crate::{interrupt, jsonl, models};
 
 #[derive(Args)]
@@ -55,14 +56,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         seed: arguments.seed.wrapping_add(row as u64 - 1),
     };
     check_options(arguments)?;
-    let bytes = models::decoder_bytes(&arguments.model)?;
-    let decoder = Decoder::from_gguf(
-        &bytes,
-        &DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() },
-        &cpu_device(),
-    )?;
-    drop(bytes);
-    jsonl::map_rows(|row, Row { prompt, messages }| {
+    let options_of_model = DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() };
+    let decoder = models::decoder(&arguments.model, &options_of_model)?;
+    if let Some(date) = decoder.told_date() {
+        eprintln!("poq: the model's chat template asks for today's date; it is told {date}, on any day");
+    }
+    let mut notices = Notices::default();
+    let outcome = jsonl::map_rows(|row, Row { prompt, messages }| {
         let prompt = match (prompt, messages) {
             (Some(text), None) => Prompt::Text(text),
             (None, Some(messages)) => Prompt::Messages(messages),
@@ -70,14 +70,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         };
         let started = Instant::now();
         let mut go_on = |_: &_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let generation =
-            block_on(decoder.generate(&prompt, &options(row), &mut go_on)).map_err(|error| error.to_string())?;
+        let generation = block_on(decoder.generate(&prompt, &options(row), &mut go_on));
+        let generation = generation.map_err(|error| notices.fault(error))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         if generation.truncated_prompt {
-            eprintln!(
-                "poq: standard input row {row}: the prompt was cut to the model's {} tokens",
-                decoder.context_length()
-            );
+            notices.cut(row);
         }
         Ok(Generated {
             text: generation.text,
@@ -86,7 +83,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             tokens_out: generation.tokens_out,
             latency_ms,
         })
-    })?;
+    });
+    notices.finish(outcome, "prompt", decoder.context_length())?;
     if interrupt::requested() { Err(Fault::Interrupted) } else { Ok(()) }
 }
 
