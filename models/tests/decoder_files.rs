@@ -66,7 +66,7 @@ fn templates_of_the_python_library_work() -> Outcome {
     let on = |date| Decoder::from_gguf(&bytes, &DecoderOptions { date, ..DecoderOptions::default() }, &cpu_device());
     let decoder = on(Date { year: 2024, month: 7, day: 26 })?;
     assert_eq!(decoder.decode(&decoder.encode(&user("x"))?)?, "26 Jul 2024 x");
-    assert!(on(Date { year: 2024, month: 13, day: 1 }).is_err_and(|error| error.to_string().contains("2024-13-01")));
+    assert!(on(Date { year: 2024, month: 13, day: 1 }).is_err_and(|error| error.to_string().contains("month: 13")));
     Ok(())
 }
 

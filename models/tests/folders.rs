@@ -76,10 +76,6 @@ fn length(vector: &[f32]) -> f32 {
     vector.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-fn same(name: &str) -> String {
-    name.to_owned()
-}
-
 #[test]
 fn vectors_are_pooled_as_the_folder_says() -> Outcome {
     let plain = Folder::tiny()?.vectors()?;

@@ -244,7 +244,7 @@ fn take(model: &KnownModel, from: &Path, folder: &Path) -> Outcome {
     }
     let mut file = File::open(from).input(doing())?;
     let mut start = Vec::new();
-    file.by_ref().take(FIRST_BYTES).read_to_end(&mut start).input(doing())?;
+    (&mut file).take(FIRST_BYTES).read_to_end(&mut start).input(doing())?;
     let is_zip = start.starts_with(b"PK\x03\x04");
     if let Some(what) = foreign_file(&start).filter(|_| !is_zip) {
         return Err(Fault::input(format!("{}: this is {what}", from.display())));
