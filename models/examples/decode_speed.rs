@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let bytes = std::fs::read(path)?;
     let start = Instant::now();
-    let decoder = Decoder::from_gguf(&bytes, &DecoderOptions { layers: None, weights }, &cpu_device())?;
+    let decoder = Decoder::from_gguf(&bytes, &DecoderOptions { weights, ..DecoderOptions::default() }, &cpu_device())?;
     drop(bytes);
     let load_s = start.elapsed().as_secs_f64();
 

@@ -111,6 +111,8 @@ def main(source, target):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    # Names of special tokens in a text are text: whoever writes an answer does not choose what ends it.
+    tokenizer.encode_special_tokens = True
     cases = []
     for text in TEXTS:
         ids = tokenizer.encode(text).ids

@@ -2,6 +2,11 @@
 
 use std::fmt::{self, Debug};
 
+use poq_core::json;
+use serde::de::DeserializeOwned;
+
+use crate::foreign;
+
 /// The file (or part of one) that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,6 +19,14 @@ pub enum Part {
     TokenizerJson,
     /// `model.safetensors` of an encoder.
     Safetensors,
+    /// `modules.json` of a sentence encoder's folder: what makes a vector of a text, step by step.
+    ModulesJson,
+    /// `config.json` in the folder of the pooling step that `modules.json` names.
+    PoolingJson,
+    /// `sentence_bert_config.json`: how texts are cut and spelt before the tokenizer reads them.
+    SentenceJson,
+    /// `config_sentence_transformers.json`: what stands before each text, and how vectors are compared.
+    PromptsJson,
     /// The known answers that are compiled in.
     KnownAnswer,
 }
@@ -25,9 +38,24 @@ impl fmt::Display for Part {
             Self::ConfigJson => "config.json",
             Self::TokenizerJson => "tokenizer.json",
             Self::Safetensors => "the safetensors file",
+            Self::ModulesJson => "modules.json",
+            Self::PoolingJson => "the pooling step's config.json",
+            Self::SentenceJson => "sentence_bert_config.json",
+            Self::PromptsJson => "config_sentence_transformers.json",
             Self::KnownAnswer => "the list of known answers",
         })
     }
+}
+
+/// Whose fault an error is: what to change before another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// A file's: it is damaged, of another kind, or asks for what this crate does not know.
+    File,
+    /// The caller's: what was asked for is out of range.
+    Request,
+    /// The device's: the same files and the same request may do elsewhere, or on another try.
+    Device,
 }
 
 /// An error of this crate. Each names the file, the tensor or field, the value seen and the values allowed.
@@ -41,6 +69,30 @@ pub enum ModelError {
         part: Part,
         /// What is wrong, and where.
         problem: String,
+    },
+    /// The file is whole, but another one than its name says.
+    #[error("{part} is {seen}")]
+    OtherFile {
+        /// The file.
+        part: Part,
+        /// What it is.
+        seen: String,
+    },
+    /// The model is whole, but made for another task than the one it is opened for.
+    #[error("{part}: this is {seen}; asked for: {asked}")]
+    OtherModel {
+        /// The file that shows it.
+        part: Part,
+        /// What the model is, and by what that is seen.
+        seen: String,
+        /// What it should be.
+        asked: &'static str,
+    },
+    /// A file that is needed is absent.
+    #[error("there is no {file}")]
+    MissingFile {
+        /// Its path within the model's folder.
+        file: String,
     },
     /// A field that is needed is absent.
     #[error("{part} lacks the field `{field}`")]
@@ -140,6 +192,26 @@ fn mb(bytes: u64) -> String {
 }
 
 impl ModelError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Malformed { .. }
+            | Self::OtherFile { .. }
+            | Self::OtherModel { .. }
+            | Self::MissingFile { .. }
+            | Self::MissingField { .. }
+            | Self::Field { .. }
+            | Self::MissingTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::Tensor { .. }
+            | Self::ChatTemplate(_)
+            // Of the CPU, which computes rightly; of another device only once its known answer was right.
+            | Self::NotFinite(_) => Blame::File,
+            Self::Argument { .. } | Self::Tokenizer(_) => Blame::Request,
+            Self::WrongAnswer { .. } | Self::TooLarge { .. } | Self::Device(_) => Blame::Device,
+        }
+    }
+
     pub(crate) fn malformed(part: Part, problem: impl Into<String>) -> Self {
         Self::Malformed { part, problem: problem.into() }
     }
@@ -159,6 +231,12 @@ impl ModelError {
     pub(crate) fn argument(name: &'static str, seen: impl Debug, allowed: impl Into<String>) -> Self {
         Self::Argument { name, seen: shorten(&format!("{seen:?}")), allowed: allowed.into() }
     }
+}
+
+/// Reads a JSON file; one that is something else altogether is named for what it is.
+pub(crate) fn read_json<T: DeserializeOwned>(part: Part, file: &[u8]) -> Result<T, ModelError> {
+    foreign::check(part, file)?;
+    json::parse(file).map_err(|fault| ModelError::malformed(part, shorten(&fault.to_string())))
 }
 
 /// At most 200 characters: a hostile file must not choose how long our message is.

@@ -20,6 +20,7 @@
 mod decoder;
 mod encoder;
 mod error;
+mod foreign;
 mod fused;
 mod gguf;
 #[cfg(feature = "webgpu")]
@@ -33,10 +34,12 @@ mod room;
 
 pub use burn::tensor::Device;
 pub use decoder::{
-    Continuation, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step, WeightStorage,
+    Continuation, Date, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step,
+    WeightStorage,
 };
-pub use encoder::{BiEncoder, Embedding, Similarity, cosine};
-pub use error::{ModelError, Part};
+pub use encoder::{BiEncoder, Embedding, Pooling, SentenceSettings, Similarity, cosine};
+pub use error::{Blame, ModelError, Part};
+pub use foreign::foreign_file;
 #[cfg(feature = "webgpu")]
 pub use gpu::Gpu;
 pub use host::Kernels;

@@ -295,7 +295,7 @@ fn encoder_files_that_do_not_fit_together_are_errors_that_say_where() -> Outcome
     }
     for max_tokens in [0, 2, 25, usize::MAX] {
         let error = whole.load(Some(max_tokens)).err().ok_or("accepted")?.to_string();
-        assert!(error.contains("`max_tokens`") && error.contains("3 to 24"), "{error}");
+        assert!(error.contains("`max_seq_length`") && error.contains("3 to 24"), "{error}");
     }
     let mut huge_header = whole.tensors.clone();
     huge_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());

@@ -58,7 +58,11 @@ fn compare_with_reference(storage: WeightStorage, first: usize, every: usize) ->
     }
     let (mut steps, mut compared, mut texts, mut worst) = (0, 0, 0, 0.0_f32);
     for (layers, cases) in by_layers {
-        let decoder = Decoder::from_gguf(&gguf, &DecoderOptions { layers, weights: storage }, &cpu_device())?;
+        let decoder = Decoder::from_gguf(
+            &gguf,
+            &DecoderOptions { layers, weights: storage, ..DecoderOptions::default() },
+            &cpu_device(),
+        )?;
         assert_eq!(decoder.layers(), layers.unwrap_or(30));
         let known_answer = block_on(decoder.check_known_answer());
         match layers {

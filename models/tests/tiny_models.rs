@@ -50,9 +50,10 @@ fn text_becomes_tokens_and_comes_back() -> Outcome {
         let ids = decoder.encode(&Prompt::Text(text.to_owned()))?;
         assert_eq!(decoder.decode(&ids)?, text);
     }
-    let marked = decoder.encode(&Prompt::Text("<|im_start|>the<|im_end|>".to_owned()))?;
-    assert_eq!((marked.first(), marked.last(), marked.len()), (Some(&1), Some(&2), 3));
-    assert_eq!(decoder.decode(&marked)?, "the");
+    let marked = "<|im_start|>the<|im_end|>";
+    let ids = decoder.encode(&Prompt::Text(marked.to_owned()))?;
+    assert!(ids.iter().all(|id| *id > 2), "{ids:?}");
+    assert_eq!(decoder.decode(&ids)?, marked);
     let message = Message { role: "user".to_owned(), content: "the".to_owned() };
     let chat = decoder.encode(&Prompt::Messages(vec![message]))?;
     assert_eq!(decoder.decode(&chat)?, "user\nthe\nassistant\n");
@@ -102,7 +103,7 @@ fn fewer_layers_are_another_node_and_out_of_range_is_an_error() -> Outcome {
 #[test]
 fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
     let full = decoder(None)?;
-    let options = DecoderOptions { layers: None, weights: WeightStorage::AsStored };
+    let options = DecoderOptions { weights: WeightStorage::AsStored, ..DecoderOptions::default() };
     let stored = Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &options, &cpu_device())?;
     assert_eq!((stored.layers(), stored.parameters()), (full.layers(), full.parameters()));
     for letter in 'a'..='z' {
@@ -128,7 +129,8 @@ fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
 #[test]
 fn a_decoder_is_checked_against_a_trusted_one() -> Outcome {
     let with = |layers, weights| {
-        Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &DecoderOptions { layers, weights }, &cpu_device())
+        let options = DecoderOptions { layers, weights, ..DecoderOptions::default() };
+        Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &options, &cpu_device())
             .map_err(Box::<dyn std::error::Error>::from)
     };
     let trusted = with(None, WeightStorage::AsStored)?;

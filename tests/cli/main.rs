@@ -4,6 +4,7 @@ mod check;
 mod inputs;
 mod links;
 mod mechanisms;
+mod models;
 mod precompute;
 mod rows;
 mod simulate;

@@ -89,6 +89,137 @@ fn a_download_that_broke_off_goes_on() {
     assert!(starts[0] == 0 && starts[1] > 0, "{starts:?}");
 }
 
+/// An answer of a server: status, further header lines, and the body's length as told and its bytes.
+struct Answer<'a> {
+    status: &'a str,
+    header: &'a str,
+    told: usize,
+    body: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    fn new(status: &'a str, header: &'a str, body: &'a [u8]) -> Self {
+        Self { status, header, told: body.len(), body }
+    }
+
+    /// A body that breaks off.
+    fn broken(body: &'a [u8]) -> Self {
+        Self { told: body.len() + 1000, ..Self::new("200 OK", "", body) }
+    }
+}
+
+/// Fetches the decoder from a server once for each answer; `check` sees what came of each. Gives the first byte that each
+/// request asked for.
+fn fetch_from(cache: &Path, answers: &[Answer<'_>], mut check: impl FnMut(usize, Ran)) -> Vec<usize> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/weights.gguf", listener.local_addr().expect("an address"));
+    let mut starts = Vec::new();
+    for (index, answer) in answers.iter().enumerate() {
+        let start = std::thread::scope(|scope| {
+            let server = scope.spawn(|| {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let reader = BufReader::new(stream.try_clone().expect("a handle"));
+                let lines: Vec<String> =
+                    reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                let range =
+                    lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+                let Answer { status, header, told, body } = answer;
+                let head = format!("HTTP/1.1 {status}\r\n{header}Content-Length: {told}\r\nConnection: close\r\n\r\n");
+                // A client that has seen enough hangs up.
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+                range.map_or(0, |range| range.trim_end_matches('-').parse().expect("a number"))
+            });
+            check(index, with_cache(cache, &["models", "fetch", "SmolLM2-135M-Instruct", "--from", &address]));
+            server.join().expect("the server ends")
+        });
+        starts.push(start);
+    }
+    starts
+}
+
+/// Parts of downloads that are kept.
+fn parts(cache: &Path) -> Vec<PathBuf> {
+    let folder = fs::read_dir(cache.join("downloads")).expect("a folder");
+    folder.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+#[test]
+fn a_sign_in_page_is_discarded_and_a_server_without_ranges_begins_anew() {
+    let source = fs::read(fetched(DECODER).join("SmolLM2-135M-Instruct.Q4_1.gguf")).expect("weights");
+    let cache = tempfile::tempdir().expect("a folder");
+    let page = b"<!DOCTYPE html><html><title>Sign in</title></html>";
+    let answers = [
+        Answer::new("200 OK", "Content-Type: text/html\r\n", page),
+        Answer::broken(&source[..1 << 20]),
+        Answer::new("200 OK", "", &source),
+    ];
+    let starts = fetch_from(cache.path(), &answers, |index, ran| match index {
+        0 => {
+            ran.fails(1, &["a web page", "discarded", "begins anew"]);
+            assert!(parts(cache.path()).is_empty());
+        }
+        1 => {
+            ran.fails(1, &["cannot download"]);
+            assert_eq!(parts(cache.path()).len(), 1, "what came is kept");
+        }
+        _ => assert!(ran.succeeds().err.contains("in ")),
+    });
+    assert!(starts[..2] == [0, 0] && starts[2] > 0, "{starts:?}");
+    assert!(parts(cache.path()).is_empty());
+}
+
+#[test]
+fn answers_that_are_not_the_file_are_discarded() {
+    let whole = "206 Partial Content";
+    let json = br#"{"error": "not found"}"#;
+    for (answer, named) in [
+        (Answer::new("200 OK", "", b"short"), "5 bytes, should have 98362432"),
+        (Answer::new("200 OK", "", json), "22 bytes"),
+        (Answer::new("200 OK", "", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "a Git LFS pointer"),
+        (Answer::new(whole, "Content-Range: bytes 0-4/98362432\r\n", b"GGUF\x03"), "another part than was asked for"),
+        (Answer::new(whole, "Content-Range: bytes 6-10/11\r\n", b"world"), "11 bytes, should have"),
+        (Answer::new("416 Range Not Satisfiable", "", b""), "6 bytes, should have"),
+    ] {
+        let cache = tempfile::tempdir().expect("a folder");
+        let answers = [Answer::broken(b"GGUF\x03\0"), answer, Answer::new("200 OK", "", b"short")];
+        let starts = fetch_from(cache.path(), &answers, |index, ran| match index {
+            0 => assert_eq!((ran.code, parts(cache.path()).len()), (Some(1), 1), "{}", ran.err),
+            1 => {
+                ran.fails(1, &[named, "begins anew"]);
+                assert!(parts(cache.path()).is_empty(), "{named}");
+            }
+            _ => ran.fails(1, &["5 bytes"]),
+        });
+        assert_eq!(starts, [0, 6, 0], "{named}");
+    }
+    // No end to it, as far as the model goes.
+    let cache = tempfile::tempdir().expect("a folder");
+    let endless = vec![7; 2 * 98_362_432 + 1];
+    fetch_from(cache.path(), &[Answer::new("200 OK", "", &endless)], |_, ran| {
+        ran.fails(1, &["more than", "discarded"])
+    });
+    assert!(parts(cache.path()).is_empty());
+}
+
+#[test]
+fn models_are_known_by_the_names_of_the_hub_too() {
+    let hello = "{\"text\": \"hello\"}\n";
+    let embed = |name: &str| poq(&["embed", "--model", name], hello).succeeds().rows();
+    let expected = embed(ENCODER);
+    for name in ["all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2", "Sentence-Transformers/ALL-minilm-l6-v2"]
+    {
+        assert_eq!(embed(name), expected, "{name}");
+    }
+    for name in ["SmolLM2-135M-Instruct", "HuggingFaceTB/SmolLM2-135M-Instruct"] {
+        let err = poq(&["models", "fetch", name], "").succeeds().err.clone();
+        assert!(err.contains("smollm2-135m-instruct: already in"), "{err}");
+    }
+    poq(&["embed", "--model", "someone/all-MiniLM-L6-v2"], hello).fails(2, &["no such file or folder", ENCODER]);
+    poq(&["generate", "--model", "all-MiniLM-L6-v2"], "")
+        .fails(2, &["no .gguf file of a decoder", "model.safetensors"]);
+    poq(&["embed", "--model", "SmolLM2-135M-Instruct"], hello).fails(2, &["there is no config.json"]);
+}
+
 #[test]
 fn unknown_models_are_named() {
     poq(&["models", "fetch", "gpt-9"], "").fails(2, &["gpt-9", DECODER, ENCODER]);
@@ -166,7 +297,7 @@ fn texts_that_a_dataset_cuts_are_counted() {
             id = "by-prompt"
             name = "By prompt"
             kind = "bi_encoder"
-            model = "{ENCODER}"
+            model = "sentence-transformers/all-MiniLM-L6-v2"
             against = "prompt"
         "#
     );

@@ -6,12 +6,16 @@ use poq_core::weights::{KnownModel, MODELS};
 
 use crate::fault::{Fault, Outcome};
 
-/// The known model of that name.
+/// The known model of that name, as [`poq_core::weights::known`] takes names.
 pub fn known(name: &str) -> Outcome<&'static KnownModel> {
-    poq_core::weights::known(name).ok_or_else(|| {
-        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        Fault::input(format!("model `{name}` is unknown; allowed: {}", names.join(", ")))
-    })
+    poq_core::weights::known(name)
+        .ok_or_else(|| Fault::input(format!("model `{name}` is unknown; allowed: {}", known_names())))
+}
+
+/// The names of the known models, for people.
+pub fn known_names() -> String {
+    let names: Vec<String> = MODELS.iter().map(|model| format!("{} ({})", model.name, model.hub)).collect();
+    names.join(", ")
 }
 
 /// The cache folder: `POQ_CACHE`, else `poq-lab` in the user's cache folder (XDG).

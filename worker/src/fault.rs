@@ -59,6 +59,15 @@ impl Fault {
         }
     }
 
+    /// The same fault, with what it is about.
+    pub fn of(self, what: impl fmt::Display) -> Self {
+        match self {
+            Self::Environment(error) => Self::Environment(error.context(what.to_string())),
+            Self::Input(error) => Self::Input(error.context(what.to_string())),
+            other => other,
+        }
+    }
+
     /// Bad input, in words.
     pub fn input(message: impl fmt::Display) -> Self {
         Self::Input(anyhow::anyhow!("{message}"))
@@ -113,6 +122,27 @@ impl From<poq_core::link::LinkError> for Fault {
 
 impl From<poq_models::ModelError> for Fault {
     fn from(error: poq_models::ModelError) -> Self {
-        Self::Input(error.into())
+        match error.blame() {
+            poq_models::Blame::File | poq_models::Blame::Request => Self::Input(error.into()),
+            poq_models::Blame::Device => Self::Environment(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poq_models::ModelError;
+
+    use super::Fault;
+
+    #[test]
+    fn a_device_that_fails_is_worth_a_retry_and_a_bad_file_is_not() {
+        let code = |error: ModelError| Fault::from(error).exit_code();
+        assert_eq!(code(ModelError::Device("lost".to_owned())), 1);
+        assert_eq!(code(ModelError::TooLarge { tensor: "x".to_owned(), bytes: 2, most: 1 }), 1);
+        assert_eq!(code(ModelError::WrongAnswer { seen: "1".to_owned(), expected: "2".to_owned() }), 1);
+        assert_eq!(code(ModelError::MissingFile { file: "config.json".to_owned() }), 2);
+        assert_eq!(code(ModelError::ChatTemplate("no users".to_owned())), 2);
+        assert_eq!(code(ModelError::NotFinite("scores")), 2);
     }
 }

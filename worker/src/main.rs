@@ -15,6 +15,7 @@ mod fault;
 mod interrupt;
 mod jsonl;
 mod models;
+mod notices;
 mod precompute;
 mod progress;
 mod text;

@@ -1,11 +1,11 @@
 //! Models from a file, a folder or the cache.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use poq_core::weights::KnownModel;
-use poq_models::{BiEncoder, cpu_device};
-use serde::Deserialize;
+use poq_models::{BiEncoder, Decoder, DecoderOptions, Kernels, SentenceSettings, cpu_device};
 
 use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -16,8 +16,11 @@ fn locate(model: &str) -> Outcome<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
     }
-    if model.contains(['/', '\\']) || path.extension().is_some_and(|extension| extension == "gguf") {
-        return Err(Fault::input(format!("--model {model}: there is no such file or folder")));
+    let is_known = poq_core::weights::known(model).is_some();
+    let is_path = model.contains(['/', '\\']) || path.extension().is_some_and(|extension| extension == "gguf");
+    if is_path && !is_known {
+        let names = cache::known_names();
+        return Err(Fault::input(format!("model {model}: there is no such file or folder; known by name: {names}")));
     }
     let known = cache::known(model)?;
     let folder = cache::folder(known)?;
@@ -42,62 +45,96 @@ fn check_present(model: &KnownModel, folder: &Path) -> Outcome {
     Ok(())
 }
 
+/// Files of a folder whose names end in one of `extensions`, in the order of their names.
+fn files_in(folder: &Path, extensions: &[&str]) -> Outcome<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).input(format!("cannot read {}", folder.display()))?;
+    let is_such = |path: &PathBuf| {
+        path.extension().is_some_and(|seen| extensions.iter().any(|extension| seen.eq_ignore_ascii_case(extension)))
+    };
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(is_such).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Names of files, for people.
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap_or_default().to_string_lossy()).collect();
+    names.join(", ")
+}
+
+/// Weights of other formats and of other kinds of models, for words on what a folder holds.
+const WEIGHTS: [&str; 7] = ["safetensors", "bin", "gguf", "onnx", "pt", "pth", "h5"];
+
+fn other_weights(folder: &Path) -> Outcome<String> {
+    let files = files_in(folder, &WEIGHTS)?;
+    Ok(if files.is_empty() { String::new() } else { format!("; it holds {}", listed(&files)) })
+}
+
 /// Path of a decoder's GGUF file.
 pub fn decoder_path(model: &str) -> Outcome<PathBuf> {
     let path = locate(model)?;
     if path.is_file() {
         return Ok(path);
     }
-    let entries = fs::read_dir(&path).input(format!("cannot read {}", path.display()))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
-        .collect();
-    match (files.pop(), files.is_empty()) {
-        (Some(file), true) => Ok(file),
-        (None, _) => Err(Fault::input(format!("{}: there is no .gguf file in it", path.display()))),
-        (Some(_), false) => Err(Fault::input(format!("{}: there are several .gguf files; name one", path.display()))),
+    match files_in(&path, &["gguf"])?.as_slice() {
+        [file] => Ok(file.clone()),
+        [] => {
+            let others = other_weights(&path)?;
+            Err(Fault::input(format!("{}: there is no .gguf file of a decoder in it{others}", path.display())))
+        }
+        several => {
+            let names = listed(several);
+            Err(Fault::input(format!("{}: there are several .gguf files; name one: {names}", path.display())))
+        }
     }
 }
 
-/// Bytes of a decoder's GGUF file.
-pub fn decoder_bytes(model: &str) -> Outcome<Vec<u8>> {
+/// A decoder from its file, folder or name.
+pub fn decoder(model: &str, options: &DecoderOptions) -> Outcome<Decoder> {
     let path = decoder_path(model)?;
-    fs::read(&path).input(format!("cannot read {}", path.display()))
+    let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
+    Decoder::from_gguf(&bytes, options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
 }
 
 /// Folder of an encoder.
 pub fn encoder_folder(model: &str) -> Outcome<PathBuf> {
     let path = locate(model)?;
-    if path.is_dir() { Ok(path) } else { Err(Fault::input(format!("--model {model}: allowed: a folder or a name"))) }
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let allowed = "allowed: a folder with config.json, tokenizer.json and model.safetensors, or a name";
+    Err(Fault::input(format!("model {model}: this is a file; {allowed}")))
 }
 
-#[derive(Deserialize)]
-struct SentenceConfig {
-    max_seq_length: Option<usize>,
+/// A file of a folder by its path in it; none where it is absent.
+fn read_in(folder: &Path, name: &str) -> Outcome<Option<Vec<u8>>> {
+    let path = folder.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).input(format!("cannot read {}", path.display())),
+    }
+}
+
+/// What makes a vector of a text, as an encoder's folder says, and the path of its weights.
+pub fn sentence_settings(folder: &Path) -> Outcome<(SentenceSettings, PathBuf)> {
+    let settings =
+        SentenceSettings::read(&mut |name| read_in(folder, name)).map_err(|fault| fault.of(folder.display()))?;
+    let weights = folder.join(format!("{}model.safetensors", settings.path));
+    Ok((settings, weights))
 }
 
 /// A bi encoder from its folder or name.
 pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
     let folder = encoder_folder(model)?;
-    let read = |name: &str| {
-        let path = folder.join(name);
-        fs::read(&path).input(format!("cannot read {}", path.display()))
+    let mut read = |name: &str| match read_in(&folder, name)? {
+        None if name.ends_with("model.safetensors") => {
+            let others = other_weights(&folder.join(name.strip_suffix("model.safetensors").unwrap_or_default()))?;
+            Err(Fault::input(format!("there is no {name}{others}")))
+        }
+        found => Ok(found),
     };
-    let sentence_config = folder.join("sentence_bert_config.json");
-    let max_tokens = if sentence_config.exists() {
-        let config: SentenceConfig =
-            serde_json::from_slice(&read("sentence_bert_config.json")?).input(sentence_config.display())?;
-        config.max_seq_length
-    } else {
-        None
-    };
-    BiEncoder::from_parts(
-        &read("config.json")?,
-        &read("tokenizer.json")?,
-        &read("model.safetensors")?,
-        max_tokens,
-        &cpu_device(),
-    )
-    .input(folder.display())
+    let device = cpu_device();
+    BiEncoder::from_folder(&mut read, Kernels::fastest(&device), &device).map_err(|fault| fault.of(folder.display()))
 }

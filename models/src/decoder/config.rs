@@ -1,7 +1,7 @@
 //! What a GGUF file says about its decoder, checked.
 
 use super::DecoderOptions;
-use crate::error::{ModelError, Part};
+use crate::error::{ModelError, Part, shorten};
 use crate::gguf::Gguf;
 
 /// Far above any model that fits into memory; keeps sums of sizes far from overflow.
@@ -26,6 +26,15 @@ pub(super) struct DecoderConfig {
 impl DecoderConfig {
     pub(super) fn read(gguf: &Gguf<'_>, options: &DecoderOptions) -> Result<Self, ModelError> {
         let architecture = gguf.text("general.architecture")?;
+        // Such as `bert`, `nomic-bert` and `jina-bert-v2`.
+        if architecture.contains("bert") {
+            let seen = format!("an encoder (`general.architecture`: {})", shorten(architecture));
+            return Err(ModelError::OtherModel {
+                part: Part::Gguf,
+                seen,
+                asked: "a decoder, which continues texts (`llama`)",
+            });
+        }
         if architecture != "llama" {
             return Err(ModelError::field(Part::Gguf, "general.architecture", architecture, "\"llama\""));
         }

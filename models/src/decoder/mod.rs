@@ -4,7 +4,10 @@ mod block;
 mod cache;
 mod chat;
 mod config;
+mod control;
+mod date;
 mod generate;
+mod jinja;
 mod network;
 mod sampler;
 mod text;
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use chat::ChatTemplate;
 pub use chat::Message;
 use config::DecoderConfig;
+pub use date::Date;
 pub use generate::{Continuation, Finish, Generation, Step};
 use network::Network;
 use text::TextStream;
@@ -34,6 +38,8 @@ pub struct DecoderOptions {
     pub layers: Option<usize>,
     /// How the weights are kept in memory.
     pub weights: WeightStorage,
+    /// What a chat template is told that asks for today's date.
+    pub date: Date,
 }
 
 /// How a decoder's weights are kept in memory. Results differ by rounding alone.
@@ -53,7 +59,7 @@ pub enum WeightStorage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
-    /// A text, continued as it stands.
+    /// A text, continued as it stands; nothing in it is a control token.
     Text(String),
     /// A conversation, put through the model's chat template up to where its answer begins.
     Messages(Vec<Message>),
@@ -82,13 +88,18 @@ impl Decoder {
     ///
     /// # Errors
     /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor
-    /// or field or has one that does not fit the rest; `layers` out of range, or `weights` that `device` cannot keep:
+    /// or field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date` out of range, or `weights` that `device` cannot keep:
     /// of a kind that it does not know, or in larger pieces than it holds ([`ModelError::TooLarge`]).
     pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
+        if !options.date.is_valid() {
+            return Err(ModelError::argument("date", options.date, "a year from 1 to 9999, a month and a day of it"));
+        }
         let gguf = Gguf::parse(bytes)?;
         let config = DecoderConfig::read(&gguf, options)?;
         let tokenizer = DecoderTokenizer::read(&gguf)?;
-        let template = gguf.optional_text("tokenizer.chat_template")?.map(ChatTemplate::new).transpose()?;
+        let template = gguf.optional_text("tokenizer.chat_template")?;
+        let template = template.map(|source| ChatTemplate::new(source, tokenizer.named().clone(), options.date));
+        let template = template.transpose()?;
         let weights = Weights::new(&gguf, options.weights, device)?;
         let network = Network::read(&weights, config, tokenizer.len())?;
         Ok(Self { tokenizer, template, network })
@@ -112,6 +123,11 @@ impl Decoder {
     /// Weights in use: those of blocks that do not run are not counted.
     pub fn parameters(&self) -> u64 {
         self.network.parameters()
+    }
+
+    /// The date that the model's chat template is told, if it asks for today's.
+    pub fn told_date(&self) -> Option<Date> {
+        self.template.as_ref().and_then(ChatTemplate::told_date)
     }
 
     /// Scores of every token to come after a text. Its last `steps` tokens, at least one, are read one at a time, as those of an
@@ -138,10 +154,7 @@ impl Decoder {
             Prompt::Messages(messages) => {
                 let template =
                     self.template.as_ref().ok_or_else(|| ModelError::missing(Part::Gguf, "tokenizer.chat_template"))?;
-                let tokenizer = &self.tokenizer;
-                let bos = tokenizer.token_text(tokenizer.bos());
-                let eos = tokenizer.token_text(tokenizer.eos());
-                tokenizer.encode(&template.render(messages, bos, eos)?)
+                self.tokenizer.encode_rendered(&template.render(messages, self.tokenizer.control_tokens())?)
             }
         }
     }

@@ -8,6 +8,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::{AddedToken, PreTokenizedString, PreTokenizer, TokenizerImpl};
 
+use super::chat::{NamedTokens, Rendered};
+use super::control::{ControlTokens, Piece};
 use crate::error::{ModelError, Part, shorten};
 use crate::gguf::Gguf;
 
@@ -16,6 +18,13 @@ const SINGLE_DIGITS: [&str; 4] = ["smollm", "starcoder", "refact", "command-r"];
 /// Pre-tokenisers that split as GPT-2.
 const GPT2: [&str; 2] = ["gpt-2", "default"];
 
+/// Tokens that end a turn or a text, by the names that models give them.
+const ENDS: [&str; 2] = ["<|im_end|>", "<|endoftext|>"];
+/// Fields that name a token with a task of its own, whatever its type.
+const OWN_TASK: [&str; 9] = ["bos", "eos", "eot", "eom", "unknown", "seperator", "separator", "padding", "mask"];
+
+const NORMAL: i64 = 1;
+const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
@@ -45,6 +54,8 @@ pub(super) struct DecoderTokenizer {
     /// Id to text as in the vocabulary (bytes written as printable characters).
     tokens: Vec<String>,
     control: Vec<bool>,
+    control_tokens: ControlTokens,
+    named: NamedTokens,
     user_defined: Vec<bool>,
     bytes: HashMap<char, u8>,
     bos: Option<u32>,
@@ -66,26 +77,43 @@ impl DecoderTokenizer {
                 let allowed = format!("{}, one per token", tokens.len());
                 return Err(ModelError::field(Part::Gguf, field, format!("{} types", kinds.len()), allowed));
             }
-            None => vec![1; tokens.len()],
+            None => vec![NORMAL; tokens.len()],
         };
-        let id = |key: &str| -> Result<Option<u32>, ModelError> {
+        let id = |name: &str| -> Result<Option<u32>, ModelError> {
             let last = u32::try_from(tokens.len().saturating_sub(1)).unwrap_or(u32::MAX);
-            Ok(gguf.optional_count(key, 0..=last)?.map(|id| id as u32))
+            Ok(gguf.optional_count(&format!("tokenizer.ggml.{name}_token_id"), 0..=last)?.map(|id| id as u32))
         };
-        let bos = id("tokenizer.ggml.bos_token_id")?;
+        let bos = id("bos")?;
         let add_bos = gguf.optional_bool("tokenizer.ggml.add_bos_token")?.unwrap_or(false);
         if add_bos && bos.is_none() {
             return Err(ModelError::missing(Part::Gguf, "tokenizer.ggml.bos_token_id"));
         }
-        let named = ["<|im_end|>", "<|endoftext|>"];
-        let mut end_of_text: Vec<u32> = id("tokenizer.ggml.eos_token_id")?.into_iter().collect();
-        end_of_text.extend((0..).zip(&tokens).filter(|(_, token)| named.contains(token)).map(|(id, _)| id));
+        let mut end_of_text: Vec<u32> = Vec::new();
+        for name in ["eos", "eot", "eom"] {
+            end_of_text.extend(id(name)?);
+        }
+        end_of_text.extend((0..).zip(&tokens).filter(|(_, token)| ENDS.contains(token)).map(|(id, _)| id));
         end_of_text.sort_unstable();
         end_of_text.dedup();
 
+        let mut control: Vec<bool> = kinds.iter().map(|kind| [CONTROL, UNKNOWN].contains(kind)).collect();
+        let mut own_task = end_of_text.clone();
+        for name in OWN_TASK {
+            own_task.extend(id(name)?);
+        }
+        // Some files name an ordinary token for lack of another.
+        let is_marked =
+            |id: usize| kinds[id] != NORMAL || tokens[id].starts_with(['<', '[']) && tokens[id].ends_with(['>', ']']);
+        own_task.iter().map(|id| *id as usize).filter(|id| is_marked(*id)).for_each(|id| control[id] = true);
+        let text = |id: Option<u32>| id.and_then(|id| tokens.get(id as usize)).map_or("", |text| text).to_owned();
+        let named =
+            NamedTokens { bos: text(bos), eos: text(id("eos")?), pad: text(id("padding")?), unk: text(id("unknown")?) };
+        let control_tokens = (0..).zip(&tokens).zip(&control).filter(|(_, is_control)| **is_control);
         Ok(Self {
-            tokenizer: build(gguf, &tokens, &kinds)?,
+            tokenizer: build(gguf, &tokens, &kinds, &control)?,
+            control_tokens: ControlTokens::new(control_tokens.map(|((id, text), _)| ((*text).to_owned(), id))),
             control: kinds.iter().map(|kind| *kind == CONTROL).collect(),
+            named,
             user_defined: kinds.iter().map(|kind| *kind == USER_DEFINED).collect(),
             tokens: tokens.into_iter().map(str::to_owned).collect(),
             bytes: byte_characters(),
@@ -104,28 +132,47 @@ impl DecoderTokenizer {
         self.end_of_text.contains(&id)
     }
 
-    /// The text of the end-of-text and begin-of-text tokens, for chat templates.
-    pub(super) fn token_text(&self, id: Option<u32>) -> &str {
-        id.and_then(|id| self.tokens.get(id as usize)).map_or("", String::as_str)
+    /// The tokens that a chat template may name.
+    pub(super) fn named(&self) -> &NamedTokens {
+        &self.named
     }
 
-    pub(super) fn bos(&self) -> Option<u32> {
-        self.bos
+    /// The tokens that only a chat template makes.
+    pub(super) fn control_tokens(&self) -> &ControlTokens {
+        &self.control_tokens
     }
 
-    pub(super) fn eos(&self) -> Option<u32> {
-        self.end_of_text.last().copied()
-    }
-
-    /// Token ids of a text. Names of control tokens in it become these tokens.
+    /// Token ids of a text, in which nothing is a control token.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|error| ModelError::Tokenizer(error.to_string()))?;
-        let mut ids = encoding.get_ids().to_vec();
+        let mut ids = Vec::new();
+        self.push_text(text, &mut ids)?;
+        Ok(self.begun(ids))
+    }
+
+    /// Token ids of what a chat template made.
+    pub(super) fn encode_rendered(&self, Rendered { text, veil }: &Rendered<'_>) -> Result<Vec<u32>, ModelError> {
+        let mut ids = Vec::new();
+        for piece in self.control_tokens.split(text) {
+            match piece {
+                Piece::Text(text) => self.push_text(&veil.lifted(text), &mut ids)?,
+                Piece::Control(id) => ids.push(id),
+            }
+        }
+        Ok(self.begun(ids))
+    }
+
+    fn push_text(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ModelError> {
+        let encoding = self.tokenizer.encode_fast(text, false);
+        ids.extend(encoding.map_err(|error| ModelError::Tokenizer(error.to_string()))?.get_ids());
+        Ok(())
+    }
+
+    /// With the token that begins a text, where the file asks for it.
+    fn begun(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.bos.filter(|bos| self.add_bos && ids.first() != Some(bos)) {
             ids.insert(0, bos);
         }
-        Ok(ids)
+        ids
     }
 
     /// Appends the bytes that a token stands for; a control token stands for none.
@@ -153,7 +200,7 @@ impl DecoderTokenizer {
     }
 }
 
-fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64]) -> Result<ByteTokenizer, ModelError> {
+fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64], control: &[bool]) -> Result<ByteTokenizer, ModelError> {
     let fault = |field: &str, seen: &str, allowed: &str| ModelError::field(Part::Gguf, field, seen, allowed);
     let merges: Option<Vec<(String, String)>> = gguf
         .texts("tokenizer.ggml.merges")?
@@ -181,13 +228,14 @@ fn build(gguf: &Gguf<'_>, tokens: &[&str], kinds: &[i64]) -> Result<ByteTokenize
 
     let mut tokenizer = ByteTokenizer::new(bpe);
     tokenizer.with_pre_tokenizer(Some(Splitter { digits, bytes: ByteLevel::new(add_space, true, true) }));
-    let added = |kind: i64, special: bool| {
-        let chosen = tokens.iter().zip(kinds).filter(move |(token, seen)| **seen == kind && !token.is_empty());
-        chosen.map(move |(token, _)| AddedToken::from(*token, special)).collect::<Vec<_>>()
-    };
-    let tokenizer_error = |error: tokenizers::Error| ModelError::Tokenizer(error.to_string());
-    tokenizer.add_special_tokens(added(CONTROL, true)).map_err(tokenizer_error)?;
-    tokenizer.add_tokens(added(USER_DEFINED, false)).map_err(tokenizer_error)?;
+    // The library makes such tokens of their names in any text; so it is not told of those that are no text.
+    let user_defined = tokens
+        .iter()
+        .zip(kinds)
+        .zip(control)
+        .filter(|((token, kind), is_control)| **kind == USER_DEFINED && !**is_control && !token.is_empty());
+    let added: Vec<AddedToken> = user_defined.map(|((token, _), _)| AddedToken::from(*token, false)).collect();
+    tokenizer.add_tokens(added).map_err(|error| ModelError::Tokenizer(error.to_string()))?;
     Ok(tokenizer)
 }
 

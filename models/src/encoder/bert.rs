@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::config::EncoderConfig;
+use super::sentence::Pooling;
 use super::weights::Weights;
 use crate::error::ModelError;
 use crate::fused;
@@ -80,9 +81,15 @@ impl Bert {
         Ok(Self { words, positions, norm, layers, device: device.clone() })
     }
 
-    /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: the mean
-    /// of the tokens' last states.
-    pub(super) fn mean(&self, ids: Vec<i32>, mask: Vec<f32>, batch: usize, seq: usize) -> Tensor<2> {
+    /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: what `pooling` makes of
+    /// the tokens' last states.
+    pub(super) fn pooled(
+        &self,
+        ids: Vec<i32>,
+        mask: Vec<f32>,
+        [batch, seq]: [usize; 2],
+        pooling: Pooling,
+    ) -> Tensor<2> {
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [batch * seq]), &self.device);
         let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
         // [batch, seq]: padding is hidden.
@@ -96,9 +103,15 @@ impl Bert {
         for layer in &self.layers {
             x = layer.forward(x, &hidden_scores);
         }
+        let x = x.reshape([batch, seq, hidden]);
         let mask = mask.unsqueeze_dim::<3>(2);
-        let sum = (x.reshape([batch, seq, hidden]) * mask.clone()).sum_dim(1);
-        (sum / mask.sum_dim(1)).reshape([batch, hidden])
+        let pooled = match pooling {
+            Pooling::Mean => (x * mask.clone()).sum_dim(1) / mask.sum_dim(1),
+            Pooling::MeanSqrtLen => (x * mask.clone()).sum_dim(1) / mask.sum_dim(1).sqrt(),
+            Pooling::Cls => x.narrow(1, 0, 1),
+            Pooling::Max => (x + hidden_scores.unsqueeze_dim::<3>(2)).max_dim(1),
+        };
+        pooled.reshape([batch, hidden])
     }
 }
 

@@ -1,19 +1,23 @@
-//! BERT-family bi-encoders: a text becomes a vector of unit length.
+//! BERT-family bi-encoders: a text becomes a vector.
 
 mod bert;
 mod config;
+mod sentence;
 mod tokenizer;
 mod weights;
+
+use std::borrow::Cow;
 
 use burn::tensor::Device;
 
 use bert::Bert;
 use config::EncoderConfig;
+pub use sentence::{Pooling, SentenceSettings};
 use tokenizer::EncoderTokenizer;
 use weights::Weights;
 
 use crate::cpu_device;
-use crate::error::ModelError;
+use crate::error::{ModelError, Part};
 use crate::host::Kernels;
 
 /// Texts that go through the network at once at most.
@@ -32,7 +36,7 @@ const MIN_TOKENS: usize = 3;
 /// A text's vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// Of unit length.
+    /// Of unit length, unless the model's folder says otherwise ([`SentenceSettings::is_normalized`]).
     pub vector: Vec<f32>,
     /// Tokens that the model read, its own `[CLS]` and `[SEP]` among them.
     pub tokens: usize,
@@ -51,10 +55,11 @@ pub struct Similarity {
     pub truncated: bool,
 }
 
-/// A BERT-family encoder with its tokenizer: masked mean pooling, unit length.
+/// A BERT-family encoder with its tokenizer, and with how its folder makes one vector of a text.
 pub struct BiEncoder {
     tokenizer: EncoderTokenizer,
     bert: Bert,
+    settings: SentenceSettings,
     dimensions: usize,
     max_tokens: usize,
     kernels: Kernels,
@@ -68,12 +73,33 @@ struct Row {
 }
 
 impl BiEncoder {
-    /// Reads `config.json`, `tokenizer.json` and `model.safetensors` (F32, F16 or BF16), and puts the weights on
-    /// `device`. `max_tokens` is `max_seq_length` of `sentence_bert_config.json`; none takes all positions.
+    /// Reads a folder: `config.json`, `tokenizer.json`, `model.safetensors` (F32, F16 or BF16) and what [`SentenceSettings`]
+    /// reads, and puts the weights on `device`. `read` gives the bytes of a file by its path within the folder, or none where
+    /// there is none. With nothing but the three, vectors are the mean of the states, in unit length.
     ///
     /// # Errors
-    /// A file that is damaged or of another architecture than `bert`, a tensor that is missing or of another shape,
-    /// or `max_tokens` out of range.
+    /// What `read` fails with; a file that is missing, damaged or of another architecture than `bert`, a tensor that is missing or
+    /// of another shape, settings that are not known here, or a model with a head for another task, as a cross encoder has,
+    /// unless the folder declares it a sentence encoder.
+    pub fn from_folder<E: From<ModelError>>(
+        read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Result<Self, E> {
+        let settings = SentenceSettings::read(read)?;
+        let mut file = |name: &str| {
+            let file = format!("{}{name}", settings.path);
+            read(&file)?.ok_or_else(|| E::from(ModelError::MissingFile { file }))
+        };
+        let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
+        Ok(Self::build(&config, &tokenizer, &tensors, settings, kernels, device)?)
+    }
+
+    /// Reads the files of a folder that says nothing of how vectors are made: the mean of the states, in unit length.
+    /// `max_tokens` is `max_seq_length` of `sentence_bert_config.json`; none takes all positions.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`], or `max_tokens` out of range.
     pub fn from_parts(
         config_json: &[u8],
         tokenizer_json: &[u8],
@@ -97,6 +123,18 @@ impl BiEncoder {
         kernels: Kernels,
         device: &Device,
     ) -> Result<Self, ModelError> {
+        let settings = SentenceSettings { max_tokens, ..SentenceSettings::default() };
+        Self::build(config_json, tokenizer_json, safetensors, settings, kernels, device)
+    }
+
+    fn build(
+        config_json: &[u8],
+        tokenizer_json: &[u8],
+        safetensors: &[u8],
+        settings: SentenceSettings,
+        kernels: Kernels,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         if kernels == Kernels::Host && *device != cpu_device() {
             return Err(ModelError::argument(
                 "kernels",
@@ -105,17 +143,23 @@ impl BiEncoder {
             ));
         }
         let config = EncoderConfig::read(config_json)?;
-        let max_tokens = match max_tokens {
+        let weights = Weights::parse(safetensors)?;
+        // A folder that declares itself has named all that its vectors are made with.
+        if !settings.is_declared {
+            config.check_head()?;
+            weights.check_head()?;
+        }
+        let max_tokens = match settings.max_tokens {
             None => config.positions,
             Some(count) if (MIN_TOKENS..=config.positions).contains(&count) => count,
             Some(count) => {
                 let allowed = format!("{MIN_TOKENS} to {} (max_position_embeddings)", config.positions);
-                return Err(ModelError::argument("max_tokens", count, allowed));
+                return Err(ModelError::field(Part::SentenceJson, "max_seq_length", count, allowed));
             }
         };
         let tokenizer = tokenizer::read(tokenizer_json, max_tokens, config.vocabulary)?;
-        let bert = Bert::read(&Weights::parse(safetensors)?, &config, kernels, device)?;
-        Ok(Self { tokenizer, bert, dimensions: config.hidden, max_tokens, kernels })
+        let bert = Bert::read(&weights, &config, kernels, device)?;
+        Ok(Self { tokenizer, bert, settings, dimensions: config.hidden, max_tokens, kernels })
     }
 
     /// Length of a vector.
@@ -128,13 +172,29 @@ impl BiEncoder {
         self.max_tokens
     }
 
-    /// Token ids of a text as the network reads it, and whether its end was cut off.
+    /// How vectors are made of texts.
+    pub fn settings(&self) -> &SentenceSettings {
+        &self.settings
+    }
+
+    /// Token ids of a text as the network reads it, and whether its end was cut off. Names of special tokens in the text, such as
+    /// `[SEP]`, are text like any other: whoever writes an answer does not choose what the network takes for its end.
     ///
     /// # Errors
     /// A text that the tokenizer refuses.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool), ModelError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, true).map_err(|error| ModelError::Tokenizer(error.to_string()))?;
+        let SentenceSettings { prefix, is_lower_cased, .. } = &self.settings;
+        let mut text = Cow::Borrowed(text);
+        if !prefix.is_empty() {
+            text = Cow::Owned(format!("{prefix}{text}"));
+        }
+        if *is_lower_cased {
+            text = Cow::Owned(text.to_lowercase());
+        }
+        let encoding = self
+            .tokenizer
+            .encode_fast(text.as_ref(), true)
+            .map_err(|error| ModelError::Tokenizer(error.to_string()))?;
         Ok((encoding.get_ids().to_vec(), !encoding.get_overflowing().is_empty()))
     }
 
@@ -199,10 +259,11 @@ impl BiEncoder {
             mask.extend(row.ids.iter().map(|_| 1.0).chain(std::iter::repeat_n(0.0, padding)));
         }
         let device_fault = |error: &dyn std::fmt::Debug| ModelError::Device(format!("{error:?}"));
-        let data = self.bert.mean(ids, mask, rows.len(), seq).into_data_async().await;
+        let data = self.bert.pooled(ids, mask, [rows.len(), seq], self.settings.pooling).into_data_async().await;
         let data = data.map_err(|error| device_fault(&error))?;
         let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
-        values.chunks_exact(self.dimensions).map(unit_length).collect()
+        let finished = if self.settings.is_normalized { unit_length } else { finite };
+        values.chunks_exact(self.dimensions).map(finished).collect()
     }
 }
 
@@ -212,6 +273,13 @@ fn unit_length(vector: &[f32]) -> Result<Vec<f32>, ModelError> {
         return Err(ModelError::NotFinite("embedding"));
     }
     Ok(vector.iter().map(|x| (f64::from(*x) / norm) as f32).collect())
+}
+
+fn finite(vector: &[f32]) -> Result<Vec<f32>, ModelError> {
+    match vector.iter().all(|x| x.is_finite()) {
+        true => Ok(vector.to_vec()),
+        false => Err(ModelError::NotFinite("embedding")),
+    }
 }
 
 /// Cosine of the angle between two vectors of one length, in [-1, 1]; 0 where one of them is zero or they differ in length.

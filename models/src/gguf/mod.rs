@@ -19,6 +19,7 @@ use tensor::TensorInfo;
 pub(crate) use value::Value;
 
 use crate::error::{ModelError, Part, shorten};
+use crate::foreign;
 
 /// GGUF's own default, in bytes.
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -34,6 +35,7 @@ pub(crate) struct Gguf<'a> {
 impl<'a> Gguf<'a> {
     /// Reads the header, the metadata and the tensor directory, and checks that every tensor lies within the file.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ModelError> {
+        foreign::check(Part::Gguf, bytes)?;
         let mut cursor = Cursor::new(bytes);
         let magic = cursor.take(4, "magic")?;
         if magic != b"GGUF" {
@@ -55,6 +57,7 @@ impl<'a> Gguf<'a> {
                 return Err(ModelError::malformed(Part::Gguf, format!("metadata key `{}` twice", shorten(key))));
             }
         }
+        check_whole(&metadata)?;
         let mut tensors = BTreeMap::new();
         for index in 0..tensor_count {
             let name = cursor.string(&format!("name of tensor {index}"))?;
@@ -180,6 +183,22 @@ impl<'a> Gguf<'a> {
 
     fn info(&self, name: &str) -> Result<&TensorInfo, ModelError> {
         self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor { part: Part::Gguf, tensor: name.to_owned() })
+    }
+}
+
+/// Refuses a part of a model that was split: it lacks tensors, and all but the first lack what they mean.
+fn check_whole(metadata: &BTreeMap<&str, Value<'_>>) -> Result<(), ModelError> {
+    let number = |key: &str| metadata.get(key).and_then(Value::as_u64);
+    match number("split.count") {
+        Some(count @ 2..) => {
+            let part = number("split.no").unwrap_or(0).saturating_add(1);
+            let advice = "bring all and join them, as `llama-gguf-split --merge` does";
+            Err(ModelError::OtherFile {
+                part: Part::Gguf,
+                seen: format!("part {part} of {count} of a model: {advice}"),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

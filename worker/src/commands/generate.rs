@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use clap::Args;
 use futures_lite::future::block_on;
-use poq_models::{Decoder, DecoderOptions, GenerateOptions, Message, Prompt, cpu_device};
+use poq_models::{DecoderOptions, GenerateOptions, Message, Prompt};
 use serde::{Deserialize, Serialize};
 
 use crate::console::say;
 use crate::fault::{Fault, Outcome};
+use crate::notices::Notices;
 use crate::{interrupt, jsonl, models};
 
 #[derive(Args)]
@@ -56,14 +57,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         seed: arguments.seed.wrapping_add(row as u64 - 1),
     };
     check_options(arguments)?;
-    let bytes = models::decoder_bytes(&arguments.model)?;
-    let decoder = Decoder::from_gguf(
-        &bytes,
-        &DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() },
-        &cpu_device(),
-    )?;
-    drop(bytes);
-    jsonl::map_rows(|row, Row { prompt, messages }| {
+    let options_of_model = DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() };
+    let decoder = models::decoder(&arguments.model, &options_of_model)?;
+    if let Some(date) = decoder.told_date() {
+        say(format_args!("poq: the model's chat template asks for today's date; it is told {date}, on any day"));
+    }
+    let mut notices = Notices::default();
+    let outcome = jsonl::map_rows(|row, Row { prompt, messages }| {
         let prompt = match (prompt, messages) {
             (Some(text), None) => Prompt::Text(text),
             (None, Some(messages)) => Prompt::Messages(messages),
@@ -71,12 +71,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         };
         let started = Instant::now();
         let mut go_on = |_: &_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let generation =
-            block_on(decoder.generate(&prompt, &options(row), &mut go_on)).map_err(|error| error.to_string())?;
+        let generation = block_on(decoder.generate(&prompt, &options(row), &mut go_on));
+        let generation = generation.map_err(|error| notices.fault(error))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         if generation.truncated_prompt {
-            let tokens = decoder.context_length();
-            say(format_args!("poq: standard input row {row}: the prompt was cut to the model's {tokens} tokens"));
+            notices.cut(row);
         }
         Ok(Generated {
             text: generation.text,
@@ -85,7 +84,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             tokens_out: generation.tokens_out,
             latency_ms,
         })
-    })?;
+    });
+    notices.finish(outcome, "prompt", decoder.context_length())?;
     if interrupt::requested() { Err(Fault::Interrupted) } else { Ok(()) }
 }
 

@@ -16,7 +16,21 @@ use crate::models;
 /// An evaluator that is ready to score.
 pub struct Evaluator<'a> {
     plan: &'a EvaluatorPlan,
-    encoder: Option<BiEncoder>,
+    kind: Kind,
+}
+
+/// How it judges, with what it needs for that.
+enum Kind {
+    BiEncoder(Box<Comparing>),
+    RougeL,
+    Chrf,
+    Structure,
+}
+
+/// A bi encoder at work.
+struct Comparing {
+    encoder: BiEncoder,
+    against: Against,
     /// Scores of which a text was cut to fit the model.
     cut: Cell<usize>,
 }
@@ -27,44 +41,52 @@ pub fn model_name(kind: &EvaluatorKind) -> Outcome<Option<String>> {
         return Ok(None);
     };
     let folder = models::encoder_folder(model.as_str())?;
-    let path = folder.join("model.safetensors");
+    let (settings, path) = models::sentence_settings(&folder)?;
     let bytes = std::fs::read(&path).input(format!("cannot read {}", path.display()))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Some(format!("{name} (model.safetensors sha256 {})", sha256(&bytes))))
+    // The same weights make other vectors where the folder asks for another pooling.
+    Ok(Some(format!("{name} (model.safetensors sha256 {}{settings})", sha256(&bytes))))
 }
 
 impl<'a> Evaluator<'a> {
     /// Loads what the evaluator needs. An encoder embeds once unmeasured, so that no measured score pays for first-use
     /// work.
     pub fn load(plan: &'a EvaluatorPlan) -> Outcome<Self> {
-        let encoder = match &plan.kind {
-            EvaluatorKind::BiEncoder { model, .. } => {
+        let kind = match &plan.kind {
+            EvaluatorKind::BiEncoder { model, against } => {
                 let encoder = models::bi_encoder(model.as_str())?;
-                block_on(encoder.embed(&["Hello"])).map_err(Fault::from)?;
-                Some(encoder)
+                let about = || format!("evaluator `{}`", plan.id);
+                block_on(encoder.embed(&["Hello"])).map_err(|error| Fault::from(error).of(about()))?;
+                Kind::BiEncoder(Box::new(Comparing { encoder, against: *against, cut: Cell::new(0) }))
             }
-            EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => None,
+            EvaluatorKind::RougeL => Kind::RougeL,
+            EvaluatorKind::Chrf => Kind::Chrf,
+            EvaluatorKind::Structure => Kind::Structure,
         };
-        Ok(Self { plan, encoder, cut: Cell::new(0) })
+        Ok(Self { plan, kind })
     }
 
     /// What is to be said of the scores so far: that texts were cut.
     pub fn notice(&self) -> Option<String> {
-        let (cut, encoder) = (self.cut.get(), self.encoder.as_ref().filter(|_| self.cut.get() > 0)?);
-        let (id, tokens) = (&self.plan.id, encoder.max_tokens());
-        Some(format!("{id}: in {cut} of its scores the end of a text was cut to the model's {tokens} tokens"))
+        let Kind::BiEncoder(comparing) = &self.kind else { return None };
+        let (cut, id, tokens) = (comparing.cut.get(), &self.plan.id, comparing.encoder.max_tokens());
+        (cut > 0)
+            .then(|| format!("{id}: in {cut} of its scores the end of a text was cut to the model's {tokens} tokens"))
     }
 
     /// Scores what `output` answers to `task`. The latency is that of an evaluator that keeps nothing between scores: a
     /// bi encoder embeds both sides each time.
-    pub fn score(&self, task: &Task, output: &Output) -> Result<ScoreRow, String> {
+    ///
+    /// # Errors
+    /// [`Fault::Input`] where this row alone is at fault; a fault of the environment ends the run.
+    pub fn score(&self, task: &Task, output: &Output) -> Outcome<ScoreRow> {
         let started = Instant::now();
         let answer = output.text.as_str();
-        let raw = match &self.plan.kind {
-            EvaluatorKind::RougeL => rouge::best_rouge_l(answer, &task.references),
-            EvaluatorKind::Chrf => chrf::best_chrf(answer, &task.references),
-            EvaluatorKind::Structure => structure::structure(answer, task.kind),
-            EvaluatorKind::BiEncoder { against, .. } => self.similarity(task, answer, *against)?,
+        let raw = match &self.kind {
+            Kind::RougeL => rouge::best_rouge_l(answer, &task.references),
+            Kind::Chrf => chrf::best_chrf(answer, &task.references),
+            Kind::Structure => structure::structure(answer, task.kind),
+            Kind::BiEncoder(comparing) => comparing.similarity(task, answer)?,
         };
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         Ok(ScoreRow {
@@ -75,16 +97,17 @@ impl<'a> Evaluator<'a> {
             latency_ms,
         })
     }
+}
 
+impl Comparing {
     /// The best cosine of the answer with what it is compared with, in `[-1, 1]`.
-    fn similarity(&self, task: &Task, answer: &str, against: Against) -> Result<f64, String> {
-        let encoder = self.encoder.as_ref().ok_or_else(|| "the encoder is not loaded".to_owned())?;
-        let others = match against {
+    fn similarity(&self, task: &Task, answer: &str) -> Outcome<f64> {
+        let others = match self.against {
             Against::Reference => task.references.clone(),
             Against::Prompt => vec![task.prompt_with_context()],
         };
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
-        let similarity = block_on(encoder.similarity(answer, &others)).map_err(|error| error.to_string())?;
+        let similarity = block_on(self.encoder.similarity(answer, &others))?;
         self.cut.set(self.cut.get() + usize::from(similarity.truncated));
         Ok(similarity.cosine)
     }

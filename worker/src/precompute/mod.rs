@@ -13,7 +13,7 @@ mod plan;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -85,9 +85,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Ok(());
     };
     write_whole(&out.join(TASKS), &task_lines(&tasks)?)?;
+    // Models that cannot do what the plan asks are refused before any row is made.
+    let evaluators = plan.evaluators.iter().map(Evaluator::load).collect::<Outcome<Vec<_>>>()?;
     let mut failed = 0;
     let outputs = answer_all(&plan, &tasks, out, &mut failed)?;
-    score_all(&plan, &tasks, &outputs, out, &mut failed)?;
+    score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
         let advice = "is not complete: run again with --resume to try the failed rows again";
         say(format_args!("poq: {} {advice}", out.display()));
@@ -124,7 +126,7 @@ fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
     let path = out.join(MARKER);
     let doing = || format!("cannot open {}", path.display());
     let is_dataset = out.join(MANIFEST).exists();
-    let has_rows = out.join(OUTPUTS).exists();
+    let has_rows = fs::metadata(out.join(OUTPUTS)).is_ok_and(|metadata| metadata.len() > 0);
     if is_dataset && !path.exists() {
         if resume {
             dataset::load(Some(out), "")?;
@@ -147,12 +149,13 @@ fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
     }
     let mut marked = String::new();
     file.read_to_string(&mut marked).environment(doing())?;
-    if marked.is_empty() {
-        if has_rows {
-            let message = format!("{} holds rows of an unknown plan; name another folder or remove it", out.display());
-            return Err(Fault::input(message));
-        }
+    if !has_rows {
+        // Where no row was made, as where a model was refused, nothing is lost to another plan.
+        file.set_len(0).and_then(|()| file.rewind()).environment(doing())?;
         file.write_all(fingerprint.as_bytes()).and_then(|()| file.sync_all()).environment(doing())?;
+    } else if marked.is_empty() {
+        let message = format!("{} holds rows of an unknown plan; name another folder or remove it", out.display());
+        return Err(Fault::input(message));
     } else if marked != fingerprint {
         let message = "holds rows of another plan, other tasks or other models; name another folder or remove it";
         return Err(Fault::input(format!("{} {message}", out.display())));
@@ -196,22 +199,33 @@ fn answer_all(plan: &Plan, tasks: &[Task], out: &Path, failed: &mut usize) -> Ou
                     journal.append(&output)?;
                     outputs.push(output);
                 }
-                Err(error) => {
+                Err(Fault::Input(error)) => {
                     *failed += 1;
-                    say(format_args!("poq: node `{}`, task `{}`: {error}", node_plan.id, task.id));
+                    say(format_args!("poq: node `{}`, task `{}`: {error:#}", node_plan.id, task.id));
                 }
+                Err(fault) => return Err(fault),
             }
             progress.advance(1);
         }
     }
     journal.sync()?;
     progress.finish();
+    for notice in nodes.iter().filter_map(|(_, node, _)| node.as_ref()?.notice()) {
+        say(notice);
+    }
     Ok(outputs)
 }
 
 /// Every evaluator's score of every answer; those that are in the journal are kept. The evaluators take turns on each
 /// answer, as the nodes on each task.
-fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed: &mut usize) -> Outcome {
+fn score_all(
+    evaluators: &[Evaluator<'_>],
+    plan: &Plan,
+    tasks: &[Task],
+    outputs: &[Output],
+    out: &Path,
+    failed: &mut usize,
+) -> Outcome {
     let (mut journal, rows) = Journal::open::<ScoreRow>(&out.join(SCORES))?;
     let done: HashSet<(String, String, String)> =
         rows.into_iter().map(|row| (row.evaluator, row.node, row.task)).collect();
@@ -219,7 +233,6 @@ fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed
         done.contains(&(evaluator.id.clone(), output.node.clone(), output.task.clone()))
     };
     let tasks: HashMap<&str, &Task> = tasks.iter().map(|task| (task.id.as_str(), task)).collect();
-    let evaluators = plan.evaluators.iter().map(Evaluator::load).collect::<Outcome<Vec<_>>>()?;
     let missing: usize = plan
         .evaluators
         .iter()
@@ -227,20 +240,21 @@ fn score_all(plan: &Plan, tasks: &[Task], outputs: &[Output], out: &Path, failed
         .sum();
     let mut progress = Progress::new("evaluators", "scores", missing as u64);
     for output in outputs {
-        for (evaluator_plan, evaluator) in plan.evaluators.iter().zip(&evaluators) {
+        for (evaluator_plan, evaluator) in plan.evaluators.iter().zip(evaluators) {
             if is_done(evaluator_plan, output) {
                 continue;
             }
             interrupt::check()?;
             match evaluator.score(tasks[output.task.as_str()], output) {
                 Ok(score) => journal.append(&score)?,
-                Err(error) => {
+                Err(Fault::Input(error)) => {
                     *failed += 1;
                     say(format_args!(
-                        "poq: evaluator `{}`, node `{}`, task `{}`: {error}",
+                        "poq: evaluator `{}`, node `{}`, task `{}`: {error:#}",
                         evaluator_plan.id, output.node, output.task
                     ));
                 }
+                Err(fault) => return Err(fault),
             }
             progress.advance(1);
         }

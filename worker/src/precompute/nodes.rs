@@ -1,25 +1,43 @@
 //! Inference nodes at work: a task in, an answer and its measured latency out.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, Task};
 use poq_core::text::extractive;
-use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Message, Prompt, cpu_device};
+use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Message, Prompt};
 
 use super::journal::sha256;
 use super::plan::{NodeKind, NodePlan, Plan};
 use crate::console::say;
-use crate::fault::{Blame as _, Outcome};
+use crate::fault::{Blame as _, Fault, Outcome};
 use crate::{interrupt, models};
 
 /// A node that is ready to answer.
-pub enum Node<'a> {
+pub struct Node<'a> {
+    plan: &'a NodePlan,
+    kind: Kind,
+}
+
+/// How it answers, with what it needs for that.
+enum Kind {
     /// A decoder with its settings.
-    Decoder { decoder: Box<Decoder>, plan: &'a NodePlan, temperature: f32, seed: u64 },
-    /// One of the baselines.
-    Extractive(&'a NodePlan),
+    Decoder(Box<Decoding>),
+    /// The first sentences of the context.
+    Lead,
+    /// What the prompt's keywords point at in the context.
+    Keyword,
+}
+
+/// A decoder with its settings.
+struct Decoding {
+    decoder: Decoder,
+    temperature: f32,
+    seed: u64,
+    /// Answers whose prompt was cut to fit the model.
+    cut: Cell<usize>,
 }
 
 /// Reads a model file to name it with its hash, as the manifest does.
@@ -35,68 +53,101 @@ pub fn model_name(kind: &NodeKind) -> Outcome<Option<String>> {
 }
 
 impl<'a> Node<'a> {
-    /// Loads what the node needs. A decoder answers once unmeasured, so that no measured answer pays for first-use work.
+    /// Loads what the node needs. A decoder answers once unmeasured, so that no measured answer pays for first-use work, and so
+    /// that a model whose template cannot take a request is refused before any row is made.
     pub fn load(plan: &'a NodePlan) -> Outcome<Self> {
-        let NodeKind::Decoder { model, temperature, seed, layers, .. } = &plan.kind else {
-            return Ok(Self::Extractive(plan));
+        let kind = match &plan.kind {
+            NodeKind::Lead => Kind::Lead,
+            NodeKind::Keyword => Kind::Keyword,
+            NodeKind::Decoder { model, temperature, seed, layers, .. } => {
+                let options = DecoderOptions { layers: *layers, ..DecoderOptions::default() };
+                let decoder = models::decoder(model.as_str(), &options)?;
+                let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
+                block_on(decoder.generate(&request("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))
+                    .map_err(|error| Fault::from(error).of(&format!("inference node `{}`", plan.id)))?;
+                if let Some(date) = decoder.told_date() {
+                    let (id, asks) = (&plan.id, "the model's chat template asks for today's date");
+                    say(format_args!(
+                        "{id}: {asks}; it is told {date}, on any day, so that the same plan gives the same answers"
+                    ));
+                }
+                let (temperature, seed) = (*temperature, *seed);
+                Kind::Decoder(Box::new(Decoding { decoder, temperature, seed, cut: Cell::new(0) }))
+            }
         };
-        let bytes = models::decoder_bytes(model.as_str())?;
-        let decoder = Decoder::from_gguf(
-            &bytes,
-            &DecoderOptions { layers: *layers, ..DecoderOptions::default() },
-            &cpu_device(),
-        )?;
-        let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
-        block_on(decoder.generate(&Prompt::Text("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))?;
-        Ok(Self::Decoder { decoder: Box::new(decoder), plan, temperature: *temperature, seed: *seed })
+        Ok(Self { plan, kind })
+    }
+
+    /// What is to be said of the answers so far: that prompts were cut.
+    pub fn notice(&self) -> Option<String> {
+        let Kind::Decoder(decoding) = &self.kind else { return None };
+        let (cut, id, tokens) = (decoding.cut.get(), &self.plan.id, decoding.decoder.context_length());
+        (cut > 0).then(|| format!("{id}: in {cut} of its answers the prompt was cut to the model's {tokens} tokens"))
     }
 
     /// Answers `task`, the `index`-th of the plan.
-    pub fn answer(&self, plan: &Plan, index: usize, task: &Task) -> Result<Output, String> {
-        let row = |node: &NodePlan, text: String, tokens_in: usize, tokens_out: usize, latency_ms: f64| Output {
-            task: task.id.clone(),
-            node: node.id.clone(),
-            text,
-            tokens_in: tokens_in as u64,
-            tokens_out: tokens_out as u64,
-            latency_ms,
-        };
-        match self {
-            Self::Extractive(node) => {
-                let context = task.context.as_deref().unwrap_or(&task.prompt);
-                let started = Instant::now();
-                let text = match node.kind {
-                    NodeKind::Keyword => extractive::keyword(&task.prompt, context, task.kind),
-                    NodeKind::Lead | NodeKind::Decoder { .. } => extractive::lead(context, task.kind),
-                };
-                let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-                let words = |text: &str| text.split_whitespace().count();
-                let (words_in, words_out) = (words(&task.prompt) + words(context), words(&text));
-                Ok(row(node, text, words_in, words_out, latency_ms))
-            }
-            Self::Decoder { decoder, plan: node, temperature, seed } => {
-                let message = Message { role: "user".into(), content: plan.request(task) };
+    ///
+    /// # Errors
+    /// [`Fault::Input`] where this row alone is at fault; a fault of the environment or an interruption ends the run.
+    pub fn answer(&self, plan: &Plan, index: usize, task: &Task) -> Outcome<Output> {
+        let answered = match &self.kind {
+            Kind::Lead => extracted(task, |context| extractive::lead(context, task.kind)),
+            Kind::Keyword => extracted(task, |context| extractive::keyword(&task.prompt, context, task.kind)),
+            Kind::Decoder(decoding) => {
                 let options = GenerateOptions {
-                    max_tokens: node.kind.max_tokens(task.kind),
-                    temperature: *temperature,
-                    seed: seed.wrapping_add(index as u64),
+                    max_tokens: self.plan.kind.max_tokens(task.kind),
+                    temperature: decoding.temperature,
+                    seed: decoding.seed.wrapping_add(index as u64),
                 };
-                let mut go_on =
-                    |_: &_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-                let started = Instant::now();
-                let generation = block_on(decoder.generate(&Prompt::Messages(vec![message]), &options, &mut go_on))
-                    .map_err(|error| error.to_string())?;
-                let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-                if generation.finish == Finish::Stopped {
-                    return Err("interrupted".to_owned());
-                }
-                if generation.truncated_prompt {
-                    let (node, task) = (&node.id, &task.id);
-                    say(format_args!("{node}: the prompt of task `{task}` was cut to the model's context"));
-                }
-                let text = generation.text.trim().to_owned();
-                Ok(row(node, text, generation.tokens_in, generation.tokens_out, latency_ms))
+                decoding.answer(&request(plan.request(task)), &options)?
             }
-        }
+        };
+        Ok(Output {
+            task: task.id.clone(),
+            node: self.plan.id.clone(),
+            text: answered.text,
+            tokens_in: answered.tokens_in as u64,
+            tokens_out: answered.tokens_out as u64,
+            latency_ms: answered.latency_ms,
+        })
     }
+}
+
+/// An answer with what is measured of it.
+struct Answered {
+    text: String,
+    tokens_in: usize,
+    tokens_out: usize,
+    latency_ms: f64,
+}
+
+impl Decoding {
+    fn answer(&self, prompt: &Prompt, options: &GenerateOptions) -> Outcome<Answered> {
+        let mut go_on = |_: &_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let started = Instant::now();
+        let generation = block_on(self.decoder.generate(prompt, options, &mut go_on))?;
+        let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+        if generation.finish == Finish::Stopped {
+            return Err(Fault::Interrupted);
+        }
+        self.cut.set(self.cut.get() + usize::from(generation.truncated_prompt));
+        let text = generation.text.trim().to_owned();
+        Ok(Answered { text, tokens_in: generation.tokens_in, tokens_out: generation.tokens_out, latency_ms })
+    }
+}
+
+/// What a decoder is asked.
+fn request(content: String) -> Prompt {
+    Prompt::Messages(vec![Message { role: "user".into(), content }])
+}
+
+/// The text that `extract` takes from the task's context; its tokens are words.
+fn extracted(task: &Task, extract: impl FnOnce(&str) -> String) -> Answered {
+    let context = task.context.as_deref().unwrap_or(&task.prompt);
+    let started = Instant::now();
+    let text = extract(context);
+    let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+    let words = |text: &str| text.split_whitespace().count();
+    let (tokens_in, tokens_out) = (words(&task.prompt) + words(context), words(&text));
+    Answered { text, tokens_in, tokens_out, latency_ms }
 }

@@ -25,6 +25,9 @@ use self::work::{LoadFault, Model};
 /// What a GGUF file begins with.
 const GGUF: &[u8] = b"GGUF";
 
+/// Bytes by which a file is known for what it is.
+const FIRST_BYTES: f64 = 512.0;
+
 /// One model is loaded at a time.
 const BUSY: &str = "another model is being loaded; wait for it";
 
@@ -321,9 +324,13 @@ impl Host {
 /// Whether a file may be read whole: one that is no GGUF, or is larger than what there is room for, is refused before.
 async fn is_gguf(file: &File) -> Result<(), String> {
     let (name, size) = (file.name(), file.size());
-    let slice = file.slice_with_f64_and_f64(0.0, GGUF.len() as f64).map_err(|error| scope::words(&error))?;
+    let slice = file.slice_with_f64_and_f64(0.0, FIRST_BYTES).map_err(|error| scope::words(&error))?;
     let buffer = JsFuture::from(slice.array_buffer()).await.map_err(|error| scope::words(&error))?;
-    if js_sys::Uint8Array::new(&buffer).to_vec() != GGUF {
+    let start = js_sys::Uint8Array::new(&buffer).to_vec();
+    if let Some(what) = poq_models::foreign_file(&start) {
+        return Err(format!("{name} is no GGUF file: it is {what}"));
+    }
+    if !start.starts_with(GGUF) {
         return Err(format!("{name} is no GGUF file: it does not begin with the magic bytes `GGUF`"));
     }
     if size > LARGEST_FILE {

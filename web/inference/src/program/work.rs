@@ -14,7 +14,6 @@ use poq_core::weights::{KnownModel, ModelRole};
 use poq_models::{
     BiEncoder, Decoder, DecoderOptions, Device, GenerateOptions, Kernels, Message, ModelError, Prompt, WeightStorage,
 };
-use serde::Deserialize;
 
 use super::rows::Rows;
 use super::scope::{breath, now_ms, post};
@@ -137,23 +136,14 @@ impl Model {
     }
 }
 
-#[derive(Deserialize)]
-struct SentenceConfig {
-    max_seq_length: Option<usize>,
-}
-
 /// The files are dropped as soon as the device has them.
-fn encoder(files: Vec<(&str, Vec<u8>)>, device: &Device, has_half: bool) -> Result<BiEncoder, LoadFault> {
-    let file = |name: &str| {
-        let found = files.iter().find(|(seen, _)| *seen == name);
-        found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| format!("there is no {name}"))
+fn encoder(mut files: Vec<(&str, Vec<u8>)>, device: &Device, has_half: bool) -> Result<BiEncoder, LoadFault> {
+    let mut read = |name: &str| {
+        let found = files.iter_mut().find(|(seen, _)| *seen == name);
+        Ok(found.map(|(_, bytes)| std::mem::take(bytes)))
     };
-    let sentence: SentenceConfig = serde_json::from_slice(file("sentence_bert_config.json")?)
-        .map_err(|error| format!("sentence_bert_config.json: {error}"))?;
-    let (config, tokenizer) = (file("config.json")?, file("tokenizer.json")?);
     let kernels = if has_half { Kernels::Half } else { Kernels::fastest(device) };
-    let (tensors, limit) = (file("model.safetensors")?, sentence.max_seq_length);
-    Ok(BiEncoder::from_parts_with(config, tokenizer, tensors, limit, kernels, device)?)
+    BiEncoder::from_folder(&mut read, kernels, device)
 }
 
 /// Scores an answer with every evaluator, while `is_wanted`; the neural ones with `encoder`, if it is there.
