@@ -118,7 +118,7 @@ fn models_that_cannot_do_what_a_plan_asks_are_refused_before_any_row() {
     fs::write(&decoder, without_content).expect("a file");
     let out = folder.path().join("data");
     let ran = precompute(&plan(folder.path(), decoder.to_str().expect("UTF-8"), &encoder), &out);
-    ran.fails(2, &["no-content.gguf", "chat template", "leaves out"]);
+    ran.fails(2, &["no-content.gguf", "chat template", "undefined"]);
     let rows = fs::read_to_string(out.join("outputs.jsonl")).unwrap_or_default();
     assert!(rows.is_empty(), "{rows}");
     // The folder is free for a plan that works.
