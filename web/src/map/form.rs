@@ -321,7 +321,7 @@ mod tests {
                     form.axes[0].steps = "3".to_owned();
                 },
                 Place::Axis(0),
-                "is between two whole numbers",
+                "0 is out of range; allowed: 1 to",
             ),
             (
                 |form| {
