@@ -75,7 +75,8 @@ async function listing(folder) {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
     const inside = await readdir(join(folder, entry.name), { withFileTypes: true });
-    const sizes = await Promise.all(inside.filter((file) => file.isFile()).map(async ({ name }) => [name, (await stat(join(folder, entry.name, name))).size]));
+    const names = inside.filter((file) => file.isFile()).map(({ name }) => name);
+    const sizes = await Promise.all(names.map(async (name) => [name, (await stat(join(folder, entry.name, name))).size]));
     files[entry.name] = sizes.filter(([, size]) => size > 0).map(([name]) => name).sort();
   }
   return files;
