@@ -19,6 +19,9 @@ pub enum CostNormalization {
 }
 
 impl CostNormalization {
+    /// The names of all, as they are written.
+    pub const NAMES: [&str; 3] = ["min_max", "ratio_to_max", "log_min_max"];
+
     /// The cost of each node of a pool, from its mean latency in milliseconds. A pool of equals costs 0 throughout
     /// under the min-max rules.
     ///

@@ -17,6 +17,9 @@ pub enum ScoreNormalization {
 }
 
 impl ScoreNormalization {
+    /// The names of all, as they are written.
+    pub const NAMES: [&str; 4] = ["unit", "sigmoid", "min_max", "ten"];
+
     /// The score of `raw`; `range` is the evaluator's smallest and largest raw value in the dataset.
     ///
     /// ```

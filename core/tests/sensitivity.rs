@@ -1,6 +1,7 @@
 //! Sensitivity analyses of whole runs: plans of which every scenario can be run, and effects that are known.
 
 use crate::common::Files;
+use crate::robust::shipped;
 use poq_core::network::Network;
 use poq_core::preset::{self, PRESETS};
 use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, factors};
@@ -20,7 +21,8 @@ fn effects(dataset: &Dataset, plan: &Plan, output: &str) -> Vec<Effect> {
     plan.effects(&outputs)
 }
 
-/// Presets, and scenarios with every attack, every rule, groups off their defaults, and shares that leave little room.
+/// Presets, and scenarios with every attack, every rule, groups off their defaults, and shares that leave little
+/// room.
 fn bases() -> Vec<Scenario> {
     let mut patches: Vec<Value> = PRESETS.iter().map(|preset| json!({"preset": preset.name})).collect();
     for rule in ["median", "trimmed_mean", "trust_weighted", "ema_trust", "yuma"] {
@@ -49,9 +51,9 @@ fn every_scenario_of_a_plan_can_be_run() {
         let dataset = made.as_ref().unwrap_or(&made_up);
         for of_rule in [OfRule::Rule, OfRule::Parameters] {
             let axes = factors(&base, dataset, LEVELS, of_rule).expect("fits");
-            let plan = Plan::new(base.clone(), axes, 2).expect("a plan");
+            let plan = Plan::new(base.clone(), axes, 2, 2).expect("a plan");
             for run in 0..plan.runs() {
-                let scenario = plan.scenario(run).expect("valid");
+                let scenario = plan.scenario(run);
                 scenario.check().expect("within bounds");
                 Network::new(dataset, &scenario).expect("fits the dataset");
             }
@@ -87,8 +89,20 @@ fn factors_are_the_assumed_fields_that_apply() {
         values(&plain, "reward.beta_inference").map(|v| (v[0].clone(), v[3].clone())),
         Some((json!(0.25), json!(0.75)))
     );
-    // A trimmed mean needs three scores.
-    assert_eq!(values(&plain, "evaluators_per_round"), list(json!([3, 4, 5])));
+    // The whole pool: a trimmed mean, which needs three scores, is left out where there are fewer.
+    assert_eq!(values(&plain, "evaluators_per_round"), list(json!([1, 2, 3, 4, 5])));
+    // Every option of every choice.
+    let rules = ["mean", "median", "trimmed_mean", "trust_weighted", "ema_trust", "yuma"];
+    assert_eq!(values(&plain, "consensus.rule"), list(json!(rules)));
+    assert_eq!(values(&plain, "cost_normalization"), list(json!(["min_max", "ratio_to_max", "log_min_max"])));
+    assert_eq!(values(&plain, "inference_draw"), list(json!(["uniform", "all", "softmax"])));
+    assert_eq!(values(&plain, "score_normalization.e2"), list(json!(["unit", "sigmoid", "min_max", "ten"])));
+    let softmax = json!({"rule": "softmax", "temperature": 0.5, "prior": 0.25});
+    let routed = axes(json!({"inference_draw": softmax}), OfRule::Rule);
+    assert_eq!(values(&routed, "inference_draw"), list(json!(["uniform", "all", softmax])));
+    // The scenario's own rule decides which numbers can be.
+    let trimmed = axes(json!({"consensus": {"rule": "trimmed_mean"}}), OfRule::Rule);
+    assert_eq!(values(&trimmed, "evaluators_per_round"), list(json!([3, 4, 5])));
     let pair = axes(json!({"evaluators_per_round": 2}), OfRule::Rule);
     assert_eq!(values(&pair, "consensus.rule"), list(json!(["mean", "median", "trust_weighted", "ema_trust", "yuma"])));
     assert_eq!(values(&pair, "evaluators_per_round"), list(json!([1, 2, 3, 4, 5])));
@@ -110,19 +124,28 @@ fn factors_are_the_assumed_fields_that_apply() {
 }
 
 /// A reward is `alpha * quality - beta * cost`: on the same draws the effects of both weights are quality and cost
-/// times the width of the range, whatever else is varied, and what only the other role feels has no effect at all.
+/// times the width of the range, on average over the seeds, whatever else is varied, and what only the other role
+/// feels has no effect at all.
 #[test]
 fn effects_of_the_weights_are_quality_and_cost() {
     let dataset = dataset();
     let base = Scenario { rounds: 400, ..Scenario::default() };
     let texts = ["reward.alpha_inference=0.5:2:4", "reward.beta_inference=0.2:0.6:6", "reward.alpha_evaluator=0,1,9"];
     let axes = texts.iter().map(|text| text.parse().expect("an axis")).collect();
-    let plan = Plan::new(base.clone(), axes, 5).expect("a plan");
-    let mut run = Simulation::new(&dataset, &base).expect("fits");
-    run.run(u64::MAX);
-    let node = &run.brief(&dataset).inference_nodes[2];
-    let cost = node.cost;
-    let quality = node.reward_mean.expect("paid") + 0.5 * cost;
+    let plan = Plan::new(base.clone(), axes, 5, 2).expect("a plan");
+    let (mut qualities, mut cost) = (Vec::new(), 0.0);
+    let mut seeds: Vec<u64> = (0..plan.runs()).map(|run| plan.scenario(run).seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds.len(), 10);
+    for seed in seeds {
+        let mut run = Simulation::new(&dataset, &Scenario { seed, ..base.clone() }).expect("fits");
+        run.run(u64::MAX);
+        let node = run.brief(&dataset).inference_nodes.swap_remove(2);
+        cost = node.cost;
+        qualities.push(node.reward_mean.expect("paid") + 0.5 * cost);
+    }
+    let quality = qualities.iter().sum::<f64>() / 10.0;
     let effects = effects(&dataset, &plan, "reward_mean:inference:n2");
     for (path, want) in [
         ("reward.alpha_inference", 1.5 * quality),
@@ -131,9 +154,9 @@ fn effects_of_the_weights_are_quality_and_cost() {
     ] {
         let effect = effects.iter().find(|effect| effect.path == path).expect("a factor");
         assert!((effect.mu.expect("defined") - want).abs() < 1e-12, "{path} {want}: {effect:?}");
-        assert!(effect.sigma.expect("defined") < 1e-6, "{effect:?}");
+        assert_eq!(effect.beyond_noise, want != 0.0, "{effect:?}");
     }
-    assert_eq!(effects[2].mu_star, Some(0.0));
+    assert_eq!((effects[2].mu_star, effects[2].p_value), (Some(0.0), Some(1.0)));
 }
 
 /// Without attackers there is no gain, and with attackers it depends on what they are paid for.
@@ -143,13 +166,41 @@ fn the_largest_gain_of_an_attacker_is_an_output() {
     let plan = |attacks: Value| {
         let base = Scenario::from_patch(&json!({"rounds": 300, "attacks": attacks})).expect("valid");
         let axes = ["reward.beta_evaluator=0:1:4", "reward.alpha_inference=1,2"];
-        Plan::new(base, axes.iter().map(|text| text.parse().expect("an axis")).collect(), 3).expect("a plan")
+        Plan::new(base, axes.iter().map(|text| text.parse().expect("an axis")).collect(), 4, 2).expect("a plan")
     };
     let none = effects(&dataset, &plan(json!([])), "attacker_gain");
-    assert!(none.iter().all(|effect| effect.mu_star.is_none() && effect.undefined == 3));
+    assert!(none.iter().all(|effect| effect.mu_star.is_none() && effect.undefined == 4));
     let lazy = effects(&dataset, &plan(json!([{"nodes": ["e4"], "kind": "lazy_constant"}])), "attacker_gain");
     // The slowest evaluator, of cost 1, becomes the quickest, of cost 0.
     assert_eq!(lazy[0].path, "reward.beta_evaluator");
     assert!((lazy[0].mu.expect("defined") - 1.0).abs() < 1e-12, "{lazy:?}");
     assert_eq!(lazy[1].mu_star, Some(0.0));
+}
+
+/// How nodes are drawn cannot change what the mean of evaluators has to do with truth, and how many evaluators are
+/// drawn and what their scores are made of can: under several seeds the first is told as luck, and the others are
+/// found.
+#[test]
+fn what_has_no_effect_is_told_apart_from_what_has_one() {
+    let texts = ["inference_draw=uniform,all", "evaluators_per_round=1,2,3,4,5", "score_normalization.chrf=unit,ten"];
+    let axes: Vec<Axis> = texts.iter().map(|text| text.parse().expect("an axis")).collect();
+    let mut misled = 0;
+    for seed in 1..=5 {
+        let base = Scenario { rounds: 1000, seed, ..Scenario::default() };
+        let plan = Plan::new(base, axes.clone(), 10, 4).expect("a plan");
+        let effects = effects(shipped(), &plan, "pearson_consensus_truth");
+        let of = |path: &str| effects.iter().find(|effect| effect.path == path).expect("a factor");
+        let draw = of("inference_draw");
+        // It is not 0: it is what luck makes of it.
+        assert!(draw.size > Some(0.0) && draw.size < Some(0.02), "{seed}: {draw:?}");
+        misled += u32::from(draw.beyond_noise);
+        assert!(draw.noise > Some(0.0) && draw.ci95.is_some_and(|[low, _]| low < 0.005), "{draw:?}");
+        for path in ["evaluators_per_round", "score_normalization.chrf"] {
+            let effect = of(path);
+            assert!(effect.beyond_noise && effect.size > Some(0.05), "{seed}: {effect:?}");
+            assert!(effect.ci95.is_some_and(|[low, _]| low > 0.0), "{seed}: {effect:?}");
+        }
+    }
+    // Luck is taken for an effect under one seed in twenty: more than two of five has probability 0.001.
+    assert!(misled <= 2, "{misled} of 5");
 }

@@ -64,7 +64,16 @@ fn a_search_finds_an_attack_and_the_scenario_shows_it() {
     assert_eq!((best["aim"].as_str(), best["verdict"].as_str()), (Some("attackers"), Some("pays")));
     let shown = poq(&["simulate", "-", "--json"], &best["scenario"].to_string()).json();
     assert!(shown["attackers"][0]["gain_mean"].as_f64().is_some_and(|gain| gain > 0.0));
-    assert!(poq(&arguments, "").succeeds().out.contains("shown by"));
+    assert_eq!((best["scope"]["sets"].as_u64(), best["scope"]["sets_possible"].as_u64()), (Some(5), Some(5)));
+    let text = poq(&arguments, "");
+    for words in ["shown by", "it pays beyond chance", "Tried: ", "all 5 sets of attackers", "Held fixed: "] {
+        assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
+    }
+    let alone = ["search", "--deviations", "--rounds", "300", "--screening-rounds", "100", "--replicates", "3"];
+    let deviations = poq(&[&alone[..], &["--json"]].concat(), "").json();
+    let of_all = deviations.as_array().expect("a list");
+    assert!(of_all.iter().any(|finding| finding["aim"] == "false_report" && finding["verdict"] == "pays"));
+    assert!(poq(&alone, "").succeeds().out.contains("Honesty is no equilibrium"));
     poq(&["search", "--budget", "6"], "").fails(2, &["`budget`", "6 of 5", "allowed: 1 to 5"]);
     poq(&["search"], "").fails(2, &["--budget"]);
 }
@@ -75,12 +84,21 @@ fn assumptions_are_ranked() {
         ["sensitivity", "--rounds", "300", "--trajectories", "4", "--output", "reward_mean:inference:lead-sentence"];
     let ranking = poq(&[&arguments[..], &["--json"]].concat(), "").json();
     let effects = ranking["effects"].as_array().expect("a list");
-    let sizes: Vec<f64> = effects.iter().filter_map(|effect| effect["mu_star"].as_f64()).collect();
+    let sizes: Vec<f64> = effects.iter().filter_map(|effect| effect["size"].as_f64()).collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] > 0.0, "{sizes:?}");
     // What evaluators are paid cannot change what an inference node earns.
     let of = |path: &str| effects.iter().find(|effect| effect["path"] == path).expect("an effect")["mu_star"].as_f64();
     assert_eq!(of("reward.beta_evaluator"), Some(0.0));
     assert!(of("reward.alpha_inference") > Some(0.0));
+    let k = effects.iter().find(|effect| effect["path"] == "evaluators_per_round").expect("an effect");
+    assert_eq!(k["values"], serde_json::json!([1, 2, 3, 4, 5]));
+    assert_eq!(ranking["replicates"], 4);
+    let text = poq(&arguments, "");
+    for words in ["beyond noise", "cannot be told from noise", "1, 2, 3, 4, 5", "unit, sigmoid, min_max, ten"] {
+        assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
+    }
+    let few = [&arguments[..], &["--replicates", "1"]].concat();
+    poq(&few, "").fails(2, &["`replicates`", "allowed: 2 to 100"]);
     poq(&["sensitivity", "--output", "magic"], "").fails(2, &["`output`", "magic", "allowed"]);
     poq(&["sensitivity", "--output", "reward_mean:inference:chrf"], "").fails(2, &["`output`", "lead-sentence"]);
 }

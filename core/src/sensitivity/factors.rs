@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use crate::attack::{Attackers, Kind, Role};
 use crate::consensus::Consensus;
+use crate::cost::CostNormalization;
 use crate::dataset::Dataset;
 use crate::limits::{self, Bounds};
 use crate::network::Network;
 use crate::reward::RewardWeights;
-use crate::scenario::{Group, Scenario, ScenarioError};
+use crate::scenario::{Group, InferenceDraw, Scenario, ScenarioError};
 use crate::score::ScoreNormalization;
 use crate::sweep::{Axis, steps_between};
 
@@ -30,16 +31,17 @@ pub enum OfRule {
 /// The assumed fields that apply to `base`, with up to `levels` levels each:
 ///
 /// - the four reward weights, the parameters of rule and attacks (shares of attackers too), and the latency factor,
-///   score noise and stake of groups where they are not at their defaults: the value plus or minus half of its distance
-///   to the nearer of its bounds, so that a weight goes from half to one and a half times its value, and a field at a
-///   bound (switched off, say) stays there;
+///   score noise and stake of groups where they are not at their defaults: the value plus or minus half of its
+///   distance to the nearer of its bounds, so that a weight goes from half to one and a half times its value, and a
+///   field at a bound (switched off, say) stays there;
 /// - `w_min`, `w_initial`, `w_max` of a rule: from half of the first to twice the last, parted half way between
 ///   neighbours, so that every combination is in order;
-/// - `evaluators_per_round`: whole numbers from 1 to the size of the pool, all where there are at most twice `levels`,
-///   and only those that every rule in question takes (at least 3 for a trimmed mean);
+/// - `evaluators_per_round`: whole numbers from 1 to the size of the pool, all where there are at most twice
+///   `levels`, and only those that the scenario's own rule takes, with each of its parameters that are varied (at
+///   least 3 for a trimmed mean);
 /// - `consensus.rule`, `cost_normalization`, `inference_draw`: every choice. A rule that does not take the scenario's
 ///   own number of evaluators is left out;
-/// - `score_normalization` of each evaluator that takes part: its own, and `min_max`.
+/// - `score_normalization` of each evaluator that takes part: every choice.
 ///
 /// A field that could take one value only is left out, as are stakes where no rule uses them and fields of groups in
 /// networks of more than 8 groups of that role.
@@ -61,12 +63,19 @@ pub fn factors(base: &Scenario, dataset: &Dataset, levels: u32, of_rule: OfRule)
         OfRule::Rule => factors.rule(base)?,
         OfRule::Parameters => factors.parameters(base)?,
     };
-    factors.evaluators_per_round(&rules, network.evaluators.len() as u32);
-    factors.choices("cost_normalization", ["min_max", "ratio_to_max", "log_min_max"]);
+    let own_rule = [base.consensus];
+    let bounding = if of_rule == OfRule::Rule { &own_rule[..] } else { &rules };
+    factors.evaluators_per_round(bounding, network.evaluators.len() as u32);
+    factors.choices("cost_normalization", CostNormalization::NAMES);
     if network.inference.len() > 1 {
-        factors.choices("inference_draw", ["uniform", "all"]);
+        let own = base.inference_draw;
+        let draws = InferenceDraw::RULES.map(|name| {
+            let is_own = name == own.name();
+            if is_own { serde_json::to_value(own).unwrap_or_else(|_| name.into()) } else { name.into() }
+        });
+        factors.push("inference_draw", draws.to_vec());
     }
-    factors.score_normalizations(base, dataset, &network);
+    factors.score_normalizations(dataset, &network);
     factors.attacks(base, &network);
 
     let uses_stake = rules.iter().any(|rule| matches!(rule, Consensus::Yuma { .. }));
@@ -75,8 +84,9 @@ pub fn factors(base: &Scenario, dataset: &Dataset, levels: u32, of_rule: OfRule)
     Ok(factors.axes)
 }
 
-/// `factors` with `axes` in place of those that vary the same field, a part of it or the whole of it; the others of `axes`
-/// come last. An axis over a parameter of the consensus rule takes the place of one over the rule, and the other way round.
+/// `factors` with `axes` in place of those that vary the same field, a part of it or the whole of it; the others of
+/// `axes` come last. An axis over a parameter of the consensus rule takes the place of one over the rule, and the
+/// other way round.
 #[must_use]
 pub fn overridden(mut factors: Vec<Axis>, axes: Vec<Axis>) -> Vec<Axis> {
     for axis in axes {
@@ -175,27 +185,23 @@ impl Factors {
     }
 
     fn evaluators_per_round(&mut self, rules: &[Consensus], pool: u32) {
-        let steps = if pool <= 2 * self.levels { pool } else { self.levels };
-        let mut values: Vec<u32> = (0..steps)
-            .map(|step| 1 + libm::round(f64::from(pool - 1) * f64::from(step) / f64::from((steps - 1).max(1))) as u32)
-            .collect();
-        values.retain(|&k| rules.iter().all(|rule| rule.trimmed(k) == 0 || 2 * rule.trimmed(k) < k));
+        let is_taken = |k: u32| rules.iter().all(|rule| rule.trimmed(k) == 0 || 2 * rule.trimmed(k) < k);
+        let Some(least) = (1..=pool).find(|&k| is_taken(k)) else { return };
+        let (last, steps) = (pool - least, if pool <= 2 * self.levels { pool - least + 1 } else { self.levels });
+        let share = |step: u32| f64::from(step) / f64::from((steps - 1).max(1));
+        let mut values: Vec<u32> =
+            (0..steps).map(|step| least + libm::round(f64::from(last) * share(step)) as u32).collect();
+        values.retain(|&k| is_taken(k));
+        values.dedup();
         self.push("evaluators_per_round", values.into_iter().map(Value::from).collect());
     }
 
-    fn score_normalizations(&mut self, base: &Scenario, dataset: &Dataset, network: &Network) {
+    fn score_normalizations(&mut self, dataset: &Dataset, network: &Network) {
         for (position, entry) in dataset.manifest.evaluators.iter().enumerate() {
-            let own = base.score_normalization.get(&entry.id).copied().unwrap_or(entry.normalization);
             let takes_part = network.evaluators.iter().any(|evaluator| evaluator.model == position);
-            let own = match own {
-                ScoreNormalization::Unit => "unit",
-                ScoreNormalization::Sigmoid => "sigmoid",
-                ScoreNormalization::Ten => "ten",
-                ScoreNormalization::MinMax => continue,
-            };
             // A path has no way to write an id with a dot.
             if takes_part && !entry.id.contains('.') {
-                self.choices(&format!("score_normalization.{}", entry.id), [own, "min_max"]);
+                self.choices(&format!("score_normalization.{}", entry.id), ScoreNormalization::NAMES);
             }
         }
     }
@@ -236,8 +242,8 @@ impl Factors {
     }
 }
 
-/// By how much every share of attackers of that role may grow at once, so that the role has nodes enough, whichever way
-/// their numbers are rounded.
+/// By how much every share of attackers of that role may grow at once, so that the role has nodes enough, whichever
+/// way their numbers are rounded.
 fn room_to_grow(base: &Scenario, network: &Network, role: Role) -> f64 {
     let nodes = match role {
         Role::Inference => &network.inference,

@@ -6,14 +6,14 @@ fn axis(text: &str) -> Axis {
     text.parse().expect("an axis")
 }
 
-/// Four levels of `[0, 1]`, and of `[0, 2]`.
+/// Four levels of `[0, 1]`, and of `[0, 2]`; two seeds.
 fn plan(trajectories: u32) -> Plan {
     let axes = vec![
         axis("reward.alpha_inference=0.5:1.5:4"),
         axis("reward.beta_inference=0:2:4"),
         axis("reward.beta_evaluator=0:1:5"),
     ];
-    Plan::new(Scenario::default(), axes, trajectories).expect("a plan")
+    Plan::new(Scenario::default(), axes, trajectories, 2).expect("a plan")
 }
 
 fn outputs(plan: &Plan, function: impl Fn(&[f64]) -> Option<f64>) -> Vec<Option<f64>> {
@@ -24,10 +24,16 @@ fn outputs(plan: &Plan, function: impl Fn(&[f64]) -> Option<f64>) -> Vec<Option<
 #[test]
 fn runs_of_a_trajectory_differ_in_one_factor_which_moves_once() {
     let plan = plan(50);
-    assert_eq!(plan.runs(), 200);
+    assert_eq!(plan.runs(), 400);
     let mut starts = [0; 4];
+    let mut seeds = Vec::new();
     for trajectory in 0..50 {
-        let runs: Vec<_> = (0..4).map(|step| plan.values(4 * trajectory + step)).collect();
+        let runs: Vec<_> = (0..4).map(|step| plan.values(8 * trajectory + 2 * step)).collect();
+        // Each point has both seeds of its trajectory, which no other trajectory has.
+        let of_trajectory: Vec<u64> = (0..8).map(|run| plan.scenario(8 * trajectory + run).seed).collect();
+        assert!(of_trajectory.chunks(2).all(|pair| *pair == of_trajectory[..2]), "{of_trajectory:?}");
+        assert!(of_trajectory[..2].iter().all(|seed| !seeds.contains(seed)));
+        seeds.extend_from_slice(&of_trajectory[..2]);
         let mut moved: Vec<usize> = Vec::new();
         for pair in runs.windows(2) {
             let changed: Vec<usize> = (0..3).filter(|&factor| pair[0][factor] != pair[1][factor]).collect();
@@ -58,7 +64,11 @@ fn effects_of_a_linear_function_are_its_coefficients_over_the_range() {
         assert!((effect.mu.expect("defined") - want).abs() < 1e-12, "{effect:?}");
         assert!((effect.mu_star.expect("defined") - want.abs()).abs() < 1e-12);
         assert!(effect.sigma.expect("defined") < 1e-6, "{effect:?}");
-        assert_eq!((effect.effects, effect.undefined), (10, 0));
+        assert_eq!(
+            (effect.effects, effect.undefined, effect.size, effect.beyond_noise),
+            (10, 0, effect.mu_star, want != 0.0)
+        );
+        assert!(effect.noise.expect("two seeds") < 1e-12 && effect.values.len() >= 4, "{effect:?}");
     }
 }
 
@@ -88,49 +98,104 @@ fn what_is_undefined_is_counted_and_ranks_last() {
     assert!(none.iter().all(|effect| effect.mu_star.is_none() && effect.ci95.is_none() && effect.undefined == 4));
     // The first trajectory alone has outputs.
     let mut some = vec![None; plan.runs()];
-    some[..4].fill(Some(2.0));
+    some[..8].fill(Some(2.0));
     for effect in plan.effects(&some) {
         assert_eq!((effect.mu_star, effect.sigma, effect.effects, effect.undefined), (Some(0.0), None, 1, 3));
     }
 }
 
+/// Luck of a run, of deviation 1: from its seed and its place, so that nothing of it is the same on both sides.
+fn luck(plan: &Plan, run: usize) -> f64 {
+    Stream::new(plan.scenario(run).seed.wrapping_add(run as u64), Purpose::Bootstrap).normal()
+}
+
 #[test]
-fn words_have_no_distance() {
+fn choices_are_told_by_the_two_that_differ_most() {
     let axes = vec![axis("cost_normalization=min_max,ratio_to_max,log_min_max"), axis("inference_draw=uniform,all")];
-    let plan = Plan::new(Scenario::default(), axes, 30).expect("a plan");
+    let plan = Plan::new(Scenario::default(), axes, 30, 3).expect("a plan");
+    // Two moves and the third cost beside them.
+    assert_eq!(plan.runs(), 30 * 4 * 3);
     let outputs: Vec<Option<f64>> = (0..plan.runs())
         .map(|run| {
             let values = plan.values(run);
-            Some(if *values[0] == "min_max" { 6.0 } else { 0.0 } - if *values[1] == "all" { 1.0 } else { 0.0 })
+            let cost = match values[0].as_str().expect("a word") {
+                "min_max" => 6.0,
+                "ratio_to_max" => 1.0,
+                _ => 0.0,
+            };
+            Some(cost - if *values[1] == "all" { 1.0 } else { 0.0 } + 0.1 * luck(&plan, run))
         })
         .collect();
     let effects = plan.effects(&outputs);
     let [cost, draw] = &effects[..] else { panic!("two factors") };
-    assert_eq!((draw.mu, draw.mu_star, draw.sigma), (Some(-1.0), Some(1.0), Some(0.0)));
-    assert_eq!((cost.mu, cost.sigma), (None, None));
-    // Two moves in three touch `min_max`, and make 6.
-    assert!((cost.mu_star.expect("defined") - 4.0).abs() < 2.6, "{cost:?}");
+    assert_eq!(cost.between, Some([Value::from("log_min_max"), Value::from("min_max")]));
+    assert_eq!((cost.mu, cost.sigma, cost.effects), (None, None, 30));
+    // Means of ninety runs: sd of a difference 0.015.
+    assert!((cost.size.expect("defined") - 6.0).abs() < 0.08, "{cost:?}");
+    assert!((cost.mu_star.expect("defined") - 4.0).abs() < 0.08, "{cost:?}");
+    let [low, high] = cost.ci95.expect("an interval");
+    assert!(low < 6.0 && 6.0 < high && high - low < 0.15, "{cost:?}");
+    assert!((draw.size.expect("defined") - 1.0).abs() < 0.08 && draw.mu.expect("two values") < -0.9, "{draw:?}");
+    assert!(cost.beyond_noise && draw.beyond_noise);
+}
+
+/// Luck alone, and luck with an effect of its size: the first is told apart from none of them but by chance, which the
+/// correction keeps to one plan in twenty, and the second is found.
+#[test]
+fn luck_is_no_effect() {
+    let axes = || {
+        vec![
+            axis("reward.alpha_inference=0.5:1.5:4"),
+            axis("consensus.rule=mean,median,yuma"),
+            axis("inference_draw=uniform,all"),
+            axis("reward.beta_inference=0:1:4"),
+        ]
+    };
+    let (mut plans_misled, mut found, mut noise, mut sizes) = (0, 0, 0.0, 0.0);
+    for seed in 0..40 {
+        let plan = Plan::new(Scenario { seed, ..Scenario::default() }, axes(), 6, 3).expect("a plan");
+        let outputs = |coefficient: f64| -> Vec<Option<f64>> {
+            let effect = |run: usize| coefficient * plan.values(run)[3].as_f64().expect("a number");
+            (0..plan.runs()).map(|run| Some(effect(run) + luck(&plan, run))).collect()
+        };
+        let none = plan.effects(&outputs(0.0));
+        plans_misled += u32::from(none.iter().any(|effect| effect.beyond_noise));
+        for effect in none {
+            noise += effect.noise.expect("three seeds");
+            sizes += effect.size.expect("defined");
+        }
+        let of = plan.effects(&outputs(5.0)).into_iter().find(|effect| effect.path == "reward.beta_inference");
+        found += u32::from(of.expect("a factor").beyond_noise);
+    }
+    // 40 plans at 5%: 2 expected; more than 6 has probability 0.003.
+    assert!(plans_misled <= 6, "{plans_misled}");
+    assert_eq!(found, 40);
+    // The noise that is told is the size that is seen where there is nothing else.
+    assert!((0.85..1.18).contains(&(noise / sizes)), "{noise} {sizes}");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_plan() {
     assert_eq!(plan(5), plan(5));
-    let other = Plan::new(Scenario { seed: 43, ..Scenario::default() }, plan(5).factors().to_vec(), 5).expect("a plan");
+    let other =
+        Plan::new(Scenario { seed: 43, ..Scenario::default() }, plan(5).factors().to_vec(), 5, 2).expect("a plan");
     assert_ne!(plan(5).trajectories, other.trajectories);
-    assert_eq!(other.scenario(3).expect("valid").seed, 43);
+    let outputs: Vec<Option<f64>> = (0..other.runs()).map(|run| Some(luck(&other, run))).collect();
+    assert_eq!(other.effects(&outputs), other.effects(&outputs));
 }
 
 #[test]
 fn plans_that_cannot_be_are_refused() {
     let refused = |axes: &[&str], trajectories| {
         let axes = axes.iter().map(|text| axis(text)).collect();
-        Plan::new(Scenario::default(), axes, trajectories).expect_err("must be refused").to_string()
+        Plan::new(Scenario::default(), axes, trajectories, 2).expect_err("must be refused").to_string()
     };
     assert!(refused(&[], 10).contains("0 factors; allowed: 1 to 40"));
     assert!(refused(&["evaluators_per_round=1,2", "evaluators_per_round=2,3"], 10).contains("varied twice"));
     assert!(refused(&["evaluators_per_round=3"], 10).contains("a single value"));
     assert!(refused(&["evaluators_per_round=0,3"], 10).contains("`evaluators_per_round`: 0 is out of range"));
     assert!(refused(&["evaluators_per_round=1,3"], 1).contains("`trajectories`: 1 is out of range"));
+    assert!(refused(&["seed=1,2"], 10).contains("several seeds already"));
     // Each value can be by itself; no trajectory avoids a trimmed mean of one or two scores.
     let conflict = refused(&["evaluators_per_round=1,2", "consensus.rule=mean,trimmed_mean"], 2);
     assert!(conflict.contains("`consensus.trim_share`: 1 of K = "), "{conflict}");
@@ -141,12 +206,44 @@ fn trajectories_avoid_scenarios_that_cannot_be() {
     let base = Scenario::preset("drift-under-clip").expect("a preset");
     let axes =
         vec![axis("consensus.w_min=0.1:1:6"), axis("consensus.w_max=0.2,1,2,4"), axis("consensus.w_initial=0.2:1:4")];
-    assert!(Plan::new(base.clone(), axes, 5).is_err(), "0.2 is below the initial weight of the base itself");
+    assert!(Plan::new(base.clone(), axes, 5, 2).is_err(), "0.2 is below the initial weight of the base itself");
     let axes = vec![axis("consensus.w_min=0.1:1:6"), axis("consensus.w_initial=0.2:2:4")];
-    let plan = Plan::new(base, axes, 40).expect("a plan");
+    let plan = Plan::new(base, axes, 40, 2).expect("a plan");
     for run in 0..plan.runs() {
-        plan.scenario(run).expect("valid").check().expect("valid");
+        plan.scenario(run).check().expect("valid");
     }
+}
+
+/// A trimmed mean of fewer than three scores cannot be: where a trajectory has so few, it is left out there alone.
+#[test]
+fn choices_that_cannot_be_somewhere_are_left_out_there() {
+    let axes = vec![axis("evaluators_per_round=1,2,3,4,5"), axis("consensus.rule=mean,median,trimmed_mean")];
+    let plan = Plan::new(Scenario::default(), axes, 40, 2).expect("a plan");
+    let mut ks: Vec<u64> = Vec::new();
+    for run in 0..plan.runs() {
+        let values = plan.values(run);
+        let k = values[0].as_u64().expect("a number");
+        assert!(k > 2 || *values[1] != "trimmed_mean");
+        plan.scenario(run).check().expect("valid");
+        ks.push(k);
+    }
+    ks.sort_unstable();
+    ks.dedup();
+    assert_eq!(ks, [1, 2, 3, 4, 5]);
+    // A rule's own number, whatever K is: the difference is that of the rules, though some lack one.
+    let rule = |run: usize| match plan.values(run)[1].as_str() {
+        Some("trimmed_mean") => 2.0,
+        Some("median") => -1.0,
+        _ => 0.0,
+    };
+    let outputs: Vec<Option<f64>> =
+        (0..plan.runs()).map(|run| Some(rule(run) + plan.values(run)[0].as_f64().expect("K"))).collect();
+    let effects = plan.effects(&outputs);
+    let of = |path: &str| effects.iter().find(|effect| effect.path == path).expect("a factor");
+    let rules = of("consensus.rule");
+    assert!((rules.size.expect("defined") - 3.0).abs() < 1e-12 && rules.beyond_noise, "{rules:?}");
+    assert_eq!(rules.between, Some([Value::from("median"), Value::from("trimmed_mean")]));
+    assert!((of("evaluators_per_round").size.expect("defined") - 4.0).abs() < 1e-12);
 }
 
 #[test]

@@ -267,6 +267,11 @@ mod tests {
         let sheet = answer(r#"{"rounds": 300}"#, About::Deviations).expect("an answer");
         let words = headline(&sheet);
         assert!(words.contains("equilibrium") && drawn(&sheet).groups.len() == 2, "{words}");
+        let scopes =
+            sheet.blocks.iter().find_map(|block| if let Block::List(list) = block { Some(list) } else { None });
+        let scopes = scopes.expect("what was tried");
+        // Evaluators, answers of another node, and false reports.
+        assert!(scopes.len() == 3 && scopes.iter().all(|words| words.contains("Held fixed")), "{scopes:?}");
     }
 
     #[test]
@@ -291,7 +296,14 @@ mod tests {
     fn assumptions_are_ranked_by_what_they_do() {
         let about = |output: &str| About::Sensitivity { output: output.to_owned(), parameters: false };
         let sheet = answer(r#"{"rounds": 50}"#, about("reward_mean:inference:quick")).expect("an answer");
-        assert!(headline(&sheet).contains("matters most"), "{}", headline(&sheet));
+        assert!(headline(&sheet).contains("most of those tried"), "{}", headline(&sheet));
+        let table = &drawn(&sheet).table;
+        assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
+        let tried: Vec<&str> = table.rows.iter().filter_map(|row| row.last()).map(String::as_str).collect();
+        assert!(
+            tried.contains(&"1, 2, 3") && tried.iter().any(|of| of.starts_with("unit, sigmoid, min_max, ten")),
+            "{tried:?}"
+        );
         let rows = &drawn(&sheet).groups[0].1;
         let names: Vec<_> = rows.iter().map(|row| &row.name[..]).collect();
         assert!(

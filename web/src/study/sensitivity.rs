@@ -1,7 +1,7 @@
 //! Which assumption matters.
 
 use poq_core::scenario::ScenarioError;
-use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, TRAJECTORIES, factors};
+use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, REPLICATES, TRAJECTORIES, factors};
 use serde_json::json;
 
 use super::search::named;
@@ -34,31 +34,41 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
     let output: Output = output.parse()?;
     let of_rule = if parameters { OfRule::Parameters } else { OfRule::Rule };
     let factors = factors(on.scenario, on.dataset, LEVELS, of_rule)?;
-    let plan = Plan::new(on.scenario.clone(), factors, TRAJECTORIES)?;
+    let plan = Plan::new(on.scenario.clone(), factors, TRAJECTORIES, REPLICATES)?;
     let values = run_all("runs", plan.runs(), on.scenario.rounds, tell, |run| output.of(&plan.run(on.dataset, run)?))?;
     let effects = plan.effects(&values);
     let drawn = Drawn {
         heading: format!("What each assumption does to {}", told(on, &output.to_string())),
-        caption: "The mean size of the change when the assumption moves through its whole range (μ*, Morris 1991), whatever the \
-                  others are. The bar is 95% for the choice of the values tried."
+        caption: "The mean size of the change when a number moves through its whole range (μ*, Morris 1991), and of \
+                  a choice the largest difference between two of its values, whatever the others are. The bar is 95% \
+                  for the values tried and the luck of the draws."
             .to_owned(),
-        axis: "mean size of the change, μ*".to_owned(),
+        axis: "size of the change".to_owned(),
         measure: Measure {
-            name: "μ*".to_owned(),
+            name: "size".to_owned(),
             counted: ["change", "changes"].map(str::to_owned),
-            monte_carlo: "the choice of the values tried".to_owned(),
+            monte_carlo: "the values tried and the luck of the draws".to_owned(),
             prompts: String::new(),
         },
         groups: vec![("Assumptions".to_owned(), effects.iter().map(|effect| row(on, effect)).collect())],
         table: table(on, &effects),
     };
     Ok(Sheet {
-        json: sheet::json(&json!({"output": output.to_string(), "runs": plan.runs(), "effects": &effects})),
+        json: sheet::json(&json!({
+            "output": output.to_string(),
+            "runs": plan.runs(),
+            "trajectories": TRAJECTORIES,
+            "replicates": REPLICATES,
+            "effects": &effects,
+        })),
         blocks: vec![
             Block::Headline(headline(on, &effects, &told(on, &output.to_string()))),
             Block::Drawing(Box::new(drawn)),
             Block::Words(format!(
-                "{}. The ranges are assumed too: half to one and a half times a weight’s value, every choice of a rule.",
+                "{}, each point on {REPLICATES} seeds. “Noise” is the size that the luck of the draws alone would \
+                 show; “beyond noise” holds at 5% for all rows together (Holm’s correction). The ranges are assumed \
+                 too: half to one and a half times a weight’s value, every option of every choice; combinations \
+                 that cannot be are left out.",
                 format::counted(plan.runs() as u64, "run", "runs")
             )),
         ],
@@ -76,27 +86,36 @@ fn field(on: On, path: &str) -> String {
 
 fn headline(on: On, effects: &[Effect], output: &str) -> String {
     let name = |effect: &Effect| field(on, &effect.path);
-    let known: Vec<&Effect> = effects.iter().filter(|effect| effect.mu_star.is_some_and(|size| size > 0.0)).collect();
+    let known: Vec<&Effect> = effects.iter().filter(|effect| effect.beyond_noise).collect();
     let Some((first, rest)) = known.split_first() else {
-        return format!("No assumption changes {output}.");
+        return format!("No assumption changes {output} beyond noise.");
     };
-    let size = first.mu_star.unwrap_or_default();
+    let size = first.size.unwrap_or_default();
+    let moves =
+        if first.between.is_some() { "between two of its options" } else { "on average as it goes through its range" };
+    let low = |effect: &Effect| effect.ci95.map_or(f64::NEG_INFINITY, |[low, _]| low);
+    let high = |effect: &Effect| effect.ci95.map_or(f64::INFINITY, |[_, high]| high);
+    let is_first = rest.iter().all(|other| high(other) < low(first));
     let next = rest.first().map(|second| {
-        let ratio = size / second.mu_star.unwrap_or(f64::INFINITY);
-        format!(" Next comes {}; the first does {} times as much.", name(second), format::significant(ratio, 2))
+        let size = second.size.map_or_else(String::new, format::number);
+        format!(" Next comes {}, {size}{}.", name(second), if is_first { "" } else { ": the order may be chance" })
     });
+    let luck = effects.len() - known.len();
+    let luck = (luck > 0).then(|| format!(" {luck} of {} cannot be told from noise, or do nothing.", effects.len()));
     format!(
-        "{} matters most: it moves {output} by {} on average as it goes through its range.{}",
+        "{} {} most of those tried: it moves {output} by {} {moves}.{}{}",
         name(first),
+        if is_first { "matters" } else { "seems to matter" },
         format::number(size),
-        next.unwrap_or_default()
+        next.unwrap_or_default(),
+        luck.unwrap_or_default()
     )
 }
 
 fn row(on: On, effect: &Effect) -> Row {
     Row {
         name: field(on, &effect.path),
-        mean: effect.mu_star,
+        mean: effect.size,
         monte_carlo: effect.ci95,
         prompts: None,
         rounds: u64::from(effect.effects),
@@ -106,23 +125,38 @@ fn row(on: On, effect: &Effect) -> Row {
 
 fn table(on: On, effects: &[Effect]) -> Table {
     let mut table = Table::new(
-        "Elementary effects",
-        &["assumption", "~field", "μ*", "95%", "μ, with its sign", "σ", "not defined"],
+        "What each assumption does",
+        &[
+            "assumption",
+            "~field",
+            "size",
+            "95%",
+            "noise",
+            "~verdict",
+            "μ, with its sign",
+            "σ",
+            "not defined",
+            "~values tried",
+        ],
     );
+    let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), format::number);
     table.rows = effects
         .iter()
         .map(|effect| {
             vec![
                 field(on, &effect.path),
                 effect.path.clone(),
-                format::optional(effect.mu_star),
+                format::optional(effect.size),
                 effect.ci95.map_or_else(
                     || "–".to_owned(),
                     |[low, high]| format!("{} to {}", format::number(low), format::number(high)),
                 ),
-                effect.mu.map_or_else(|| "–".to_owned(), format::number),
-                effect.sigma.map_or_else(|| "–".to_owned(), format::number),
+                or_dash(effect.noise),
+                effect.verdict_words().to_owned(),
+                or_dash(effect.mu),
+                or_dash(effect.sigma),
                 format::count(u64::from(effect.undefined)),
+                effect.words_of_values(),
             ]
         })
         .collect();

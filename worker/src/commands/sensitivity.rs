@@ -2,7 +2,7 @@
 
 use clap::Args;
 use poq_core::scenario::ScenarioError;
-use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, TRAJECTORIES, factors, overridden};
+use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, REPLICATES, TRAJECTORIES, factors, overridden};
 use poq_core::sweep::Axis;
 use serde::Serialize;
 
@@ -32,6 +32,9 @@ pub struct Arguments {
     /// Values of a number
     #[arg(long, default_value_t = LEVELS)]
     levels: u32,
+    /// Seeds of each point of a way: how much they differ tells luck from effects
+    #[arg(long, default_value_t = REPLICATES)]
+    replicates: u32,
     /// Print the effects as JSON
     #[arg(long)]
     json: bool,
@@ -42,6 +45,8 @@ pub struct Arguments {
 struct Ranking<'a> {
     output: String,
     runs: usize,
+    trajectories: u32,
+    replicates: u32,
     effects: &'a [Effect],
 }
 
@@ -52,27 +57,36 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let axes = arguments.vary.iter().map(|text| text.parse()).collect::<Result<Vec<Axis>, ScenarioError>>()?;
     let of_rule = if arguments.parameters { OfRule::Parameters } else { OfRule::Rule };
     let factors = overridden(factors(&scenario, &dataset, arguments.levels, of_rule)?, axes);
-    let plan = Plan::new(scenario, factors, arguments.trajectories)?;
+    let &Arguments { trajectories, replicates, .. } = arguments;
+    let plan = Plan::new(scenario, factors, trajectories, replicates)?;
     let values = run_all("sensitivity", plan.runs(), |run| output.of(&plan.run(&dataset, run)?))?;
     let effects = plan.effects(&values);
     if arguments.json {
-        return super::print_json(&Ranking { output: output.to_string(), runs: plan.runs(), effects: &effects });
+        let (output, runs) = (output.to_string(), plan.runs());
+        return super::print_json(&Ranking { output, runs, trajectories, replicates, effects: &effects });
     }
     let row = |effect: &Effect| {
         vec![
             effect.path.clone(),
-            number(effect.mu_star),
+            number(effect.size),
             interval(effect.ci95),
-            number(effect.mu),
-            number(effect.sigma),
+            number(effect.noise),
+            effect.verdict_words().to_owned(),
+            effect.mu.map_or("none".into(), |mu| format!("{mu:.3}")),
+            effect.sigma.map_or("none".into(), |sigma| format!("{sigma:.3}")),
             effect.undefined.to_string(),
+            effect.words_of_values(),
         ]
     };
-    let header = ["assumption", "mu*", "95%", "mu", "sigma", "undefined"];
+    let header = ["assumption", "size", "95%", "of noise", "", "mu", "sigma", "undefined", "values tried"];
     super::print(&format!(
-        "{}\n\n{output} over {} runs: mu* is the mean size of the change when the assumption moves through its whole range \
-         (Morris 1991)",
+        "{}\n\n{output} over {} runs: {trajectories} ways through these values, each point on {replicates} seeds. \
+         Size is, of a number, the mean size of the change as it moves through its whole range (mu*, Morris 1991), \
+         and of a choice the largest difference between two of its values; 95% for the ways and the draws. \"Of \
+         noise\" is the size that luck alone would show; \"beyond noise\" says that it changes the output at all, at \
+         5% for all {} rows together (Holm). The ranges are assumed.",
         table(header, 1, effects.iter().map(row)),
-        plan.runs()
+        plan.runs(),
+        effects.len()
     ))
 }

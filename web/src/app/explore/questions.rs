@@ -89,8 +89,8 @@ impl Kind {
                  less, whether that is settled, and how many more rounds or prompts would settle it."
             }
             Self::Attacks => {
-                "A search over kinds of attack and their numbers for so many colluding evaluators: what they gain for themselves, \
-                 and what they gain together with an inference node whose answers they lift."
+                "A search over who attacks, up to so many evaluators together, how and how strongly: what they gain for \
+                 themselves, and together with an inference node whose answers they lift."
             }
             Self::Deviations => {
                 "What each node could gain by itself, all others as they are. Where somebody gains, honesty is no equilibrium; other \
@@ -101,8 +101,8 @@ impl Kind {
                  who earns more or less?"
             }
             Self::Sensitivity => {
-                "The papers leave many fields open. Each of these is moved through a range around its value while the others stand \
-                 anywhere in theirs, and they are ranked by how much the result moves."
+                "The papers leave many fields open. Each is moved through its range while the others stand anywhere in theirs, on \
+                 several seeds, and they are ranked by how much the result moves."
             }
         }
     }
@@ -225,7 +225,7 @@ fn attacks(form: &Form, scenario: &Scenario, summary: &Summary, on_edit: &Callba
     let fault = budget.is_none().then(|| format!("`{text}`; allowed: 1 to {most} evaluators"));
     let html = html! {
         <div class="box">
-            <label for="attacks-budget">{ "evaluators that attack together" }</label>
+            <label for="attacks-budget">{ "evaluators that attack together, at most" }</label>
             <input id="attacks-budget" type="number" inputmode="numeric" min="1" max={most.to_string()} value={form.budget.clone()}
                 oninput={set::<InputEvent>(form, on_edit, |form, text| form.budget = text)}
                 aria-invalid={fault.is_some().then_some("true")} aria-describedby={fault.is_some().then_some("attacks-budget-fault")} />
