@@ -30,6 +30,9 @@ impl Beside<'_> {
             model.found = path.to_string_lossy().into_owned();
             return Ok(());
         }
+        if poq_core::weights::known(&model.written).is_some() {
+            return Ok(());
+        }
         let is_path =
             model.written.contains(['/', '\\']) || name.extension().is_some_and(|extension| extension == "gguf");
         if is_path {
