@@ -217,8 +217,7 @@ mod tests {
             ("01 Jan 2026 Hi \n", Some(Date::default()))
         );
         assert_eq!(read(SMOLLM2)?.told_date(), None);
-        let none =
-            "{% if tools is not none or documents %}x{% endif %}{{ messages[0].content.split()[0] }}{{ eos_token }}";
+        let none = "{% if tools is not none or documents %}x{% endif %}{{ messages[0].content.split() | join(' ') }}{{ eos_token }}";
         assert_eq!(rendered(none, &hi)?, "Hi</s>");
         Ok(())
     }

@@ -187,6 +187,10 @@ mod tests {
             for (before, after) in
                 [("", ""), ("<|im_", ""), ("", "end|>"), ("<|im_end", ">"), ("aX", "Xa"), ("日", "本")]
             {
+                // Before and after make a token by themselves where nothing stands between.
+                if text.is_empty() {
+                    continue;
+                }
                 let veil = tokens.veil([text, before, after].into_iter())?;
                 let veiled = tokens.veiled(text, &veil);
                 assert_eq!(veil.lifted(&veiled), text);

@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn methods_of_python_and_loop_controls_are_known() -> Result<(), Error> {
         assert_eq!(rendered("{{ ' a b '.strip().split(' ')[1] + 'x'.upper() }}")?, "bX");
-        assert_eq!(rendered("{{ 'a-b'.replace('-', '+').startswith('a+') }}")?, "true");
+        assert_eq!(rendered("{{ 'a-b'.replace('-', '+').startswith('a+') }}")?, "True");
         assert_eq!(
             rendered(
                 "{% for i in range(9) %}{% if i == 1 %}{% continue %}{% endif %}{% if i > 3 %}{% break %}{% endif %}{{ i }}{% endfor %}"
