@@ -83,7 +83,7 @@ fn rounds(criterion: &mut Criterion) {
     for (name, mut patch) in scenarios {
         patch["rounds"] = json!(ROUNDS);
         let scenario = Scenario::from_patch(&patch).expect("a valid scenario");
-        let start = || Simulation::new(&dataset, &scenario).expect("fits the shipped dataset");
+        let start = || Simulation::once(&dataset, &scenario).expect("fits the shipped dataset");
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(start, |simulation| simulation.run(ROUNDS), BatchSize::PerIteration);
         });
