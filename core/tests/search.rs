@@ -423,7 +423,7 @@ fn every_scenario_of_a_search_is_valid() {
         let search = Search::attacks(base.clone(), dataset, 1, SETTINGS).expect("a search");
         // The base, and for each evaluator 22 attacks on scores, and cabals of 5 strengths for each node.
         let each = 22 + 5 * dataset.inference_nodes();
-        assert!(search.runs() > each && (search.runs() - 1) % each == 0, "{}: {}", preset.name, search.runs());
+        assert!(search.runs() > each && (search.runs() - 1).is_multiple_of(each), "{}: {}", preset.name, search.runs());
         valid(&search);
         valid(&Search::deviations(base, dataset, SETTINGS).expect("a search"));
     }

@@ -20,7 +20,7 @@ pub struct Overtaking {
     /// leads, each for the luck of the draws and the choice of prompts together. None without intervals.
     pub p_value: Option<f64>,
     /// That, corrected (Holm) for all pairs of inference nodes and all evaluators that leave; none before
-    /// [`told_at_once`].
+    /// [`super::told_at_once`].
     pub p_holm: Option<f64>,
 }
 

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 
 use bert::Bert;
 use config::EncoderConfig;
-pub use sentence::{Pooling, SentenceSettings};
+pub use sentence::{Pooling, ReadFile, SentenceSettings};
 use tokenizer::EncoderTokenizer;
 use weights::Weights;
 
@@ -82,7 +82,7 @@ impl BiEncoder {
     /// of another shape, settings that are not known here, or a model with a head for another task, as a cross encoder has,
     /// unless the folder declares it a sentence encoder.
     pub fn from_folder<E: From<ModelError>>(
-        read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>,
+        read: &mut ReadFile<'_, E>,
         kernels: Kernels,
         device: &Device,
     ) -> Result<Self, E> {

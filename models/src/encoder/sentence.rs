@@ -117,6 +117,9 @@ struct Prompts {
 
 const MODULES: &str = "modules.json";
 
+/// Gives the bytes of a file by its path within a folder, or none where there is none.
+pub type ReadFile<'a, E> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, E> + 'a;
+
 impl SentenceSettings {
     /// Reads what a folder says. `read` gives the bytes of a file by its path within the folder, or none where there is none.
     ///
@@ -124,7 +127,7 @@ impl SentenceSettings {
     /// What `read` fails with; a file that is damaged; a step that is not known here, each by its name: steps other than
     /// `Transformer`, `Pooling` and `Normalize` in this order, other poolings than [`Pooling`] has, several at once, and vectors
     /// that are to be compared by another measure than the cosine.
-    pub fn read<E: From<ModelError>>(read: &mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, E>) -> Result<Self, E> {
+    pub fn read<E: From<ModelError>>(read: &mut ReadFile<'_, E>) -> Result<Self, E> {
         let mut settings = Self::default();
         if let Some(file) = read(MODULES)? {
             let (path, pooling, is_normalized) = steps(&file)?;

@@ -64,7 +64,7 @@ impl<'a> Node<'a> {
                 let decoder = models::decoder(model.as_str(), &options)?;
                 let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
                 block_on(decoder.generate(&request("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))
-                    .map_err(|error| Fault::from(error).of(&format!("inference node `{}`", plan.id)))?;
+                    .map_err(|error| Fault::from(error).of(format!("inference node `{}`", plan.id)))?;
                 if let Some(date) = decoder.told_date() {
                     let (id, asks) = (&plan.id, "the model's chat template asks for today's date");
                     say(format_args!(
