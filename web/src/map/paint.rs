@@ -66,8 +66,8 @@ pub enum Shown {
     Winner(usize),
     /// All inference nodes earn the same.
     Level,
-    /// Which inference node earns most may be the luck of the draws.
-    Chance,
+    /// The inference node of that place is ahead, which may be the luck of the draws.
+    Ahead(usize),
     /// A number.
     Number(f64),
     /// There is no such value here.
@@ -96,6 +96,8 @@ pub struct Painted {
     pub at: Vec<Option<usize>>,
 }
 
+/// Style class of a node's colour where its lead may be chance.
+pub const FAINT: &str = "faint";
 /// A cell names who earns most where that is so sure, over the draws on these prompts.
 const SURE: f64 = 0.95;
 
@@ -139,7 +141,7 @@ fn winner(cell: &Cell) -> Shown {
         None => Shown::Nothing,
         Some(_) if is_level && inference_means(cell).count() > 1 => Shown::Level,
         // A run that is not repeated, as the past decides its path, has no chance to tell.
-        Some(_) if cell.item.chance.is_some_and(|chance| chance < SURE) => Shown::Chance,
+        Some((at, _)) if cell.item.chance.is_some_and(|chance| chance < SURE) => Shown::Ahead(at),
         Some((at, _)) => Shown::Winner(at),
     }
 }
@@ -201,30 +203,26 @@ pub fn paint(map: &Map, summary: &Summary, shows: Shows, node: &str) -> Painted 
 type ClassOf = Vec<Option<Option<usize>>>;
 
 fn by_winner(map: &Map, summary: &Summary, values: &[Option<Shown>]) -> (Vec<Class>, ClassOf) {
-    let mut classes: Vec<Class> = summary
-        .inference
-        .iter()
-        .enumerate()
-        .map(|(index, node)| Class {
-            css: format!("c{}", index % crate::plot::CLASSES),
-            marker: Some(index),
-            label: summary.name_of(&node.id),
-            cells: 0,
-        })
-        .collect();
+    let nodes = || summary.inference.iter().enumerate();
+    let css = |index: usize| format!("c{}", index % crate::plot::CLASSES);
+    let of_node = |css: String, index: usize, label: String| Class { css, marker: Some(index), label, cells: 0 };
+    let mut classes: Vec<Class> =
+        nodes().map(|(index, node)| of_node(css(index), index, summary.name_of(&node.id))).collect();
     let level = classes.len();
-    let chance = level + 1;
-    for (css, label) in [("level", "all the same"), ("chance", "within chance")] {
-        classes.push(Class { css: css.to_owned(), marker: None, label: label.to_owned(), cells: 0 });
-    }
+    classes.push(Class { css: "level".to_owned(), marker: None, label: "all the same".to_owned(), cells: 0 });
+    classes.extend(nodes().map(|(index, node)| {
+        let label = format!("{}, within chance", summary.name_of(&node.id));
+        of_node(format!("{} {FAINT}", css(index)), index, label)
+    }));
+    let node_of = |place: Place, at: usize| {
+        let model = map.cell(place).map(|cell| &cell.roster.inference[at].1);
+        summary.inference.iter().position(|node| Some(&node.id) == model)
+    };
     let class_of = map.places().zip(values).map(|(place, value)| {
         value.as_ref().map(|value| match value {
-            Shown::Winner(at) => {
-                let model = map.cell(place).map(|cell| &cell.roster.inference[*at].1);
-                summary.inference.iter().position(|node| Some(&node.id) == model)
-            }
+            Shown::Winner(at) => node_of(place, *at),
+            Shown::Ahead(at) => node_of(place, *at).map(|node| level + 1 + node),
             Shown::Level => Some(level),
-            Shown::Chance => Some(chance),
             Shown::Number(_) | Shown::Nothing => None,
         })
     });
@@ -235,7 +233,7 @@ fn by_winner(map: &Map, summary: &Summary, values: &[Option<Shown>]) -> (Vec<Cla
 fn by_number(shows: Shows, values: &[Option<Shown>]) -> (Vec<Class>, ClassOf) {
     let number = |value: &Shown| match value {
         Shown::Number(number) => Some(*number),
-        Shown::Winner(_) | Shown::Level | Shown::Chance | Shown::Nothing => None,
+        Shown::Winner(_) | Shown::Ahead(_) | Shown::Level | Shown::Nothing => None,
     };
     let numbers = || values.iter().flatten().filter_map(number);
     let (low, high) = numbers().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), n| (low.min(n), high.max(n)));

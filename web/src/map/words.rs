@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::paint::{Painted, Shown, Shows, best_gain, flips, inference_means, losers, mean_of, number_words, shown};
+use super::paint::{
+    Class, FAINT, Painted, Shown, Shows, best_gain, flips, inference_means, losers, mean_of, number_words, shown,
+};
 use super::{Cell, Map, Place};
 use crate::fields;
 use crate::format;
@@ -57,7 +59,7 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
             let verb = if mean > 0.0 { "earns most" } else { "loses least" };
             format!("{} {verb}, {}", name(&cell.roster, at, summary), format::number(mean))
         }
-        (Shown::Chance, Some((at, mean))) => {
+        (Shown::Ahead(at), Some((_, mean))) => {
             let who = name(&cell.roster, at, summary);
             format!("which inference node earns most is within chance, {who} with {} being ahead", format::number(mean))
         }
@@ -123,17 +125,29 @@ pub fn sentence(map: &Map, painted: &Painted, shows: Shows, node: &str, summary:
     };
     let share = |cells: usize| format::percent(cells as f64 / done as f64);
     if shows == Shows::Winner {
-        let mut classes: Vec<_> = painted.classes.iter().filter(|class| class.cells > 0).collect();
-        classes.sort_by_key(|class| std::cmp::Reverse(class.cells));
+        let is_faint = |class: &Class| class.css.ends_with(FAINT);
+        let (mut faint, mut classes): (Vec<_>, Vec<_>) =
+            painted.classes.iter().filter(|class| class.cells > 0).partition(|class| is_faint(class));
+        let largest_first = |class: &&Class| std::cmp::Reverse(class.cells);
+        faint.sort_by_key(largest_first);
+        classes.sort_by_key(largest_first);
         let mut words: Vec<String> = Vec::new();
         for class in classes.iter().take(3) {
             words.push(match (class.css.as_str(), words.len()) {
                 ("level", _) => format!("all earn the same in {}", share(class.cells)),
-                ("chance", _) => format!("it is within chance in {}", share(class.cells)),
                 ("nothing", _) => format!("none can be named in {}", share(class.cells)),
                 (_, 0) => format!("{} earns most in {}", class.label, share(class.cells)),
                 _ => format!("{} in {}", class.label, share(class.cells)),
             });
+        }
+        if let Some(first) = faint.first() {
+            let all = faint.iter().map(|class| class.cells).sum();
+            words.push(format!(
+                "in {} which node does is within chance ({} in {})",
+                share(all),
+                first.label.replace(", within chance", " is ahead"),
+                share(first.cells)
+            ));
         }
         return format!("Over {cells} {}.", words.join(", "));
     }
