@@ -87,8 +87,8 @@ pub struct ComparedNode {
     pub ci95_monte_carlo: Option<Interval>,
     /// 95% interval of the difference for the choice of prompts, as in a report.
     pub ci95_prompts: Option<Interval>,
-    /// How probable so large a difference would be if there were none, by draws or by prompts, whichever explains it better, after
-    /// Holm's correction for the nodes compared.
+    /// How probable so large a difference would be, by draws and prompts together, if there were none; after Holm's correction for
+    /// the nodes compared.
     pub p_corrected: Option<f64>,
     /// What the intervals say.
     pub verdict: Verdict,
@@ -107,8 +107,8 @@ pub struct ComparedNode {
 pub enum Verdict {
     /// Both pay it the same in all rounds, but for rounding.
     Equal,
-    /// Both intervals exclude 0, or the one there is (with a single group of prompts there is none over prompts), and so they
-    /// would after Holm's correction for the nodes compared.
+    /// Both intervals exclude 0, and draws and prompts together explain the difference in fewer than one case in twenty, after Holm's
+    /// correction for the nodes compared.
     Settled,
     /// It may be the luck of the draws.
     NotSettledByRounds,
@@ -277,8 +277,12 @@ impl ComparedNode {
             Verdict::Equal => None,
             _ => to_settle(paid.difference?, interval?, count, most),
         };
-        let p_value = |spread: Option<stats::Spread>| spread.zip(paid.difference).map(|(spread, x)| spread.p_value(x));
-        let [p_draws, p_prompts] = [paid.draws, paid.prompts].map(p_value);
+        let p_value = || {
+            let (draws, difference) = (paid.draws?, paid.difference?);
+            let prompts = paid.prompts.unwrap_or(stats::Spread { error: 0.0, degrees: draws.degrees });
+            let error = libm::hypot(draws.error, prompts.error);
+            Some(stats::Spread { error, degrees: draws.degrees.min(prompts.degrees) }.p_value(difference))
+        };
         Self {
             id: String::new(),
             instances: 1,
@@ -295,7 +299,7 @@ impl ComparedNode {
             ci95_prompts,
             p_corrected: match verdict {
                 Verdict::Equal => Some(1.0),
-                _ => p_draws.map(|p| p.max(p_prompts.unwrap_or(0.0))),
+                _ => p_value(),
             },
             verdict,
         }
@@ -320,8 +324,9 @@ fn verdict(monte_carlo: Option<Interval>, prompts: Option<Interval>, rounding: f
         (None, _) => Verdict::NotSettledByRounds,
         (Some(interval), _) if is_nothing(interval) => Verdict::Equal,
         (Some(interval), _) if includes_zero(interval) => Verdict::NotSettledByRounds,
-        (_, Some(interval)) if includes_zero(interval) => Verdict::NotSettledByPrompts,
-        _ => Verdict::Settled,
+        (_, Some(interval)) if !includes_zero(interval) => Verdict::Settled,
+        // Of other prompts nothing is known where there are none to resample.
+        _ => Verdict::NotSettledByPrompts,
     }
 }
 
@@ -401,6 +406,9 @@ impl Compared {
                 };
                 format!("B seems to pay {what}: not settled; {by_rounds}{for_others}.")
             }
+            (Verdict::NotSettledByPrompts, _) if node.ci95_prompts.is_none() => {
+                format!("B pays {what} on these prompts; of others nothing is known.")
+            }
             (Verdict::NotSettledByPrompts, _) => {
                 format!("B pays {what} on these prompts; only more of them would settle it for others: {of_prompts}.")
             }
@@ -476,6 +484,7 @@ mod tests {
             difference: Some(difference),
             draws: monte_carlo.map(spread),
             prompts: prompts.map(spread),
+            expected: Some(difference),
         };
         let counts = Counts { rounds: 5000, prompts: 123, remembers: false };
         let node = ComparedNode { id: "x".to_owned(), ..ComparedNode::new(paid, 1e-9, counts) };
@@ -503,7 +512,9 @@ mod tests {
         says(0.0, [0.0, 0.0], Some([0.0, 0.0]), "A and B pay x the same.");
         let narrow = Some([0.03, 0.032]);
         says(0.031, [0.027, 0.035], narrow, "B pays x 0.0310 more each time (0.0270 to 0.0350): settled.");
-        says(-0.5, [-0.5, -0.5], None, "B pays x 0.500 less each time (0.500 to 0.500): settled.");
+        says(-0.5, [-0.5, -0.5], Some([-0.5, -0.5]), "B pays x 0.500 less each time (0.500 to 0.500): settled.");
+        let of_others = "B pays x 0.500 less each time (0.500 to 0.500) on these prompts; of others nothing is known.";
+        says(-0.5, [-0.5, -0.5], None, of_others);
         says(
             -0.02,
             [-0.08, 0.04],
@@ -550,9 +561,11 @@ mod tests {
     /// Two pairs of runs whose differences are 2.5 and 4 standard errors: among fifty the first may be luck.
     #[test]
     fn a_difference_is_settled_among_all_that_are_compared() {
-        let same = node(0.0, Some([-0.01, 0.01]), None).1;
-        let [mut seems, mut is] = [2.5, 4.0]
-            .map(|errors| node(0.01 * errors, Some([0.01 * (errors - 1.96), 0.01 * (errors + 1.96)]), None).1);
+        let exact = |x: f64| Some([x, x]);
+        let same = node(0.0, Some([-0.01, 0.01]), exact(0.0)).1;
+        let [mut seems, mut is] = [2.5, 4.0].map(|errors| {
+            node(0.01 * errors, Some([0.01 * (errors - 1.96), 0.01 * (errors + 1.96)]), exact(0.01 * errors)).1
+        });
         assert_eq!((seems.verdict, is.verdict), (Verdict::Settled, Verdict::Settled));
         let mut nodes = vec![same; 50];
         nodes.extend([seems, is]);

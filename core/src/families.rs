@@ -124,12 +124,12 @@ pub(crate) fn p_of_side(
     broken.map(side).fold(1.0, f64::min)
 }
 
-/// The p value of a correlation with that interval for its sign. On the scale of Fisher's z, where the ends of the
+/// The p value of a correlation with that interval, made with so many degrees of freedom, for its sign. On the scale of Fisher's z, where the ends of the
 /// interval are about as far from the estimate on both sides.
 #[must_use]
-pub(crate) fn p_of_correlation(pearson: f64, ci95: Interval) -> f64 {
+pub(crate) fn p_of_correlation(pearson: f64, ci95: Interval, degrees: Option<u64>) -> f64 {
     let z = |r: f64| libm::atanh(r.clamp(-ALMOST_ONE, ALMOST_ONE));
-    p_of_side(z(pearson), ci95.map(z), Some(0.0), None, None)
+    p_of_side(z(pearson), ci95.map(z), Some(0.0), None, degrees)
 }
 
 #[cfg(test)]
@@ -214,10 +214,10 @@ mod tests {
 
     #[test]
     fn the_sign_of_a_correlation() {
-        assert_eq!(p_of_correlation(1.0, [1.0, 1.0]), 0.0);
-        close(p_of_correlation(-0.4, [-0.7, 0.0]), 0.05);
-        assert!(p_of_correlation(0.4, [0.1, 0.6]) < 0.05 && p_of_correlation(0.4, [-0.1, 0.7]) > 0.05);
-        assert_eq!(p_of_correlation(0.0, [-0.1, 0.1]), 1.0);
+        assert_eq!(p_of_correlation(1.0, [1.0, 1.0], None), 0.0);
+        close(p_of_correlation(-0.4, [-0.7, 0.0], None), 0.05);
+        assert!(p_of_correlation(0.4, [0.1, 0.6], None) < 0.05 && p_of_correlation(0.4, [-0.1, 0.7], None) > 0.05);
+        assert_eq!(p_of_correlation(0.0, [-0.1, 0.1], None), 1.0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::dataset::{Dataset, TaskKind};
 use crate::report::Products;
 use crate::rng::{Purpose, Stream};
-use crate::stats::{Estimate, Moments, Spread};
+use crate::stats::{self, Estimate, Moments, Spread};
 
 /// Bootstrap resamples.
 const RESAMPLES: usize = 1000;
@@ -85,6 +85,19 @@ impl Prompts {
         self.resamples(seed).into_iter().map(by_task).collect()
     }
 
+    /// By how much the distances of resamples from their middle are to be stretched, so that 95% of them reach as far as a 95% interval:
+    /// a bootstrap of few groups is too narrow. None with fewer than four degrees of freedom.
+    pub(crate) fn stretch(&self) -> Option<f64> {
+        let (degrees, resampled) = (self.degrees(), self.resampled_groups());
+        (degrees >= FEWEST_DEGREES)
+            .then(|| stats::student_t_975(degrees) / stats::Z_975 * (f64::from(resampled) / degrees as f64).sqrt())
+    }
+
+    /// Groups of kinds that have several.
+    fn resampled_groups(&self) -> u32 {
+        self.kinds.iter().filter(|&&groups| groups > 1).sum()
+    }
+
     /// The spread of a figure over the choice of prompts, from its values on the resamples; `noise` is the variance that the figure
     /// has by the luck of the draws. None with fewer than two values.
     ///
@@ -92,7 +105,7 @@ impl Prompts {
     pub(crate) fn spread(&self, values: &[f64], noise: f64) -> Option<Spread> {
         let moments = Moments::of(values);
         let (sd, degrees) = (moments.sd()?, self.degrees());
-        let resampled: u32 = self.kinds.iter().filter(|&&groups| groups > 1).sum();
+        let resampled = self.resampled_groups();
         let variance = sd * sd;
         // What the draws of few rounds leave of it is not known well: at most half is taken away.
         let own = (variance - noise).max(0.5 * variance);
@@ -228,7 +241,7 @@ mod tests {
             let mean = without.iter().sum::<f64>() / count;
             variance += (count - 1.0) / count * without.iter().map(|z| (z - mean) * (z - mean)).sum::<f64>();
         }
-        let half = crate::stats::student_t_975(5) * variance.sqrt();
+        let half = stats::student_t_975(5) * variance.sqrt();
         let [low, high] = estimate.ci95.expect("an interval").map(libm::atanh);
         let centre = libm::atanh(estimate.value);
         assert!((low - centre + half).abs() < 1e-9 && (high - centre - half).abs() < 1e-9);

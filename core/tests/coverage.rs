@@ -160,12 +160,13 @@ fn of_other_passages(seed: u64) -> Dataset {
 #[test]
 fn intervals_over_prompts_cover_what_other_passages_give() {
     const DATASETS: u64 = 60;
-    let patch = json!({"rounds": 40_000});
+    // So few that a mean has as much luck of the draws in it as of prompts.
+    let patch = json!({"rounds": 1000});
     let whole = shipped().read().expect("valid");
     let truth = poq_core::simulate(&whole, &scenario(&patch, 1), 1, 1_000_000).expect("fits");
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 1..=DATASETS {
-        let report = poq_core::simulate(&of_other_passages(seed), &scenario(&patch, seed), seed, 40_000).expect("fits");
+        let report = poq_core::simulate(&of_other_passages(seed), &scenario(&patch, seed), seed, 1000).expect("fits");
         let nodes = report.inference_nodes.iter().chain(&report.evaluator_nodes);
         for (node, truth) in nodes.zip(truth.inference_nodes.iter().chain(&truth.evaluator_nodes)) {
             let ([low, high], truth) = (node.ci95_prompts.expect("an interval"), truth.reward_mean.expect("paid"));

@@ -132,7 +132,7 @@ test("a preset says what it shows, and its link and command carry its name", asy
   await withPage(async ({ page, url }) => {
     await open(page, url);
     await changed(page, () => page.locator("#preset").selectOption("drift-under-clip"));
-    await page.getByText("becomes the plain mean").waitFor();
+    await page.getByText("all but the plain mean").waitFor();
     assert.equal(await page.getByRole("button", { name: "● reset all" }).count(), 0);
     const final = await page.locator("#weights details.table tbody tr").last().locator("td").allTextContents();
     assert.ok(final.length === 5 && final.every((weight) => Math.abs(numbers(weight)[0] - 2) < 0.1), final.join(" "));

@@ -110,8 +110,12 @@ test("the network is edited by groups, and K is held to the pool", async () => {
     await resets.first().click();
     const boxes = page.locator('section[aria-labelledby="network-evaluators"] input[type="checkbox"]');
     for (let index = (await boxes.count()) - 1; index >= 2; index -= 1) await boxes.nth(index).uncheck();
-    await page.locator('[data-phase="refused"]').waitFor();
-    assert.match(await page.locator('[data-fault="evaluators_per_round"]').innerText(), /allowed: 1 to 2.*last good result/);
+    // Nobody has set K: it is as large as the pool. One that was set is refused.
+    await page.getByText("K is 2 here, all evaluators that there are").waitFor();
+    await page.locator("#evaluators_per_round").fill("4");
+    await page.locator('[data-fault="evaluators_per_round"]').waitFor();
+    assert.match(await page.locator('[data-fault="evaluators_per_round"]').innerText(), /allowed: 1 to 2/);
+    await page.locator("#evaluators_per_round").fill("2");
     await boxes.nth(1).uncheck();
     await boxes.nth(0).click();
     await page.getByText("at least one node takes part").waitFor();

@@ -202,9 +202,9 @@ pub const TERMS: [Term; 29] = [
     Term {
         id: "prompt_interval",
         name: "prompt interval",
-        definition: "How far the mean moves on other prompts of the same kinds: 95% by a bootstrap of passages within their kind, costs \
-                     with them. More rounds do not make it narrower; more passages do. Where the past decides a run’s path, the \
-                     luck of the draws is in it.",
+        definition: "What the mean over all draws is on other prompts of the same kinds: 95% by a bootstrap of passages within their \
+                     kind, costs with them. More passages make it narrower, more rounds do not; the mean of few rounds may lie \
+                     outside. Where the past decides a run’s path, the luck of the draws is in it.",
         formula: None,
         source: STATISTICS,
     },

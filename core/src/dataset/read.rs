@@ -15,6 +15,8 @@ use crate::json;
 const SCHEMA: u32 = 1;
 /// Bytes of one file at most: what a page can hold beside its tables.
 const MAX_FILE_BYTES: usize = 512 << 20;
+/// The longest latency, 30 years: their sums stay finite.
+const MAX_LATENCY_MS: f64 = 1e12;
 /// Entries of the score table at most.
 pub(super) const MAX_SCORES: usize = 50_000_000;
 
@@ -217,10 +219,10 @@ fn known(file: &str, row: usize, field: &str, id: &str, index: &Index<'_>) -> Re
 }
 
 fn check_latency(file: &str, row: usize, latency_ms: f64) -> Result<(), DatasetError> {
-    if latency_ms.is_finite() && latency_ms >= 0.0 {
+    if (0.0..=MAX_LATENCY_MS).contains(&latency_ms) {
         return Ok(());
     }
-    fault(file, Some(row), format!("field `latency_ms`: {latency_ms}; allowed: a finite number, 0 or more"))
+    fault(file, Some(row), format!("field `latency_ms`: {latency_ms}; allowed: 0 to {MAX_LATENCY_MS}"))
 }
 
 fn place_outputs(

@@ -16,7 +16,8 @@ pub struct Leader {
     /// at least 0. Where the past decides a run's path: the share of replicates, and this run, in which it leads. None where its
     /// lead has no interval.
     pub chance_draws: Option<f64>,
-    /// The share of resampled prompts on which it leads. None in a sweep's cell, and where there are no other prompts.
+    /// The share of resampled prompts on which it leads over all draws. None in a sweep's cell, and where there are too few groups of
+    /// prompts to tell.
     pub chance_prompts: Option<f64>,
 }
 
@@ -50,7 +51,7 @@ impl Leader {
         let resampled = || {
             let resampled = run.resampled(dataset)?;
             let rewards = resampled.rewards(run, Role::Inference, &Tally::by_cohort(&run.inference))?;
-            Some(rewards.share(&means, &ahead))
+            Some(rewards.share(resampled.prompts.stretch()?, &ahead))
         };
         Some(Self { id, chance_draws, chance_prompts: if over_prompts { resampled() } else { None } })
     }

@@ -91,9 +91,10 @@ pub struct NodeReport {
     pub reward_sd: Option<f64>,
     /// 95% interval for the luck of the draws: of what the mean is over all runs of as many rounds on these prompts.
     pub ci95_monte_carlo: Option<Interval>,
-    /// 95% interval of the mean for the choice of prompts: a bootstrap of groups of tasks within their kind, costs with them, without
-    /// the luck of the draws, so that more rounds do not narrow it. Where the past decides a run's path, that luck is in it. None
-    /// for the nodes of a network so large that only its groups keep sums by task, and where each kind has one group.
+    /// 95% interval for the choice of prompts: of what the mean over all draws is on others. A bootstrap of groups of tasks within their
+    /// kind, costs with them, without the luck of the draws: more rounds do not narrow it, and the mean of few rounds may lie
+    /// outside. Where the past decides a run's path, that luck is in it, and the run's mean in its middle. None for the nodes of a
+    /// network so large that only its groups keep sums by task, and where each kind has one group.
     pub ci95_prompts: Option<Interval>,
     /// Share of its rounds with a reward below 0.
     pub negative_share: Option<f64>,

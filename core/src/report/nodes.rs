@@ -144,8 +144,7 @@ impl Pool<'_> {
     fn figures(&self, resampled: Option<&Dataset>, units: for<'t> fn(&'t Tally) -> Units<'t>) -> Vec<Figures> {
         let spreads = self.run.spreads(resampled, self.role, units);
         let units = units(self.tally);
-        let spreads = spreads.draws.into_iter().zip(spreads.prompts).enumerate();
-        spreads.map(|(unit, (draws, prompts))| units.figures(unit, draws, prompts)).collect()
+        (0..units.nodes.len()).map(|unit| units.figures(unit, &spreads)).collect()
     }
 
     /// The name of the group of `node`: its recorded node's, which group of it where there are several, and the attack.

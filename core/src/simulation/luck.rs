@@ -95,6 +95,9 @@ impl Replicates {
 pub(crate) struct Spreads {
     pub draws: Vec<Option<Spread>>,
     pub prompts: Vec<Option<Spread>>,
+    /// What each figure is over all draws on these prompts, as far as more rounds than the run's tell: the middle of its interval over
+    /// prompts. None where that is the run's own figure.
+    pub expected: Vec<Option<f64>>,
 }
 
 impl Spreads {
@@ -127,6 +130,8 @@ fn over_replicates(
 pub(crate) struct OnResamples {
     pub by_unit: Vec<Vec<f64>>,
     pub noise: Vec<f64>,
+    /// By unit: its figure on the prompts as they are.
+    pub expected: Vec<Option<f64>>,
 }
 
 /// What other prompts might have given a run whose rounds are independent.
@@ -215,25 +220,28 @@ impl Resampled {
         }
         let scale = units.tally.scale();
         let noise = (0..units.nodes.len()).map(|unit| scale * scale * by_group.noise(unit)).collect();
-        Some(OnResamples { by_unit, noise })
+        by_group.means(&vec![1; self.prompts.groups()], &mut means);
+        let expected =
+            units.nodes.iter().zip(&means).map(|(&node, mean)| mean.map(|mean| units.tally.reward(node, mean)));
+        Some(OnResamples { by_unit, noise, expected: expected.collect() })
     }
 }
 
 impl OnResamples {
-    /// The share of resamples on which `holds`: units' figures are those that they have, `own`, with what the resample adds to them.
-    pub(crate) fn share(&self, own: &[Option<f64>], holds: &dyn Fn(Vec<Option<f64>>) -> bool) -> f64 {
+    /// The share of resamples on which `holds`: units' figures are those that they have over all draws, with what the resample adds to
+    /// them, `stretch` times.
+    pub(crate) fn share(&self, stretch: f64, holds: &dyn Fn(Vec<Option<f64>>) -> bool) -> f64 {
         let resamples = self.by_unit.first().map_or(0, Vec::len);
-        let centres: Vec<f64> = self
-            .by_unit
-            .iter()
-            .map(|values| Moments::of(&Vec::from_iter(values.iter().copied().filter(|x| x.is_finite()))).mean())
-            .map(|mean| mean.unwrap_or(f64::NAN))
-            .collect();
+        let centre = |values: &Vec<f64>| {
+            let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            Moments::of(&known).mean().unwrap_or(f64::NAN)
+        };
+        let centres: Vec<f64> = self.by_unit.iter().map(centre).collect();
         let on = |at: usize| -> Vec<Option<f64>> {
-            let figure = |((values, centre), own): ((&Vec<f64>, &f64), &Option<f64>)| {
-                own.map(|own| own + values[at] - centre).filter(|figure| figure.is_finite())
+            let figure = |((values, centre), expected): ((&Vec<f64>, &f64), &Option<f64>)| {
+                expected.map(|expected| expected + stretch * (values[at] - centre)).filter(|figure| figure.is_finite())
             };
-            self.by_unit.iter().zip(&centres).zip(own).map(figure).collect()
+            self.by_unit.iter().zip(&centres).zip(&self.expected).map(figure).collect()
         };
         (0..resamples).filter(|&at| holds(on(at))).count() as f64 / resamples.max(1) as f64
     }
@@ -288,13 +296,13 @@ impl Simulation {
             return if dataset.is_some() { spreads } else { spreads.without_prompts() };
         }
         let resampled = dataset.and_then(|dataset| self.resampled(dataset));
-        let prompts = resampled.and_then(|resampled| {
-            resampled.rewards(self, role, &own).map(|rewards| rewards.spreads(&resampled.prompts))
-        });
-        Spreads {
-            draws: (0..own.nodes.len()).map(|unit| own.spread_of_draws(unit)).collect(),
-            prompts: prompts.unwrap_or_else(|| vec![None; own.nodes.len()]),
-        }
+        let rewards = resampled.and_then(|resampled| Some((resampled, resampled.rewards(self, role, &own)?)));
+        let count = own.nodes.len();
+        let (prompts, expected) = rewards.map_or_else(
+            || (vec![None; count], vec![None; count]),
+            |(resampled, rewards)| (rewards.spreads(&resampled.prompts), rewards.expected),
+        );
+        Spreads { draws: (0..own.nodes.len()).map(|unit| own.spread_of_draws(unit)).collect(), prompts, expected }
     }
 
     /// The run on the same network with other random numbers, before its first round.
@@ -336,7 +344,7 @@ impl Replicates {
     /// The spreads of `own`, a figure of each unit of the run that these repeat.
     fn spreads(&self, own: &[Option<f64>], figure: Figure<'_>) -> Spreads {
         let over = |runs: &[Simulation]| over_replicates(own, runs.iter().map(figure));
-        Spreads { draws: over(&self.draws), prompts: over(&self.prompts) }
+        Spreads { draws: over(&self.draws), prompts: over(&self.prompts), expected: vec![None; own.len()] }
     }
 
     /// The share of runs, the one that these repeat included, in which `holds`, which holds in that one: of those on other random numbers,
@@ -360,7 +368,11 @@ impl Replicates {
             over_replicates(own, differences)
         };
         let [a, b] = replicates;
-        Spreads { draws: over(&a.draws, &b.draws), prompts: over(&a.prompts, &b.prompts) }
+        Spreads {
+            draws: over(&a.draws, &b.draws),
+            prompts: over(&a.prompts, &b.prompts),
+            expected: vec![None; own.len()],
+        }
     }
 }
 

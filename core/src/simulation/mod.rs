@@ -250,7 +250,7 @@ impl Simulation {
 
     /// Whether rounds depend on those before them.
     pub(crate) fn remembers(&self) -> bool {
-        remembers(&self.scenario)
+        self.scenario.remembers()
     }
 
     /// Rounds run so far.
@@ -491,11 +491,14 @@ impl Simulation {
     }
 }
 
-/// Whether rounds depend on those before them: by trust weights, by stakes, or by who is asked.
-fn remembers(scenario: &Scenario) -> bool {
-    scenario.consensus.has_weights()
-        || scenario.staking.is_some()
-        || matches!(scenario.inference_draw, InferenceDraw::Softmax { .. })
+impl Scenario {
+    /// Whether rounds depend on those before them: by trust weights, by stakes, or by who is asked.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.consensus.has_weights()
+            || self.staking.is_some()
+            || matches!(self.inference_draw, InferenceDraw::Softmax { .. })
+    }
 }
 
 /// An answer as the round loop has it.

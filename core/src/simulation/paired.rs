@@ -281,13 +281,16 @@ pub(crate) struct Difference {
     pub draws: Option<Spread>,
     /// The same over the choice of prompts.
     pub prompts: Option<Spread>,
+    /// The difference over all draws on these prompts, as far as more rounds than the runs' tell.
+    pub expected: Option<f64>,
 }
 
 impl Difference {
     pub(crate) fn new(sides: [&Units<'_>; 2], unit: usize, spreads: &Spreads) -> Self {
         let means = sides.map(|side| side.mean(unit));
         let [draws, prompts] = [&spreads.draws, &spreads.prompts].map(|spreads| spreads[unit]);
-        Self { means, difference: means[0].zip(means[1]).map(|(a, b)| b - a), draws, prompts }
+        let difference = means[0].zip(means[1]).map(|(a, b)| b - a);
+        Self { means, difference, draws, prompts, expected: difference.and(spreads.expected[unit].or(difference)) }
     }
 
     /// The 95% interval of the difference for the luck of the draws.
@@ -297,7 +300,7 @@ impl Difference {
 
     /// The 95% interval of the difference for the choice of prompts.
     pub(crate) fn ci95_prompts(&self) -> Option<Interval> {
-        self.prompts.zip(self.difference).map(|(spread, difference)| spread.interval(difference))
+        self.prompts.zip(self.expected).map(|(spread, difference)| spread.interval(difference))
     }
 }
 
@@ -309,15 +312,18 @@ pub(crate) fn spreads_of_differences(
     resampled: Option<(&Resampled, [OnResamples; 2])>,
 ) -> Spreads {
     let units = sums.products.len();
-    let mut prompts = vec![None; units];
+    let (mut prompts, mut expected) = (vec![None; units], vec![None; units]);
     if let Some((resampled, [a, b])) = resampled {
+        for (expected, (a, b)) in expected.iter_mut().zip(a.expected.iter().zip(&b.expected)) {
+            *expected = a.zip(*b).map(|(a, b)| b - a);
+        }
         for (spread, (a, b)) in prompts.iter_mut().zip(a.by_unit.iter().zip(&b.by_unit)) {
             // Both sides share their draws, which largely cancel: what noise is left is not known, and is left in.
             let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).filter(|x| x.is_finite()).collect();
             *spread = resampled.prompts.spread(&differences, 0.0);
         }
     }
-    Spreads { draws: (0..units).map(|unit| spread_of_draws(sides, sums, unit)).collect(), prompts }
+    Spreads { draws: (0..units).map(|unit| spread_of_draws(sides, sums, unit)).collect(), prompts, expected }
 }
 
 /// The spread of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which the unit takes

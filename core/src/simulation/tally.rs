@@ -10,6 +10,7 @@ use crate::scenario::Scenario;
 use crate::stats::{Interval, Moments, Spread};
 
 use super::block::Payments;
+use super::luck::Spreads;
 
 /// Cells of a role up to which each node has its own, even beside others of its kind: what a processor's cache holds.
 const CELLS: usize = 1 << 15;
@@ -372,18 +373,19 @@ impl Units<'_> {
     }
 
     /// The figures of a unit whose mean reward has these spreads.
-    pub(crate) fn figures(&self, unit: usize, draws: Option<Spread>, prompts: Option<Spread>) -> Figures {
+    pub(crate) fn figures(&self, unit: usize, spreads: &Spreads) -> Figures {
         let Cell { values, negative } = self.totals[unit];
         let reward_mean = self.mean(unit);
-        let interval = |spread: Option<Spread>| reward_mean.zip(spread).map(|(mean, spread)| spread.interval(mean));
+        let interval =
+            |mean: Option<f64>, spread: Option<Spread>| mean.zip(spread).map(|(mean, spread)| spread.interval(mean));
         Figures {
             count: values.count,
             value_mean: values.mean(),
             reward_mean,
             reward_sd: values.sd().map(|sd| self.tally.scale() * sd),
             negative_share: (values.count > 0).then(|| negative as f64 / values.count as f64),
-            ci95_monte_carlo: interval(draws),
-            ci95_prompts: interval(prompts),
+            ci95_monte_carlo: interval(reward_mean, spreads.draws[unit]),
+            ci95_prompts: interval(reward_mean.and(spreads.expected[unit].or(reward_mean)), spreads.prompts[unit]),
         }
     }
 

@@ -37,7 +37,7 @@ impl Standing {
     /// Of `rows`, inference nodes of `run`, which was made with `dataset`.
     pub(super) fn of(run: &Simulation, dataset: &Dataset, rows: &[&ComparedNode]) -> Vec<Self> {
         let means = run.inference.by_cohort().means();
-        let Spreads { draws, prompts } = run.spreads(Some(dataset), Role::Inference, Tally::by_cohort);
+        let Spreads { draws, prompts, .. } = run.spreads(Some(dataset), Role::Inference, Tally::by_cohort);
         let standing = |row: &&ComparedNode| {
             let node = run.network.inference.iter().position(|node| node.id == row.id)?;
             let cohort = run.network.inference_cohorts.of[node];

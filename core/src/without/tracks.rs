@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TaskKind};
 use crate::families::{LEVEL, holm_of_known, p_of_correlation};
+use crate::prompts::Prompts;
 use crate::report::{EvaluatorAudit, evaluator_audit};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::stats::Interval;
@@ -29,7 +30,7 @@ pub struct Track {
     pub task_kind: Option<TaskKind>,
     /// Pearson correlation of score with truth; none where it is not defined.
     pub pearson_truth: Option<f64>,
-    /// Its 95% interval for the choice of prompts (percentile bootstrap over tasks).
+    /// Its 95% interval for the choice of prompts (as in a report's audit).
     pub ci95_truth: Option<Interval>,
     /// What that says; none without a correlation. Of [`tracks`], by `p_holm_truth`; of [`tracks_of`], by the interval.
     pub sign_truth: Option<Sign>,
@@ -83,9 +84,16 @@ impl Sign {
 /// For a scenario that is out of bounds or does not fit the dataset.
 pub fn tracks(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Track>, ScenarioError> {
     let mut tracks: Vec<Track> = evaluator_audit(dataset, scenario)?.iter().flat_map(tracks_of).collect();
+    let degrees = |kind: Option<TaskKind>| {
+        let is_of_kind = |&task: &usize| kind.is_none_or(|kind| dataset.tasks[task].kind == kind);
+        Prompts::new(dataset, &Vec::from_iter((0..dataset.tasks.len()).filter(is_of_kind))).degrees()
+    };
     let p_values = |of: fn(&Track) -> Option<(f64, Interval)>| {
         holm_of_known(
-            &tracks.iter().map(|track| of(track).map(|(r, ci95)| p_of_correlation(r, ci95))).collect::<Vec<_>>(),
+            &tracks
+                .iter()
+                .map(|track| of(track).map(|(r, ci95)| p_of_correlation(r, ci95, Some(degrees(track.task_kind)))))
+                .collect::<Vec<_>>(),
         )
     };
     let truth = p_values(|track| track.pearson_truth.zip(track.ci95_truth));

@@ -70,11 +70,21 @@ pub fn Status(props: &StatusProps) -> Html {
                     { if summary.is_some() { "Running the first rounds …" } else { "Loading the dataset …" } }
                 </p>
             }
+            if let Some(k) = smaller_k(state) {
+                <p class="quiet">{ format!("K is {k} here, all evaluators that there are: nobody set it, and by default it is 3.") }</p>
+            }
             { fault(state) }
             { progress(state, summary, on_cancel, on_again) }
             <p class="visually-hidden" role="status" aria-live="polite">{ &*spoken }</p>
         </section>
     }
+}
+
+/// The K of the result on view where the pool of evaluators has fewer than the K that nobody set.
+fn smaller_k(state: &State) -> Option<u32> {
+    let of_report = state.report.as_ref()?.scenario.evaluators_per_round;
+    let is_fitted = of_report < state.scenario.evaluators_per_round;
+    (is_fitted && matches!(state.phase, Phase::Ended { .. })).then_some(of_report)
 }
 
 /// A fault stands at its control as well; where the control may be out of sight, it is said here.

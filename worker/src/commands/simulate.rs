@@ -171,14 +171,13 @@ fn summary(report: &Report) -> String {
 fn intervals_stand_on(report: &Report) -> String {
     let draws = "95% draws: what the mean is over all draws on these prompts";
     let prompts = "95% prompts: what it is on other passages of the same kinds of task";
-    let remembers = report.inference_nodes.iter().all(|node| node.ci95_monte_carlo.is_none());
     match report.replicates {
-        0 if remembers && report.rounds > 1 => {
+        0 if report.scenario.remembers() => {
             format!(
                 "{draws}, {prompts}; here the past decides a run's path, and it is too long to be repeated: there are none"
             )
         }
-        0 => format!("{draws}; {prompts}, without the luck of the draws"),
+        0 => format!("{draws}; {prompts}, over all draws, so that the mean of few rounds may lie outside it"),
         count => format!(
             "{draws}; {prompts}, the luck of the draws included; the past decides a run's path: from {count} more runs of as many \
              rounds, and as many on other prompts"
@@ -188,15 +187,14 @@ fn intervals_stand_on(report: &Report) -> String {
 
 /// Who earns most, and how surely.
 fn leader(report: &Report) -> String {
-    let Some(leader) = &report.leader else { return "who earns most: nobody, or all alike".to_owned() };
-    let chance = |chance: Option<f64>| {
-        chance.map_or("not known".into(), |chance| match chance {
-            _ if chance > 0.999 => "over 99.9%".to_owned(),
-            _ => format!("{:.1}%", 100.0 * chance),
-        })
+    let Some(leader) = &report.leader else { return "ahead: nobody, or all alike".to_owned() };
+    let chance = |chance: Option<f64>| match chance {
+        None => "with a chance that is not known".to_owned(),
+        Some(chance) if chance > 0.999 => "with a chance of over 99.9%".to_owned(),
+        Some(chance) => format!("with a chance of {:.1}%", 100.0 * chance),
     };
     format!(
-        "who earns most: {}; it does so over all draws with a chance of {}, on other prompts {}",
+        "ahead: {}; it earns most over all draws {}, on other prompts {}",
         leader.id,
         chance(leader.chance_draws),
         chance(leader.chance_prompts)

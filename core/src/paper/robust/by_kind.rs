@@ -95,7 +95,7 @@ fn inverts(trackings: &[Tracking<'_>]) -> Part {
 fn signs(trackings: &[Tracking<'_>]) -> Option<String> {
     let p_value = |tracking: &Tracking<'_>| {
         let own = simultaneous(tracking.resampled.iter().copied().flatten(), 1);
-        own.map(|ci95| p_of_correlation(tracking.pearson, ci95))
+        own.map(|ci95| p_of_correlation(tracking.pearson, ci95, None))
     };
     let p_values: Vec<Option<f64>> = trackings.iter().map(p_value).collect();
     let sure: Vec<bool> = holm_of_known(&p_values).into_iter().map(|p| p.is_some_and(|p| p <= LEVEL)).collect();
