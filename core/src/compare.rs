@@ -4,8 +4,8 @@
 //! Both runs read the same random words, so that most rounds have the same task and the same inference node under both,
 //! and the luck of the draws largely cancels in the difference (common random numbers: Glasserman and Yao 1992). Where
 //! draws do not coincide (another K, another draw of inference nodes) less cancels; the intervals hold either way,
-//! since they stand on what the rounds of both runs pay together. Where the past decides a run's path they stand on replicates of both
-//! runs, seed by seed.
+//! since they stand on what the rounds of both runs pay together. Where the past decides a run's path they stand on
+//! replicates of both runs, seed by seed.
 //!
 //! Many nodes are compared at once: that a difference is settled is said after Holm's correction for their number.
 
@@ -49,11 +49,11 @@ pub struct Compared {
     pub mechanism_a: Alignment,
     /// How well B does.
     pub mechanism_b: Alignment,
-    /// How many more pairs of runs of as many rounds the intervals stand on where the past decides a run's path; 0 where rounds
-    /// are independent, and where such runs would take too long: then there are no intervals.
+    /// How many more pairs of runs of as many rounds the intervals stand on where the past decides a run's path; 0
+    /// where rounds are independent, and where such runs would take too long: then there are no intervals.
     pub replicates: u32,
-    /// Inference nodes, then evaluator nodes that both networks have, in the order of A's network; nodes that differ in their
-    /// names alone, under A and under B, are one.
+    /// Inference nodes, then evaluator nodes that both networks have, in the order of A's network; nodes that differ in
+    /// their names alone, under A and under B, are one.
     pub nodes: Vec<ComparedNode>,
 }
 
@@ -87,14 +87,14 @@ pub struct ComparedNode {
     pub ci95_monte_carlo: Option<Interval>,
     /// 95% interval of the difference for the choice of prompts, as in a report.
     pub ci95_prompts: Option<Interval>,
-    /// How probable so large a difference would be, by draws and prompts together, if there were none; after Holm's correction for
-    /// the nodes compared.
+    /// How probable so large a difference would be, by draws and prompts together, if there were none; after Holm's
+    /// correction for the nodes compared.
     pub p_corrected: Option<f64>,
     /// What the intervals say.
     pub verdict: Verdict,
     /// Where the interval for the luck of the draws includes 0: how many rounds in all would make it exclude 0 four
-    /// times in five, on these prompts, if the difference is what it seems, since it narrows with the root of their number. None beyond
-    /// [`limits::ROUNDS`], and where the past decides a run's path.
+    /// times in five, on these prompts, if the difference is what it seems, since it narrows with the root of their
+    /// number. None beyond [`limits::ROUNDS`], and where the past decides a run's path.
     pub rounds_to_settle: Option<u64>,
     /// Where the interval for the choice of prompts includes 0: how many prompts in all, with as many rounds for each
     /// as now, would make it exclude 0 four times in five if the difference is what it seems. None beyond a million.
@@ -107,8 +107,8 @@ pub struct ComparedNode {
 pub enum Verdict {
     /// Both pay it the same in all rounds, but for rounding.
     Equal,
-    /// Both intervals exclude 0, and draws and prompts together explain the difference in fewer than one case in twenty, after Holm's
-    /// correction for the nodes compared.
+    /// Both intervals exclude 0, and draws and prompts together explain the difference in fewer than one case in
+    /// twenty, after Holm's correction for the nodes compared.
     Settled,
     /// It may be the luck of the draws.
     NotSettledByRounds,
@@ -269,7 +269,8 @@ struct Counts {
 }
 
 impl ComparedNode {
-    /// What the runs paid, without a name; `rounding` is nothing. Its verdict and `p_corrected` are its own, before any correction.
+    /// What the runs paid, without a name; `rounding` is nothing. Its verdict and `p_corrected` are its own, before any
+    /// correction.
     fn new(paid: Difference, rounding: f64, counts: Counts) -> Self {
         let [ci95_monte_carlo, ci95_prompts] = [paid.ci95_monte_carlo(), paid.ci95_prompts()];
         let verdict = verdict(ci95_monte_carlo, ci95_prompts, rounding);

@@ -178,7 +178,8 @@ impl Trust {
         Self { weights: vec![initial; evaluators], min, max }
     }
 
-    /// The mean of `scores` by the weights of `drawn`, then each of these weights as `next` of itself and the deviation.
+    /// The mean of `scores` by the weights of `drawn`, then each of these weights as `next` of itself and the
+    /// deviation.
     #[inline(always)]
     fn consensus(&mut self, drawn: &[u32], scores: &[f64], next: impl Fn(f64, f64) -> f64) -> f64 {
         let (mut sum, mut total) = (0.0, 0.0);
@@ -222,8 +223,8 @@ impl Rule {
         }
     }
 
-    /// The consensus on `scores`, each in `[0, 10]` and given by the evaluator at the same place of `drawn`; 0 for none.
-    /// It lies within the scores, to rounding.
+    /// The consensus on `scores`, each in `[0, 10]` and given by the evaluator at the same place of `drawn`; 0 for
+    /// none. It lies within the scores, to rounding.
     #[inline(always)]
     pub(crate) fn consensus(&mut self, drawn: &[u32], scores: &[f64]) -> f64 {
         if scores.is_empty() {
@@ -264,8 +265,8 @@ impl Rule {
         }
     }
 
-    /// The consensus of each round, of which `k` evaluators and scores follow each other. `K` is `k`, where the compiler
-    /// is to know it, or 0.
+    /// The consensus of each round, of which `k` evaluators and scores follow each other. `K` is `k`, where the
+    /// compiler is to know it, or 0.
     #[inline(never)]
     pub(crate) fn consensus_of_each<const K: usize>(
         &mut self,
@@ -340,8 +341,8 @@ impl Sorter {
     }
 }
 
-/// Batcher's odd-even merge sort (Knuth 5.3.4), written out: a fixed list of comparisons has no branch that the processor
-/// could predict wrongly, as it does with random scores.
+/// Batcher's odd-even merge sort (Knuth 5.3.4), written out: a fixed list of comparisons has no branch that the
+/// processor could predict wrongly, as it does with random scores.
 #[inline]
 fn sort_eight(mut of: [f64; FEW]) -> [f64; FEW] {
     macro_rules! in_order {
@@ -354,8 +355,8 @@ fn sort_eight(mut of: [f64; FEW]) -> [f64; FEW] {
     of
 }
 
-/// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Scores come
-/// with their stakes, not all 0, the largest first.
+/// The mean by stake of scores cut down to the largest that stake of at least `kappa` of all is at or above. Scores
+/// come with their stakes, not all 0, the largest first.
 #[inline]
 fn clipped_mean(downwards: impl Iterator<Item = (f64, f64)> + Clone, kappa: f64) -> f64 {
     let total: f64 = downwards.clone().map(|(_, stake)| stake).sum();

@@ -45,8 +45,8 @@ impl CostNormalization {
         }
     }
 
-    /// The cost that a latency has on the scale of a pool: that of [`CostNormalization::costs`] for a member, carried on
-    /// for any other latency (so that it may leave `[0, 1]`).
+    /// The cost that a latency has on the scale of a pool: that of [`CostNormalization::costs`] for a member, carried
+    /// on for any other latency (so that it may leave `[0, 1]`).
     ///
     /// ```
     /// use poq_core::cost::CostNormalization;

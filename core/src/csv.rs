@@ -1,17 +1,18 @@
 //! Text as a cell of a CSV file that people open in a spreadsheet.
 //!
-//! A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, whatever quotes stand around it, and a name
-//! from a plan, a dataset or a link may begin so. Numbers that this program writes go past this module: `-0.3` is a value.
+//! A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` as a formula, whatever quotes stand around it, and a
+//! name from a plan, a dataset or a link may begin so. Numbers that this program writes go past this module: `-0.3` is
+//! a value.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What makes a spreadsheet take a cell for a formula; the wide forms count where its language writes them so. A tab or a
-/// line break in front is skipped by the spreadsheet.
+/// What makes a spreadsheet take a cell for a formula; the wide forms count where its language writes them so. A tab or
+/// a line break in front is skipped by the spreadsheet.
 const STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-/// The text with an apostrophe in front where a spreadsheet would run it, and with its control characters written out, as
-/// `\u{1b}`. Tabs and line breaks stay. A text that is a number stays as it is: to a spreadsheet it is that number.
+/// The text with an apostrophe in front where a spreadsheet would run it, and with its control characters written out,
+/// as `\u{1b}`. Tabs and line breaks stay. A text that is a number stays as it is: to a spreadsheet it is that number.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
     let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\r' | '\n');

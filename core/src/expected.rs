@@ -1,4 +1,5 @@
-//! What serde says of a value of another type, in the words of whoever wrote the value: serde names the types of this program.
+//! What serde says of a value of another type, in the words of whoever wrote the value: serde names the types of this
+//! program.
 
 /// The words of `message` for a reader: `"x"; allowed: a number` in place of `invalid type: string "x", expected f64`.
 /// Any other message stays as it is.

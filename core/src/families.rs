@@ -35,7 +35,8 @@ pub fn student_t_two_sided(t: f64, degrees: u64) -> f64 {
 }
 
 impl Spread {
-    /// How probable an estimate at least so far from 0, either way, would be if 0 were true (Student's t); 1 for an estimate of 0.
+    /// How probable an estimate at least so far from 0, either way, would be if 0 were true (Student's t); 1 for an
+    /// estimate of 0.
     #[must_use]
     pub fn p_value(self, estimate: f64) -> f64 {
         if estimate == 0.0 { 1.0 } else { student_t_two_sided(estimate.abs() / self.error, self.degrees) }
@@ -124,8 +125,8 @@ pub(crate) fn p_of_side(
     broken.map(side).fold(1.0, f64::min)
 }
 
-/// The p value of a correlation with that interval, made with so many degrees of freedom, for its sign. On the scale of Fisher's z, where the ends of the
-/// interval are about as far from the estimate on both sides.
+/// The p value of a correlation with that interval, made with so many degrees of freedom, for its sign. On the scale of
+/// Fisher's z, where the ends of the interval are about as far from the estimate on both sides.
 #[must_use]
 pub(crate) fn p_of_correlation(pearson: f64, ci95: Interval, degrees: Option<u64>) -> f64 {
     let z = |r: f64| libm::atanh(r.clamp(-ALMOST_ONE, ALMOST_ONE));

@@ -1,7 +1,7 @@
 //! The fields of a JSON object, taken one by one, so that what is left over is unknown.
 //!
-//! For the tagged enums of a scenario. Serde derives such reading too, but it weighed 33 kB more, gzipped, in each of the
-//! page's two programs.
+//! For the tagged enums of a scenario. Serde derives such reading too, but it weighed 33 kB more, gzipped, in each of
+//! the page's two programs.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ pub struct Fields {
 /// What `from_fields` makes of an object.
 ///
 /// # Errors
-/// For what is no object, and what `from_fields` refuses. Its refusal is raised while the object is at hand, so that its place in a JSON
-/// text is the object's.
+/// For what is no object, and what `from_fields` refuses. Its refusal is raised while the object is at hand, so that
+/// its place in a JSON text is the object's.
 pub fn read<'de, T, D: Deserializer<'de>>(
     deserializer: D,
     from_fields: fn(Fields) -> Result<T, String>,

@@ -23,9 +23,9 @@ pub struct Fault {
 
 /// Reads a JSON text: a row, or what holds no maps by id, whose doubled keys its own type refuses.
 ///
-/// serde_json tells the place of a fault as line and column. `serde_path_to_error` tells its path, at the price of a second
-/// copy of the code that reads each type, which was a tenth of what a page loads; so the path is looked up in the text.
-/// A whole number may be written as a float (`100.0`, `1e6`), as spreadsheets and data frames do.
+/// serde_json tells the place of a fault as line and column. `serde_path_to_error` tells its path, at the price of a
+/// second copy of the code that reads each type, which was a tenth of what a page loads; so the path is looked up in
+/// the text. A whole number may be written as a float (`100.0`, `1e6`), as spreadsheets and data frames do.
 ///
 /// # Errors
 /// A text that is no JSON, or no such value; with its path.
@@ -129,8 +129,8 @@ fn fault(json: &[u8], error: &serde_json::Error) -> Fault {
     }
 }
 
-/// The path of the value at byte `end` of a JSON text that was read as far as that. Where the text is no JSON, or no such
-/// JSON, its last byte is the fault.
+/// The path of the value at byte `end` of a JSON text that was read as far as that. Where the text is no JSON, or no
+/// such JSON, its last byte is the fault.
 fn path_at(json: &[u8], end: usize, is_json: bool) -> String {
     walk(json, end, is_json).0
 }

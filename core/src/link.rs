@@ -1,9 +1,9 @@
 //! Share links: `<page>#1.<payload>`, a version and then base64url of raw-deflated canonical JSON.
 //!
-//! The payload holds what differs from a preset, the seed and rounds, the dataset's name, what is on view, and the digest
-//! of the result, so that whoever opens it can replay the run and see whether it gives the same result to the bit.
-//! Parsing is bounded in memory and time whatever the link holds: [`MAX_LINK_CHARS`] in, [`MAX_JSON_BYTES`] inflated.
-//! A link is found in what chat, mail and trackers make of it: see [`Link::from_str`].
+//! The payload holds what differs from a preset, the seed and rounds, the dataset's name, what is on view, and the
+//! digest of the result, so that whoever opens it can replay the run and see whether it gives the same result to the
+//! bit. Parsing is bounded in memory and time whatever the link holds: [`MAX_LINK_CHARS`] in, [`MAX_JSON_BYTES`]
+//! inflated. A link is found in what chat, mail and trackers make of it: see [`Link::from_str`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -275,8 +275,9 @@ impl Link {
     }
 }
 
-/// From a whole address, or from the fragment alone, with or without its `#`, as it comes out of chats and mails: with words
-/// or signs around it, other parameters before or after, escaped (`%23`), with zero-width characters, broken into lines.
+/// From a whole address, or from the fragment alone, with or without its `#`, as it comes out of chats and mails: with
+/// words or signs around it, other parameters before or after, escaped (`%23`), with zero-width characters, broken into
+/// lines.
 impl FromStr for Link {
     type Err = LinkError;
 

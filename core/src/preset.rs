@@ -1,5 +1,5 @@
-//! Named scenarios to start from. Those of a paper come with a dataset of their own; the others name no recorded node, so that
-//! each fits any dataset.
+//! Named scenarios to start from. Those of a paper come with a dataset of their own; the others name no recorded node,
+//! so that each fits any dataset.
 
 use serde_json::{Value, json};
 

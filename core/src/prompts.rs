@@ -1,9 +1,9 @@
 //! What a run owes to the choice of its prompts.
 //!
-//! Prompts come in groups: questions about one passage are easy or hard together. Another dataset of the same make would have had
-//! other passages, and as many of each kind of task. So the bootstrap draws whole groups with repetition, kind by kind (a
-//! stratified cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, chapters 3.2 and 3.8), and
-//! the delete-one-group jackknife leaves out one group at a time.
+//! Prompts come in groups: questions about one passage are easy or hard together. Another dataset of the same make
+//! would have had other passages, and as many of each kind of task. So the bootstrap draws whole groups with
+//! repetition, kind by kind (a stratified cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their
+//! Application, 1997, chapters 3.2 and 3.8), and the delete-one-group jackknife leaves out one group at a time.
 
 use std::collections::HashMap;
 
@@ -85,8 +85,8 @@ impl Prompts {
         self.resamples(seed).into_iter().map(by_task).collect()
     }
 
-    /// By how much the distances of resamples from their middle are to be stretched, so that 95% of them reach as far as a 95% interval:
-    /// a bootstrap of few groups is too narrow. None with fewer than four degrees of freedom.
+    /// By how much the distances of resamples from their middle are to be stretched, so that 95% of them reach as far
+    /// as a 95% interval: a bootstrap of few groups is too narrow. None with fewer than four degrees of freedom.
     pub(crate) fn stretch(&self) -> Option<f64> {
         let (degrees, resampled) = (self.degrees(), self.resampled_groups());
         (degrees >= FEWEST_DEGREES)
@@ -98,8 +98,8 @@ impl Prompts {
         self.kinds.iter().filter(|&&groups| groups > 1).sum()
     }
 
-    /// The spread of a figure over the choice of prompts, from its values on the resamples; `noise` is the variance that the figure
-    /// has by the luck of the draws. None with fewer than two values.
+    /// The spread of a figure over the choice of prompts, from its values on the resamples; `noise` is the variance
+    /// that the figure has by the luck of the draws. None with fewer than two values.
     ///
     /// A bootstrap of `G` groups has `(G - 1) / G` of the variance that their choice has: that is made good.
     pub(crate) fn spread(&self, values: &[f64], noise: f64) -> Option<Spread> {
@@ -112,9 +112,9 @@ impl Prompts {
         (degrees > 0).then(|| Spread { error: (own * f64::from(resampled) / degrees as f64).sqrt(), degrees })
     }
 
-    /// A correlation with its 95% interval over the choice of prompts, from what each group adds to it: Fisher's z with the standard
-    /// error of the jackknife that leaves out one group at a time. None where it is not defined; no interval where it is not
-    /// defined without some group, and with fewer than four degrees of freedom.
+    /// A correlation with its 95% interval over the choice of prompts, from what each group adds to it: Fisher's z with
+    /// the standard error of the jackknife that leaves out one group at a time. None where it is not defined; no
+    /// interval where it is not defined without some group, and with fewer than four degrees of freedom.
     pub(crate) fn correlation(&self, groups: &[Products]) -> Option<Estimate> {
         let mut all = Products::default();
         groups.iter().for_each(|&group| all.add(group, 1.0));
@@ -211,7 +211,8 @@ mod tests {
         assert!((most.error / spread.error - 0.5_f64.sqrt()).abs() < 1e-9, "{most:?}");
     }
 
-    /// By plain arithmetic: the correlation of all pairs, and of all but each group's with the others of its kind in its place.
+    /// By plain arithmetic: the correlation of all pairs, and of all but each group's with the others of its kind in
+    /// its place.
     #[test]
     fn the_jackknife_leaves_out_one_group_at_a_time() {
         let prompts = prompts(&[3, 4]);

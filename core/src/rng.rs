@@ -103,8 +103,8 @@ impl Stream {
         self.rng.next_u32()
     }
 
-    /// The next `bytes.len() / 4` words, taken all at once, and those after them one by one: quicker than each by itself
-    /// where many numbers are drawn in a row.
+    /// The next `bytes.len() / 4` words, taken all at once, and those after them one by one: quicker than each by
+    /// itself where many numbers are drawn in a row.
     pub(crate) fn ahead<'a>(&'a mut self, bytes: &'a mut [u8]) -> Ahead<'a> {
         self.rng.fill_bytes(bytes);
         Ahead { words: bytes.as_chunks().0.iter(), stream: self }
@@ -234,7 +234,8 @@ mod tests {
         }
     }
 
-    /// The bounds' product 3 * 2^30 refuses a quarter of all words; without that, small numbers would come up too often.
+    /// The bounds' product 3 * 2^30 refuses a quarter of all words; without that, small numbers would come up too
+    /// often.
     #[test]
     fn words_that_would_bias_are_refused() {
         let ranges = Ranges::new([3, 1 << 30]);

@@ -62,8 +62,8 @@ pub struct Scenario {
     pub assertions: Vec<String>,
 }
 
-/// Whether somebody asked for the value that a field has. It is no part of what a scenario is: scenarios are equal where
-/// their values are, and links, files and reports do not hold it.
+/// Whether somebody asked for the value that a field has. It is no part of what a scenario is: scenarios are equal
+/// where their values are, and links, files and reports do not hold it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked(pub bool);
 
@@ -87,7 +87,8 @@ pub enum InferenceDraw {
     Uniform,
     /// Every node; the evaluators drawn for the round score each answer and are paid for each.
     All,
-    /// One node, drawn by what nodes have earned: with a probability proportional to `exp(mean past reward / temperature)`.
+    /// One node, drawn by what nodes have earned: with a probability proportional to `exp(mean past reward /
+    /// temperature)`.
     Softmax {
         /// The higher, the more even, in units of reward.
         temperature: f64,
@@ -346,8 +347,8 @@ impl Scenario {
         Ok(pool as u32)
     }
 
-    /// The fields that differ from the scenario's preset, and the preset's name where it is not the default, as JSON with
-    /// sorted keys.
+    /// The fields that differ from the scenario's preset, and the preset's name where it is not the default, as JSON
+    /// with sorted keys.
     #[must_use]
     pub fn patch(&self) -> Value {
         let base = Self::preset(&self.preset).unwrap_or_default().to_value();

@@ -22,8 +22,8 @@ pub struct Axis {
 impl FromStr for Axis {
     type Err = ScenarioError;
 
-    /// From `path=from:to:steps` (numbers, both ends included), `path=one,two,three`, or `path=[...]`, a JSON list whose
-    /// members are the values.
+    /// From `path=from:to:steps` (numbers, both ends included), `path=one,two,three`, or `path=[...]`, a JSON list
+    /// whose members are the values.
     ///
     /// ```
     /// use poq_core::sweep::Axis;

@@ -104,7 +104,8 @@ impl KnownModel {
     }
 }
 
-/// The known model of that name: its own, or that on the Hugging Face hub, with or without the hub's address; in capitals or not.
+/// The known model of that name: its own, or that on the Hugging Face hub, with or without the hub's address; in
+/// capitals or not.
 #[must_use]
 pub fn known(name: &str) -> Option<&'static KnownModel> {
     let name = name.trim().trim_end_matches('/');

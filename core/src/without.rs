@@ -370,8 +370,8 @@ impl Change {
 }
 
 impl Without {
-    /// One sentence: how the consensus follows truth without the evaluator, and who changes places; `name` is what a node of
-    /// that id is called.
+    /// One sentence: how the consensus follows truth without the evaluator, and who changes places; `name` is what a
+    /// node of that id is called.
     #[must_use]
     pub fn words(&self, name: impl Fn(&str) -> String) -> String {
         let id = name(&self.leaving.evaluator);

@@ -95,8 +95,8 @@ struct Plain {
     monte_carlo: Interval,
 }
 
-/// The difference of the means of some nodes together with its interval, from lists of rounds; those that begin at the same word
-/// go together.
+/// The difference of the means of some nodes together with its interval, from lists of rounds; those that begin at the
+/// same word go together.
 fn plain(sides: [&[Round]; 2], nodes: std::ops::Range<usize>) -> Plain {
     let of_nodes = |round: &Round| -> Vec<f64> { round.rewards[nodes.clone()].concat() };
     let paid = sides.map(|rounds| rounds.iter().flat_map(of_nodes).count() as f64);
@@ -123,7 +123,8 @@ fn plain(sides: [&[Round]; 2], nodes: std::ops::Range<usize>) -> Plain {
     Plain { difference, monte_carlo: [difference - half, difference + half] }
 }
 
-/// By row of `got`: the positions of its nodes, inference nodes first; those that are alike stand side by side in a network.
+/// By row of `got`: the positions of its nodes, inference nodes first; those that are alike stand side by side in a
+/// network.
 fn members(got: &Compared, run: &Simulation) -> Vec<std::ops::Range<usize>> {
     let network = run.network();
     let position = |node: &ComparedNode| {

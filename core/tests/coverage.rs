@@ -1,8 +1,9 @@
 //! Intervals cover what they are about as often as they say.
 //!
-//! A 95% interval that holds covers the truth of 95 in 100 runs. Each test here makes many runs, takes the truth from all of them
-//! together or from a population that the runs are samples of, and counts. Seeds are fixed, so that a count never changes while the
-//! arithmetic does not; what is asserted leaves room for the error of the count and for what is known of small samples.
+//! A 95% interval that holds covers the truth of 95 in 100 runs. Each test here makes many runs, takes the truth from
+//! all of them together or from a population that the runs are samples of, and counts. Seeds are fixed, so that a count
+//! never changes while the arithmetic does not; what is asserted leaves room for the error of the count and for what is
+//! known of small samples.
 
 use std::collections::BTreeMap;
 
@@ -77,9 +78,10 @@ fn mechanisms() -> Vec<Value> {
     ]
 }
 
-/// Where draws are independent, and where the past decides the path: of 40 seeds of 500 rounds, nine nodes each, and the gains of
-/// attackers. A count of 360 at 95% has a standard deviation of 1.1%, more where nodes of a run go together; paths with two
-/// ends, as where a stake is lost or not, are not normal. At least 90% is asserted of each mechanism, and 94% of all together.
+/// Where draws are independent, and where the past decides the path: of 40 seeds of 500 rounds, nine nodes each, and
+/// the gains of attackers. A count of 360 at 95% has a standard deviation of 1.1%, more where nodes of a run go
+/// together; paths with two ends, as where a stake is lost or not, are not normal. At least 90% is asserted of each
+/// mechanism, and 94% of all together.
 #[test]
 fn intervals_for_the_luck_of_the_draws_cover_what_other_seeds_give() {
     let dataset = Files::made_up(12, 4, 5).read().expect("valid");
@@ -111,8 +113,8 @@ fn intervals_for_the_luck_of_the_draws_cover_what_other_seeds_give() {
     assert!(all_covered as f64 >= 0.94 * all as f64, "{all_covered} of {all}");
 }
 
-/// The same for the difference of two mechanisms; and where both are one mechanism in other words, or hardly differ, "settled" is
-/// said of few seeds, and never for both signs of one node.
+/// The same for the difference of two mechanisms; and where both are one mechanism in other words, or hardly differ,
+/// "settled" is said of few seeds, and never for both signs of one node.
 #[test]
 fn differences_of_mechanisms_cover_what_other_seeds_give() {
     let dataset = Files::made_up(12, 4, 5).read().expect("valid");
@@ -153,10 +155,10 @@ fn of_other_passages(seed: u64) -> Dataset {
     shipped().with_other_groups(seed).read().expect("valid")
 }
 
-/// Of 60 datasets whose passages are drawn from the shipped dataset's, each figure's interval over prompts holds the shipped dataset's
-/// own value at least nine times in ten on average. (Of resampled questions in place of passages it was 86 to 90%.)
-/// Correlations with truth are asserted at 88%: a few passages decide that of ROUGE-L on questions, and no interval that
-/// was tried covers it more often than that.
+/// Of 60 datasets whose passages are drawn from the shipped dataset's, each figure's interval over prompts holds the
+/// shipped dataset's own value at least nine times in ten on average. (Of resampled questions in place of passages it
+/// was 86 to 90%.) Correlations with truth are asserted at 88%: a few passages decide that of ROUGE-L on questions, and
+/// no interval that was tried covers it more often than that.
 #[test]
 fn intervals_over_prompts_cover_what_other_passages_give() {
     const DATASETS: u64 = 60;

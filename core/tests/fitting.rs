@@ -1,5 +1,5 @@
-//! What a dataset brings with it: a pool smaller than K, ids that instances would take, evaluators that never differ, questions
-//! without an answer.
+//! What a dataset brings with it: a pool smaller than K, ids that instances would take, evaluators that never differ,
+//! questions without an answer.
 
 use poq_core::compare::Comparison;
 use poq_core::link::{Link, View};

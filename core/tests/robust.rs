@@ -1,5 +1,5 @@
-//! The study of arXiv 2601.21189: on datasets whose evaluators are made so that the outcome is known, beside plain runs of
-//! the same scenarios, and on the fitted and the shipped dataset.
+//! The study of arXiv 2601.21189: on datasets whose evaluators are made so that the outcome is known, beside plain runs
+//! of the same scenarios, and on the fitted and the shipped dataset.
 
 use std::sync::LazyLock;
 

@@ -108,8 +108,8 @@ fn a_split_does_not_matter_when_the_sample_is_thinned() {
     assert_eq!(whole.plots.density_answers, 37_500);
 }
 
-/// Rounds that are played some at a time are those played one by one, in networks with cells for each node and without, with
-/// tables of sets and without, and under rules that remember.
+/// Rounds that are played some at a time are those played one by one, in networks with cells for each node and without,
+/// with tables of sets and without, and under rules that remember.
 #[test]
 fn rounds_together_are_rounds_one_by_one() {
     let dataset = dataset();
@@ -623,8 +623,8 @@ fn rewards_stay_within_the_weights_whatever_the_scenario() {
     }
 }
 
-/// With all nodes answering and all evaluators scoring, nothing but the tasks is drawn: whoever stands where in the list earns
-/// the same. Where nodes are drawn, the draws fall on others, and means agree within their noise.
+/// With all nodes answering and all evaluators scoring, nothing but the tasks is drawn: whoever stands where in the
+/// list earns the same. Where nodes are drawn, the draws fall on others, and means agree within their noise.
 #[test]
 fn the_order_of_nodes_does_not_matter() {
     let dataset = dataset();

@@ -1,4 +1,5 @@
-//! Text metrics against independent implementations; `reference/make_text_reference.py` says which and makes the values.
+//! Text metrics against independent implementations; `reference/make_text_reference.py` says which and makes the
+//! values.
 
 use poq_core::text::{chrf::best_chrf, is_unanswerable, rouge::best_rouge_l, squad};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Files that are something else than a model: what a download that went wrong leaves under a model's name, or a file of
-//! another format.
+//! Files that are something else than a model: what a download that went wrong leaves under a model's name, or a file
+//! of another format.
 
 use crate::error::{ModelError, Part, shorten};
 

@@ -1,4 +1,5 @@
-//! Decoders as their files describe them: chat templates, ends of texts, control tokens, and files that are something else.
+//! Decoders as their files describe them: chat templates, ends of texts, control tokens, and files that are something
+//! else.
 
 mod common;
 #[path = "common/edit.rs"]

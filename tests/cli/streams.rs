@@ -1,5 +1,5 @@
-//! What `poq` says when nobody reads it, or the disk behind it is full; and what it makes of text that commands a terminal or a
-//! spreadsheet.
+//! What `poq` says when nobody reads it, or the disk behind it is full; and what it makes of text that commands a
+//! terminal or a spreadsheet.
 
 use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};

@@ -108,8 +108,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Fetches the decoder from a server once for each answer; `check` sees what came of each. Gives the first byte that each
-/// request asked for.
+/// Fetches the decoder from a server once for each answer; `check` sees what came of each. Gives the first byte that
+/// each request asked for.
 fn fetch_from(cache: &Path, answers: &[Answer<'_>], mut check: impl FnMut(usize, Ran)) -> Vec<usize> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}/weights.gguf", listener.local_addr().expect("an address"));

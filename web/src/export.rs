@@ -119,7 +119,8 @@ pub fn study_command(name: &str, scenario: &Scenario, options: impl IntoIterator
     format!("poq {name}{}{options}", flags(scenario))
 }
 
-/// The command on the dataset in question: where it is this device's own, the reader names the folder that it was saved in.
+/// The command on the dataset in question: where it is this device's own, the reader names the folder that it was saved
+/// in.
 #[must_use]
 pub fn on_dataset(command: String, summary: &Summary) -> String {
     if summary.is_own() { command + " --dataset FOLDER" } else { command }

@@ -67,8 +67,8 @@ pub enum ToWorker {
     Stop,
 }
 
-/// Many runs of which a digest each is wanted. Its items are, in this order: the cells of the grid of the first scenario
-/// over the axes, where there are axes; then each scenario as it is.
+/// Many runs of which a digest each is wanted. Its items are, in this order: the cells of the grid of the first
+/// scenario over the axes, where there are axes; then each scenario as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Work {
     /// The scenarios: fields that differ from their presets.
@@ -284,8 +284,8 @@ pub struct NodeSummary {
     pub normalization: Option<ScoreNormalization>,
 }
 
-/// A message as it is posted: JSON text, which keeps every number to the bit and is read faster than a JavaScript object
-/// is taken apart.
+/// A message as it is posted: JSON text, which keeps every number to the bit and is read faster than a JavaScript
+/// object is taken apart.
 ///
 /// # Errors
 /// None for the messages of this module; their types cannot say so.
@@ -296,8 +296,8 @@ pub fn encode<T: Serialize>(message: &T) -> Result<String, String> {
 /// The message in a posted text.
 ///
 /// # Errors
-/// For what is not such a message, as from a worker of another version; in its own words where `worker.js` says that it could
-/// not start its program.
+/// For what is not such a message, as from a worker of another version; in its own words where `worker.js` says that it
+/// could not start its program.
 pub fn decode<T: DeserializeOwned>(text: Option<String>) -> Result<T, String> {
     let text = text.unwrap_or_default();
     if let Some(words) = text.strip_prefix(NOT_STARTED) {

@@ -1,7 +1,8 @@
 //! All that `poq` says: data on standard output, messages on standard error. Nothing else writes there.
 //!
-//! A message that cannot be written is lost, and the work goes on: whoever closed standard error does not read it. Data that
-//! cannot be written is a fault of the environment; where the reader went away (`| head -1`), the command ends quietly.
+//! A message that cannot be written is lost, and the work goes on: whoever closed standard error does not read it. Data
+//! that cannot be written is a fault of the environment; where the reader went away (`| head -1`), the command ends
+//! quietly.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,4 +1,5 @@
-//! Corpora: tasks from our JSONL, from SQuAD 1.1/2.0 JSON, or from rows in SQuAD's fields as Hugging Face `datasets` writes them.
+//! Corpora: tasks from our JSONL, from SQuAD 1.1/2.0 JSON, or from rows in SQuAD's fields as Hugging Face `datasets`
+//! writes them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -103,8 +104,8 @@ impl Entry {
 }
 
 impl Question {
-    /// Equal answers of several annotators are one reference; an unanswerable question has the empty text as its reference,
-    /// as the official script takes it.
+    /// Equal answers of several annotators are one reference; an unanswerable question has the empty text as its
+    /// reference, as the official script takes it.
     fn task(self, context: &str) -> Result<Task, String> {
         let Self { path, id, question, answers } = self;
         let field = |name: &str, message: String| {

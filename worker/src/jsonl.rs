@@ -20,9 +20,9 @@ struct Failed {
     error: String,
 }
 
-/// Answers every line of standard input that is not blank with one line on standard output, in order. A row that cannot be
-/// read or answered gives `{"error": ...}` in its place, is named on standard error by its line, and makes the command end
-/// with [`Fault::Rows`].
+/// Answers every line of standard input that is not blank with one line on standard output, in order. A row that cannot
+/// be read or answered gives `{"error": ...}` in its place, is named on standard error by its line, and makes the
+/// command end with [`Fault::Rows`].
 pub fn map_rows<T: DeserializeOwned, R: Serialize>(mut answer: impl FnMut(usize, T) -> Result<R, String>) -> Outcome {
     let mut failed = 0;
     for (index, line) in io::stdin().lock().split(b'\n').enumerate() {

@@ -32,8 +32,8 @@ impl Notices {
         words
     }
 
-    /// Says what is to be said of `what` (a prompt, a text), which a model of so many `tokens` read, and ends as the rows did, or
-    /// with the device's fault.
+    /// Says what is to be said of `what` (a prompt, a text), which a model of so many `tokens` read, and ends as the
+    /// rows did, or with the device's fault.
     pub fn finish(self, outcome: Outcome, what: &str, tokens: usize) -> Outcome {
         if let Some(words) = words(&self.cut, what, tokens) {
             say(format_args!("poq: {words}"));

@@ -33,7 +33,8 @@ pub struct DatasetFiles<'a> {
     pub scores: &'a [u8],
 }
 
-/// What is wrong with a dataset: the file, the row (from 1, blank lines apart) if it is one row, and what was seen and is allowed.
+/// What is wrong with a dataset: the file, the row (from 1, blank lines apart) if it is one row, and what was seen and
+/// is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}: {message}", row.map(|row| format!(" row {row}")).unwrap_or_default())]
 pub struct DatasetError {

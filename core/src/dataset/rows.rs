@@ -43,8 +43,9 @@ pub struct Task {
     /// The passage or article that the prompt is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// Names the tasks that belong together, as the questions about one passage do: what other prompts might have given is found
-    /// by resampling groups. Absent, tasks of one kind with the same context are a group, and a task without context is its own.
+    /// Names the tasks that belong together, as the questions about one passage do: what other prompts might have given
+    /// is found by resampling groups. Absent, tasks of one kind with the same context are a group, and a task without
+    /// context is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 }
@@ -66,7 +67,8 @@ impl Task {
         }
     }
 
-    /// The prompt, and on the next line its context where it has one: what an evaluator of answers against prompts reads.
+    /// The prompt, and on the next line its context where it has one: what an evaluator of answers against prompts
+    /// reads.
     #[must_use]
     pub fn prompt_with_context(&self) -> String {
         match &self.context {

@@ -73,8 +73,8 @@ impl Pool<'_> {
         Ok(positions)
     }
 
-    /// Sets the attack of every attacker of this role: those with names first, then the shares, each in the order of the
-    /// scenario, from one shuffle of the pool.
+    /// Sets the attack of every attacker of this role: those with names first, then the shares, each in the order of
+    /// the scenario, from one shuffle of the pool.
     pub(crate) fn enlist(&mut self, scenario: &Scenario, chance: &mut Stream) -> Result<(), ScenarioError> {
         let attacks = || scenario.attacks.iter().enumerate().filter(|(_, attack)| attack.kind.role() == self.role);
         let mut enlisted: Vec<Option<usize>> = vec![None; self.instances.len()];
@@ -161,8 +161,8 @@ pub(crate) fn conducts(scenario: &Scenario, inference: &Pool<'_>) -> Result<Vec<
     scenario.attacks.iter().enumerate().map(conduct).collect()
 }
 
-/// The mean latency that an attack makes of an attacker whose honest one is `honest_ms`: what it reports, and what it truly is.
-/// `recorded_ms` are those of the recorded nodes of its role, `factor` the node's own on them.
+/// The mean latency that an attack makes of an attacker whose honest one is `honest_ms`: what it reports, and what it
+/// truly is. `recorded_ms` are those of the recorded nodes of its role, `factor` the node's own on them.
 pub(crate) fn attackers_latency(
     honest_ms: f64,
     factor: f64,

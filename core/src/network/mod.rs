@@ -24,7 +24,8 @@ pub struct Instance {
     pub group: usize,
     /// Factor on the recorded latency.
     pub latency_factor: f64,
-    /// Mean latency over the tasks that are drawn, with that factor, in milliseconds; for attackers as their attack has it.
+    /// Mean latency over the tasks that are drawn, with that factor, in milliseconds; for attackers as their attack has
+    /// it.
     pub latency_ms: f64,
     /// What the latency truly is where the node reports another.
     pub true_latency_ms: f64,
@@ -73,7 +74,8 @@ impl Cohorts {
         Self { first: each.clone(), of: each, size: vec![1; nodes] }
     }
 
-    /// By node: its unit, numbered below `units`; each node with a number that is no unit is one of its own, after those.
+    /// By node: its unit, numbered below `units`; each node with a number that is no unit is one of its own, after
+    /// those.
     pub(crate) fn of_units(mut of: Vec<u32>, units: usize) -> Self {
         let (mut first, mut size) = (vec![u32::MAX; units], vec![0; units]);
         for (node, unit) in (0..).zip(&mut of) {
@@ -281,8 +283,8 @@ fn latency(instance: &Instance, scenario: &Scenario, conducts: &[Conduct], recor
 }
 
 impl Scenario {
-    /// This scenario as it runs on `dataset`, and a line about what was chosen for it: a K that nobody set is as large as
-    /// the pool of evaluators, up to 3.
+    /// This scenario as it runs on `dataset`, and a line about what was chosen for it: a K that nobody set is as large
+    /// as the pool of evaluators, up to 3.
     ///
     /// # Errors
     /// If the scenario does not fit the dataset.

@@ -7,7 +7,8 @@
 //! once, and what else then follows.
 //!
 //! [`figures()`] sets the published figures beside those of a report, [`findings()`] tests the paper's claims on any
-//! dataset, and [`unsaid()`] lists what the paper leaves open. [`robust`] is the study of the follow-up, arXiv 2601.21189.
+//! dataset, and [`unsaid()`] lists what the paper leaves open. [`robust`] is the study of the follow-up, arXiv
+//! 2601.21189.
 
 mod figures;
 mod findings;

@@ -12,12 +12,12 @@ use crate::stats::Spread;
 pub struct Leader {
     /// Its id; of nodes that differ in their names alone, the first one's.
     pub id: String,
-    /// How surely it leads over all draws on these prompts: 1 less the one-sided p values (Student's t) of its lead over each of the others,
-    /// at least 0. Where the past decides a run's path: the share of replicates, and this run, in which it leads. None where its
-    /// lead has no interval.
+    /// How surely it leads over all draws on these prompts: 1 less the one-sided p values (Student's t) of its lead
+    /// over each of the others, at least 0. Where the past decides a run's path: the share of replicates, and this run,
+    /// in which it leads. None where its lead has no interval.
     pub chance_draws: Option<f64>,
-    /// The share of resampled prompts on which it leads over all draws. None in a sweep's cell, and where there are too few groups of
-    /// prompts to tell.
+    /// The share of resampled prompts on which it leads over all draws. None in a sweep's cell, and where there are too
+    /// few groups of prompts to tell.
     pub chance_prompts: Option<f64>,
 }
 
@@ -86,7 +86,8 @@ mod tests {
         assert_eq!(leads(&[]), None);
     }
 
-    /// Over a hundred seeds of a short run whose leader is uncertain, it is that of a long run about as often as its chances say.
+    /// Over a hundred seeds of a short run whose leader is uncertain, it is that of a long run about as often as its
+    /// chances say.
     #[test]
     fn chances_over_draws_are_kept() {
         let dataset = paper::dataset();

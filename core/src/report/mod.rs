@@ -46,9 +46,9 @@ pub struct Report {
     pub scenario: Scenario,
     /// Rounds that were run; fewer than the scenario's where the run was cancelled.
     pub rounds: u64,
-    /// How many more runs of as many rounds, on other random numbers, the intervals stand on where the past decides a run's path
-    /// (trust weights, stakes, routing by reward), and as many again on resampled prompts. 0 where rounds are independent, and
-    /// where such runs would take too long: then there are no intervals.
+    /// How many more runs of as many rounds, on other random numbers, the intervals stand on where the past decides a
+    /// run's path (trust weights, stakes, routing by reward), and as many again on resampled prompts. 0 where rounds
+    /// are independent, and where such runs would take too long: then there are no intervals.
     pub replicates: u32,
     /// Who earns most, and how surely; none where no inference node was paid, and where all that were are alike.
     pub leader: Option<Leader>,
@@ -62,7 +62,8 @@ pub struct Report {
     pub evaluator_groups: Vec<NodeReport>,
     /// What attackers gained, attack by attack.
     pub attackers: Vec<AttackerReport>,
-    /// The same for attackers that differ in their names alone, taken together; empty where there are no such attackers.
+    /// The same for attackers that differ in their names alone, taken together; empty where there are no such
+    /// attackers.
     pub attacker_groups: Vec<AttackerReport>,
     /// How well the mechanism did.
     pub mechanism: MechanismReport,
@@ -91,10 +92,11 @@ pub struct NodeReport {
     pub reward_sd: Option<f64>,
     /// 95% interval for the luck of the draws: of what the mean is over all runs of as many rounds on these prompts.
     pub ci95_monte_carlo: Option<Interval>,
-    /// 95% interval for the choice of prompts: of what the mean over all draws is on others. A bootstrap of groups of tasks within their
-    /// kind, costs with them, without the luck of the draws: more rounds do not narrow it, and the mean of few rounds may lie
-    /// outside. Where the past decides a run's path, that luck is in it, and the run's mean in its middle. None for the nodes of a
-    /// network so large that only its groups keep sums by task, and where each kind has one group.
+    /// 95% interval for the choice of prompts: of what the mean over all draws is on others. A bootstrap of groups of
+    /// tasks within their kind, costs with them, without the luck of the draws: more rounds do not narrow it, and the
+    /// mean of few rounds may lie outside. Where the past decides a run's path, that luck is in it, and the run's mean
+    /// in its middle. None for the nodes of a network so large that only its groups keep sums by task, and where each
+    /// kind has one group.
     pub ci95_prompts: Option<Interval>,
     /// Share of its rounds with a reward below 0.
     pub negative_share: Option<f64>,
@@ -116,8 +118,8 @@ pub struct NodeReport {
     pub break_even_reward: Option<f64>,
 }
 
-/// What one attacker earns beside what it would earn if all nodes of its attack were honest: the same draws, the same other
-/// attacks.
+/// What one attacker earns beside what it would earn if all nodes of its attack were honest: the same draws, the same
+/// other attacks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttackerReport {
     /// Instance id, or that of a group as in a [`NodeReport`].
@@ -168,7 +170,8 @@ pub struct EvaluatorAudit {
     pub kind: String,
     /// Pearson correlation of score with truth.
     pub pearson_truth: Option<f64>,
-    /// 95% interval of `pearson_truth` for the choice of prompts: Fisher's z, jackknife over groups of tasks within their kind.
+    /// 95% interval of `pearson_truth` for the choice of prompts: Fisher's z, jackknife over groups of tasks within
+    /// their kind.
     pub ci95_truth: Option<Interval>,
     /// Spearman correlation of score with truth.
     pub spearman_truth: Option<f64>,

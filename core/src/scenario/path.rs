@@ -36,8 +36,8 @@ pub(super) fn parts(path: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The place that the parts lead to, made where it is not there. Of the keys that an object has, the longest counts, so that
-/// an id with dots needs no quotes; a key that is new is left to the strict check, which names it.
+/// The place that the parts lead to, made where it is not there. Of the keys that an object has, the longest counts, so
+/// that an id with dots needs no quotes; a key that is new is left to the strict check, which names it.
 ///
 /// # Errors
 /// For an index that a list does not have, and for parts of what is neither object nor list.

@@ -17,9 +17,9 @@
 //! hold a search of its own, and all of them go on alike when each is given all measures.
 //!
 //! A search for `budget` attackers tries up to so many, and all that a smaller budget tries, as it does and on the same
-//! seeds: what it finds gains no less than what it finds for fewer (beyond 12 attackers not every number is tried). What
-//! is found is a lower bound of what can be gained: other attacks and other strengths may gain more, and other members
-//! where not all sets are tried.
+//! seeds: what it finds gains no less than what it finds for fewer (beyond 12 attackers not every number is tried).
+//! What is found is a lower bound of what can be gained: other attacks and other strengths may gain more, and other
+//! members where not all sets are tried.
 
 mod candidates;
 mod contest;

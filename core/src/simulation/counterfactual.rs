@@ -165,8 +165,8 @@ impl Counterfactual {
 }
 
 impl Simulation {
-    /// What the attackers of counterfactual `number` earn, honest and attacking: each of them, or each cohort. Over prompts only where
-    /// `dataset`, the one that the run was made with, is given.
+    /// What the attackers of counterfactual `number` earn, honest and attacking: each of them, or each cohort. Over
+    /// prompts only where `dataset`, the one that the run was made with, is given.
     pub(crate) fn gains(&self, dataset: Option<&Dataset>, number: usize, by_cohort: bool) -> Vec<Difference> {
         let own = &self.counterfactuals[number];
         let units = if by_cohort { Tally::by_cohort } else { Tally::by_node };

@@ -67,13 +67,15 @@ impl Dishonest {
         }
     }
 
-    /// Payments of the cohort of inference node `node` on `task` for the output of another recorded node, and that node.
+    /// Payments of the cohort of inference node `node` on `task` for the output of another recorded node, and that
+    /// node.
     pub(crate) fn downgraded(&self, task: usize, node: usize) -> Option<(&Cell, usize)> {
         let (to, _, column) = self.downgrades[node]?;
         Some((&self.downgraded[task * self.columns + column], to))
     }
 
-    /// Turns the scores that `drawn` would honestly give to an answer of inference node `node` into those that they give.
+    /// Turns the scores that `drawn` would honestly give to an answer of inference node `node` into those that they
+    /// give.
     pub(crate) fn alter(&mut self, scores: &mut [f64], drawn: &[u32], node: usize) {
         self.copycats.clear();
         for (place, (score, &evaluator)) in scores.iter_mut().zip(drawn).enumerate() {

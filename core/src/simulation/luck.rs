@@ -1,12 +1,14 @@
 //! What a run owes to luck: to its draws, and to its prompts.
 //!
-//! Where rounds are independent, their payments tell how far a mean may be from what it is over all draws. What other prompts might
-//! have given is found by resampling groups of prompts: each task counts alike, however often it was drawn, and costs are those of the
-//! tasks resampled. A run is too short for that when it draws a task a few times: more rounds of the same network are then played.
+//! Where rounds are independent, their payments tell how far a mean may be from what it is over all draws. What other
+//! prompts might have given is found by resampling groups of prompts: each task counts alike, however often it was
+//! drawn, and costs are those of the tasks resampled. A run is too short for that when it draws a task a few times:
+//! more rounds of the same network are then played.
 //!
-//! Where the past decides the path (trust weights, stakes, routing by reward) one path cannot tell what another would have been.
-//! Such a run is repeated: some runs on other random numbers, and as many on other random numbers and resampled prompts. The
-//! spread of a mean is the standard deviation over these runs. On resampled prompts it has the luck of the draws in it.
+//! Where the past decides the path (trust weights, stakes, routing by reward) one path cannot tell what another would
+//! have been. Such a run is repeated: some runs on other random numbers, and as many on other random numbers and
+//! resampled prompts. The spread of a mean is the standard deviation over these runs. On resampled prompts it has the
+//! luck of the draws in it.
 
 use std::sync::Arc;
 
@@ -95,8 +97,8 @@ impl Replicates {
 pub(crate) struct Spreads {
     pub draws: Vec<Option<Spread>>,
     pub prompts: Vec<Option<Spread>>,
-    /// What each figure is over all draws on these prompts, as far as more rounds than the run's tell: the middle of its interval over
-    /// prompts. None where that is the run's own figure.
+    /// What each figure is over all draws on these prompts, as far as more rounds than the run's tell: the middle of
+    /// its interval over prompts. None where that is the run's own figure.
     pub expected: Vec<Option<f64>>,
 }
 
@@ -181,7 +183,8 @@ impl Resampled {
         self.on_resamples(&run.network, &run.scenario, role, units, more, &|node| cohorts[node] as usize)
     }
 
-    /// The same for the attackers of `run`'s attack of that number, of which `units` are made, on either side: honest or not.
+    /// The same for the attackers of `run`'s attack of that number, of which `units` are made, on either side: honest
+    /// or not.
     pub(crate) fn attackers_rewards(
         &self,
         run: &Simulation,
@@ -214,7 +217,8 @@ impl Resampled {
             let costs = network.costs_of_cohorts(scenario, role, recorded_ms);
             by_group.means(weights, &mut means);
             for ((values, &node), mean) in by_unit.iter_mut().zip(&units.nodes).zip(&means) {
-                // A unit that no prompt of a resample pays keeps its number of values, so that pairs of runs stay pairs.
+                // A unit that no prompt of a resample pays keeps its number of values, so that pairs of runs stay
+                // pairs.
                 values.push(mean.map_or(f64::NAN, |mean| units.tally.reward_at(costs[cohort_of(node)], mean)));
             }
         }
@@ -228,8 +232,8 @@ impl Resampled {
 }
 
 impl OnResamples {
-    /// The share of resamples on which `holds`: units' figures are those that they have over all draws, with what the resample adds to
-    /// them, `stretch` times.
+    /// The share of resamples on which `holds`: units' figures are those that they have over all draws, with what the
+    /// resample adds to them, `stretch` times.
     pub(crate) fn share(&self, stretch: f64, holds: &dyn Fn(Vec<Option<f64>>) -> bool) -> f64 {
         let resamples = self.by_unit.first().map_or(0, Vec::len);
         let centre = |values: &Vec<f64>| {
@@ -282,8 +286,8 @@ impl Simulation {
         self.resampled.get_or_init(|| Resampled::new(dataset, self)).as_ref()
     }
 
-    /// The spreads of the mean rewards of `role`'s units, which `units` makes of a tally; over prompts only where `dataset`, the one
-    /// that the run was made with, is given.
+    /// The spreads of the mean rewards of `role`'s units, which `units` makes of a tally; over prompts only where
+    /// `dataset`, the one that the run was made with, is given.
     pub(crate) fn spreads(
         &self,
         dataset: Option<&Dataset>,
@@ -347,8 +351,8 @@ impl Replicates {
         Spreads { draws: over(&self.draws), prompts: over(&self.prompts), expected: vec![None; own.len()] }
     }
 
-    /// The share of runs, the one that these repeat included, in which `holds`, which holds in that one: of those on other random numbers,
-    /// and of those on other prompts too.
+    /// The share of runs, the one that these repeat included, in which `holds`, which holds in that one: of those on
+    /// other random numbers, and of those on other prompts too.
     pub(crate) fn shares(&self, holds: &dyn Fn(&Simulation) -> bool) -> [Option<f64>; 2] {
         [&self.draws, &self.prompts].map(|runs| {
             let count = runs.iter().filter(|run| holds(run)).count();
@@ -356,8 +360,8 @@ impl Replicates {
         })
     }
 
-    /// The spreads of `own`, how much more each unit has of a figure on the second side than on the first; both sides' runs have
-    /// these replicates.
+    /// The spreads of `own`, how much more each unit has of a figure on the second side than on the first; both sides'
+    /// runs have these replicates.
     pub(super) fn spreads_of_differences(
         replicates: [&Self; 2],
         own: &[Option<f64>],
@@ -395,8 +399,8 @@ mod tests {
         (dataset, run)
     }
 
-    /// The interval is the mean of the run with Student's t times the standard deviation of its own mean and those of 24 other runs,
-    /// which differ from it and from each other in their random numbers alone.
+    /// The interval is the mean of the run with Student's t times the standard deviation of its own mean and those of
+    /// 24 other runs, which differ from it and from each other in their random numbers alone.
     #[test]
     fn replicates_are_other_runs_of_the_same_length() {
         let (dataset, run) = run(json!({"rounds": 400, "consensus": {"rule": "ema_trust"}}));
@@ -453,8 +457,9 @@ mod tests {
         }
     }
 
-    /// One inference node and all evaluators in each round leave nothing to chance but the task: what each is paid for a task is one
-    /// number, and so the interval over prompts is that of a bootstrap worked out by hand, costs included.
+    /// One inference node and all evaluators in each round leave nothing to chance but the task: what each is paid for
+    /// a task is one number, and so the interval over prompts is that of a bootstrap worked out by hand, costs
+    /// included.
     #[test]
     fn the_interval_over_prompts_is_a_bootstrap_of_groups() {
         let (dataset, run) = run(json!({"rounds": 300, "evaluators_per_round": 3,

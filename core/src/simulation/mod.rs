@@ -164,7 +164,8 @@ impl Simulation {
         Ok(simulation)
     }
 
-    /// The same without what its attacks gain either, which takes a run more for each: to open rounds, not for a report.
+    /// The same without what its attacks gain either, which takes a run more for each: to open rounds, not for a
+    /// report.
     ///
     /// # Errors
     /// As [`Simulation::new`].
@@ -181,7 +182,8 @@ impl Simulation {
         Ok(Self::assemble(name, &scenario, network, 0))
     }
 
-    /// A run of `scenario` in `network`, the one of that number under the scenario's seed; only run 0 has data for plots.
+    /// A run of `scenario` in `network`, the one of that number under the scenario's seed; only run 0 has data for
+    /// plots.
     fn assemble(dataset: DatasetName, scenario: &Scenario, network: Arc<Network>, number: u32) -> Self {
         let everybody_answers = scenario.inference_draw == InferenceDraw::All && network.inference.len() > 1;
         let stream = |purpose| Stream::of_run(scenario.seed, number, purpose);
@@ -330,8 +332,8 @@ impl Simulation {
         Report::new(dataset, self)
     }
 
-    /// The few figures of the rounds run so far that cost little: what a sweep keeps of each cell. `dataset` must be the one
-    /// that the run was made with.
+    /// The few figures of the rounds run so far that cost little: what a sweep keeps of each cell. `dataset` must be
+    /// the one that the run was made with.
     #[must_use]
     pub fn brief(&self, dataset: &Dataset) -> Brief {
         Brief::new(dataset, self)

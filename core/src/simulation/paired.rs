@@ -8,7 +8,8 @@
 //! behind for good. Where a round takes several words (more than 4,096 sets of evaluators, or bounds whose product
 //! exceeds 32 bits) and not as many in both runs, only some rounds begin at the same word.
 //!
-//! Where rounds depend on those before them, the sums are of no use: both runs then have replicates, which go together seed by seed.
+//! Where rounds depend on those before them, the sums are of no use: both runs then have replicates, which go together
+//! seed by seed.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,8 @@ pub(crate) struct Paired {
     pub rounds_in_step: u64,
 }
 
-/// The nodes of one role that both runs have, taken together where they differ in nothing but their names in either run.
+/// The nodes of one role that both runs have, taken together where they differ in nothing but their names in either
+/// run.
 #[derive(Debug)]
 pub(crate) struct PairedUnits {
     /// By unit: the positions of its nodes, in the order of the first run.
@@ -106,8 +108,8 @@ impl Paired {
         }
     }
 
-    /// How the mean rewards of the nodes of `role` that both runs have differ; nodes that are alike are together: their positions in the
-    /// first run. `dataset` must be the one that the runs were made with.
+    /// How the mean rewards of the nodes of `role` that both runs have differ; nodes that are alike are together: their
+    /// positions in the first run. `dataset` must be the one that the runs were made with.
     pub(crate) fn differences(&self, dataset: &Dataset, role: Role) -> Vec<(&[usize], Difference)> {
         let PairedUnits { nodes, partitions, sums } = self.of(role);
         let [a, b] = [0, 1].map(|side| self.runs[side].tally(role).by(&partitions[side]));
@@ -183,8 +185,8 @@ fn pairs_of_nodes([a, b]: [&[Instance]; 2]) -> Vec<[usize; 2]> {
     a.iter().enumerate().filter_map(|(at, node)| Some([at, *in_b.get(&name(node))?])).collect()
 }
 
-/// Joint second moments, over batches of what goes together (the rounds that begin at one word), of what the nodes of one role, or
-/// units of them, are paid for in both runs.
+/// Joint second moments, over batches of what goes together (the rounds that begin at one word), of what the nodes of
+/// one role, or units of them, are paid for in both runs.
 ///
 /// Batches in which a node takes no part add nothing to any sum. Kept are the moments of A's payments and of what B's
 /// differ by, not of B's: where two mechanisms hardly differ, the variance of the difference is then no small
@@ -304,8 +306,8 @@ impl Difference {
     }
 }
 
-/// The spreads of the differences between the first units of two sides, whose joint moments are `sums`, where their rounds are
-/// independent; `resampled` are the rewards of both sides on the same resamples of prompts.
+/// The spreads of the differences between the first units of two sides, whose joint moments are `sums`, where their
+/// rounds are independent; `resampled` are the rewards of both sides on the same resamples of prompts.
 pub(crate) fn spreads_of_differences(
     sides: [&Units<'_>; 2],
     sums: &PairedSums,
@@ -326,8 +328,9 @@ pub(crate) fn spreads_of_differences(
     Spreads { draws: (0..units).map(|unit| spread_of_draws(sides, sums, unit)).collect(), prompts, expected }
 }
 
-/// The spread of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which the unit takes
-/// part in fewer batches; where these are single rounds, and the unit has the same ones on both sides, it is that of a paired t test.
+/// The spread of a unit's difference for the luck of the draws. Its degrees of freedom are those of the side on which
+/// the unit takes part in fewer batches; where these are single rounds, and the unit has the same ones on both sides,
+/// it is that of a paired t test.
 fn spread_of_draws(sides: [&Units<'_>; 2], sums: &PairedSums, unit: usize) -> Option<Spread> {
     let ratio = |side: &Units<'_>| {
         let values = side.totals[unit].values;

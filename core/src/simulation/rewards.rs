@@ -64,8 +64,8 @@ impl RewardSamples {
         samples
     }
 
-    /// The quantiles `at` of the rewards of a set, each in `[0, 1]` (linear interpolation between order statistics); none
-    /// before its first reward.
+    /// The quantiles `at` of the rewards of a set, each in `[0, 1]` (linear interpolation between order statistics);
+    /// none before its first reward.
     #[must_use]
     pub fn quantiles<const N: usize>(&self, set: usize, at: [f64; N]) -> Option<[f64; N]> {
         let mut rewards = self.sets[set].rewards.clone();

@@ -58,7 +58,8 @@ pub(crate) struct Tally {
     batches: Option<Batches>,
 }
 
-/// Moments, over batches of rounds, of the number `n` and the sum `v` of the payments that a node or cohort has in a batch.
+/// Moments, over batches of rounds, of the number `n` and the sum `v` of the payments that a node or cohort has in a
+/// batch.
 #[derive(Clone, Copy, Debug, Default)]
 struct BatchMoments {
     /// Batches with a payment.
@@ -262,7 +263,8 @@ impl Tally {
         self.quality.0 + self.quality.1 * value
     }
 
-    /// The cells of each task, and the node that the cells in each column are of: any of its cohort where they share one.
+    /// The cells of each task, and the node that the cells in each column are of: any of its cohort where they share
+    /// one.
     pub(crate) fn tasks(&self) -> (impl Iterator<Item = &[Cell]>, Vec<usize>) {
         let firsts = || self.cohorts.first.iter().map(|&first| first as usize).collect();
         let of = if self.nodes.is_some() { firsts() } else { (0..self.nodes()).collect() };
@@ -358,8 +360,8 @@ impl Units<'_> {
         (0..self.nodes.len()).map(|unit| self.mean(unit)).collect()
     }
 
-    /// How far the mean reward of a unit may be from what it would be over all draws, where payments or batches of them are
-    /// independent.
+    /// How far the mean reward of a unit may be from what it would be over all draws, where payments or batches of them
+    /// are independent.
     pub(crate) fn spread_of_draws(&self, unit: usize) -> Option<Spread> {
         let values = self.totals[unit].values;
         let spread = match &self.batches {
@@ -389,8 +391,8 @@ impl Units<'_> {
         }
     }
 
-    /// What each group of prompts tells of each unit, the payments of `more`, a run of the same network, included; none where
-    /// units share their cells.
+    /// What each group of prompts tells of each unit, the payments of `more`, a run of the same network, included; none
+    /// where units share their cells.
     pub(crate) fn by_group(&self, prompts: &Prompts, more: &Tally) -> Option<ByGroup> {
         let columns = self.columns.as_ref()?;
         let units = self.nodes.len();

@@ -39,7 +39,8 @@ pub fn chrf(prediction: &str, reference: &str) -> f64 {
     (1.0 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall)
 }
 
-/// The best [`chrf`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank answer, else 0.
+/// The best [`chrf`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank answer,
+/// else 0.
 #[must_use]
 pub fn best_chrf(prediction: &str, references: &[String]) -> f64 {
     if is_unanswerable(references) {

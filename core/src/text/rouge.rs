@@ -28,7 +28,8 @@ pub fn rouge_l(prediction: &str, reference: &str) -> f64 {
     2.0 * precision * recall / (precision + recall)
 }
 
-/// The best [`rouge_l`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank answer, else 0.
+/// The best [`rouge_l`] over the references. Of an unanswerable question (every reference is blank): 1 for a blank
+/// answer, else 0.
 #[must_use]
 pub fn best_rouge_l(prediction: &str, references: &[String]) -> f64 {
     if is_unanswerable(references) {

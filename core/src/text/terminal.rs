@@ -1,5 +1,5 @@
-//! Text that others wrote, made harmless where a terminal shows it: ids, names and answers may hold anything. For CSV see
-//! [`crate::csv`].
+//! Text that others wrote, made harmless where a terminal shows it: ids, names and answers may hold anything. For CSV
+//! see [`crate::csv`].
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -25,8 +25,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// Tasks `t0`, `t1`, ... of both kinds in turn, inference nodes `n0`, ... and evaluators `e0`, ... of which the later
-    /// ones are slower.
+    /// Tasks `t0`, `t1`, ... of both kinds in turn, inference nodes `n0`, ... and evaluators `e0`, ... of which the
+    /// later ones are slower.
     pub fn made_up(tasks: usize, nodes: usize, evaluators: usize) -> Self {
         let mut random = Stream::new(1, Purpose::Bootstrap);
         let mut files = Self {
@@ -68,8 +68,8 @@ impl Files {
         files
     }
 
-    /// The same with as many groups of tasks (one a context) of each kind, drawn from its own with repetition; each drawn one is a
-    /// group of its own.
+    /// The same with as many groups of tasks (one a context) of each kind, drawn from its own with repetition; each
+    /// drawn one is a group of its own.
     pub fn with_other_groups(&self, seed: u64) -> Self {
         let rows = |file: &[u8]| -> Vec<Value> {
             file.split(|&byte| byte == b'\n')

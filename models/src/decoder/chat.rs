@@ -16,8 +16,8 @@ const PROBE: &str = "Seven owls judge";
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`, as far as the model's template knows them. Letters, digits, `_` and `-`, as
-    /// some templates make a control token of it.
+    /// Who speaks: `system`, `user` or `assistant`, as far as the model's template knows them. Letters, digits, `_` and
+    /// `-`, as some templates make a control token of it.
     pub role: String,
     /// What is said: text, even where it looks like a control token, such as `<|im_end|>`.
     pub content: String,

@@ -1,6 +1,7 @@
 //! Control tokens, which only a model's own chat template makes: what a message says is text, whatever it looks like.
 //!
-//! Whoever answers, asks or is quoted would otherwise end a turn, or begin one in another's name, by writing `<|im_end|>`.
+//! Whoever answers, asks or is quoted would otherwise end a turn, or begin one in another's name, by writing
+//! `<|im_end|>`.
 
 use std::collections::BTreeSet;
 
@@ -92,8 +93,8 @@ impl ControlTokens {
         Err(ModelError::argument("messages", "text with nearly all of them", allowed))
     }
 
-    /// `text` with stand-ins in each place where it is a control token, or could be a part of one that begins or ends outside
-    /// of it. All else is as it was.
+    /// `text` with stand-ins in each place where it is a control token, or could be a part of one that begins or ends
+    /// outside of it. All else is as it was.
     pub(super) fn veiled(&self, text: &str, veil: &Veil<'_>) -> String {
         let mut places = BTreeSet::new();
         for (at, _) in text.char_indices() {

@@ -2,8 +2,8 @@
 
 use minijinja::{Error, ErrorKind};
 
-/// A day of the Gregorian calendar, at midnight. A template that asks for the time is told this day, always the same, so that
-/// the same messages give the same tokens on any day.
+/// A day of the Gregorian calendar, at midnight. A template that asks for the time is told this day, always the same,
+/// so that the same messages give the same tokens on any day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Date {
     /// From 1 to 9999.
@@ -62,7 +62,8 @@ impl Date {
         ((1 + years * 365 + years / 4 - years / 100 + years / 400 + self.days_before()) % 7) as usize
     }
 
-    /// As Python's `strftime` writes it, in English. A dedicated library would be larger than all that a page has left for it.
+    /// As Python's `strftime` writes it, in English. A dedicated library would be larger than all that a page has left
+    /// for it.
     pub(super) fn strftime(&self, format: &str) -> Result<String, Error> {
         let Self { year, month, day } = *self;
         let (month_name, day_name) = (MONTHS[usize::from(month - 1)], DAYS[self.weekday()]);

@@ -195,8 +195,9 @@ impl Json<'_> {
     }
 }
 
-/// The source with the marks of what a model generates, `{% generation %}` of the Python library, as conditions that always
-/// hold: a mark is for training, what stands in it is written as it is. Comments, texts and raw parts are left alone.
+/// The source with the marks of what a model generates, `{% generation %}` of the Python library, as conditions that
+/// always hold: a mark is for training, what stands in it is written as it is. Comments, texts and raw parts are left
+/// alone.
 pub(super) fn without_marks(source: &str) -> String {
     let mut result = String::with_capacity(source.len());
     let mut rest = source;

@@ -87,9 +87,10 @@ impl Decoder {
     /// Reads a GGUF file and puts its weights on `device`; `bytes` are not needed afterwards.
     ///
     /// # Errors
-    /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor
-    /// or field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date` out of range, or `weights` that `device` cannot keep:
-    /// of a kind that it does not know, or in larger pieces than it holds ([`ModelError::TooLarge`]).
+    /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor or
+    /// field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date`
+    /// out of range, or `weights` that `device` cannot keep: of a kind that it does not know, or in larger pieces than
+    /// it holds ([`ModelError::TooLarge`]).
     pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
         if !options.date.is_valid() {
             return Err(ModelError::argument("date", options.date, "a year from 1 to 9999, a month and a day of it"));
@@ -130,8 +131,8 @@ impl Decoder {
         self.template.as_ref().and_then(ChatTemplate::told_date)
     }
 
-    /// Scores of every token to come after a text. Its last `steps` tokens, at least one, are read one at a time, as those of an
-    /// answer are, and what is before them together.
+    /// Scores of every token to come after a text. Its last `steps` tokens, at least one, are read one at a time, as
+    /// those of an answer are, and what is before them together.
     pub(crate) async fn scores_after(&self, text: &str, steps: usize) -> Result<Vec<f32>, ModelError> {
         let ids = self.tokenizer.encode(text)?;
         let (together, alone) = ids.split_at(ids.len().saturating_sub(steps));

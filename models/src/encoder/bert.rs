@@ -81,8 +81,8 @@ impl Bert {
         Ok(Self { words, positions, norm, layers, device: device.clone() })
     }
 
-    /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: what `pooling` makes of
-    /// the tokens' last states.
+    /// Token ids, padded to one length with `mask` 1 for tokens and 0 for padding, to `[batch, hidden]`: what `pooling`
+    /// makes of the tokens' last states.
     pub(super) fn pooled(
         &self,
         ids: Vec<i32>,

@@ -73,14 +73,15 @@ struct Row {
 }
 
 impl BiEncoder {
-    /// Reads a folder: `config.json`, `tokenizer.json`, `model.safetensors` (F32, F16 or BF16) and what [`SentenceSettings`]
-    /// reads, and puts the weights on `device`. `read` gives the bytes of a file by its path within the folder, or none where
-    /// there is none. With nothing but the three, vectors are the mean of the states, in unit length.
+    /// Reads a folder: `config.json`, `tokenizer.json`, `model.safetensors` (F32, F16 or BF16) and what
+    /// [`SentenceSettings`] reads, and puts the weights on `device`. `read` gives the bytes of a file by its path
+    /// within the folder, or none where there is none. With nothing but the three, vectors are the mean of the states,
+    /// in unit length.
     ///
     /// # Errors
-    /// What `read` fails with; a file that is missing, damaged or of another architecture than `bert`, a tensor that is missing or
-    /// of another shape, settings that are not known here, or a model with a head for another task, as a cross encoder has,
-    /// unless the folder declares it a sentence encoder.
+    /// What `read` fails with; a file that is missing, damaged or of another architecture than `bert`, a tensor that is
+    /// missing or of another shape, settings that are not known here, or a model with a head for another task, as a
+    /// cross encoder has, unless the folder declares it a sentence encoder.
     pub fn from_folder<E: From<ModelError>>(
         read: &mut ReadFile<'_, E>,
         kernels: Kernels,
@@ -177,8 +178,9 @@ impl BiEncoder {
         &self.settings
     }
 
-    /// Token ids of a text as the network reads it, and whether its end was cut off. Names of special tokens in the text, such as
-    /// `[SEP]`, are text like any other: whoever writes an answer does not choose what the network takes for its end.
+    /// Token ids of a text as the network reads it, and whether its end was cut off. Names of special tokens in the
+    /// text, such as `[SEP]`, are text like any other: whoever writes an answer does not choose what the network takes
+    /// for its end.
     ///
     /// # Errors
     /// A text that the tokenizer refuses.
@@ -282,7 +284,8 @@ fn finite(vector: &[f32]) -> Result<Vec<f32>, ModelError> {
     }
 }
 
-/// Cosine of the angle between two vectors of one length, in [-1, 1]; 0 where one of them is zero or they differ in length.
+/// Cosine of the angle between two vectors of one length, in [-1, 1]; 0 where one of them is zero or they differ in
+/// length.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     let norms = (dot(a, a) * dot(b, b)).sqrt();

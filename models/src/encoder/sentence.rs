@@ -1,5 +1,5 @@
-//! What makes one vector of a text, as the folder of a sentence encoder says: `modules.json` and the files that it names, in
-//! the layout of the Python library sentence-transformers.
+//! What makes one vector of a text, as the folder of a sentence encoder says: `modules.json` and the files that it
+//! names, in the layout of the Python library sentence-transformers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,8 @@ pub struct SentenceSettings {
     pub is_lower_cased: bool,
     /// What is put before each text.
     pub prefix: String,
-    /// Whether the folder itself says that it holds a sentence encoder, whatever else its weights have been trained for.
+    /// Whether the folder itself says that it holds a sentence encoder, whatever else its weights have been trained
+    /// for.
     pub is_declared: bool,
 }
 
@@ -121,12 +122,13 @@ const MODULES: &str = "modules.json";
 pub type ReadFile<'a, E> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, E> + 'a;
 
 impl SentenceSettings {
-    /// Reads what a folder says. `read` gives the bytes of a file by its path within the folder, or none where there is none.
+    /// Reads what a folder says. `read` gives the bytes of a file by its path within the folder, or none where there is
+    /// none.
     ///
     /// # Errors
-    /// What `read` fails with; a file that is damaged; a step that is not known here, each by its name: steps other than
-    /// `Transformer`, `Pooling` and `Normalize` in this order, other poolings than [`Pooling`] has, several at once, and vectors
-    /// that are to be compared by another measure than the cosine.
+    /// What `read` fails with; a file that is damaged; a step that is not known here, each by its name: steps other
+    /// than `Transformer`, `Pooling` and `Normalize` in this order, other poolings than [`Pooling`] has, several at
+    /// once, and vectors that are to be compared by another measure than the cosine.
     pub fn read<E: From<ModelError>>(read: &mut ReadFile<'_, E>) -> Result<Self, E> {
         let mut settings = Self::default();
         if let Some(file) = read(MODULES)? {

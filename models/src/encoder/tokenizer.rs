@@ -109,8 +109,8 @@ fn only<T>(field: &str, steps: Vec<T>) -> Result<T, ModelError> {
     })
 }
 
-/// A tokenizer of these parts alone: the library's own `Tokenizer` brings the code of every kind there is, a tenth of what
-/// a page loads to run models.
+/// A tokenizer of these parts alone: the library's own `Tokenizer` brings the code of every kind there is, a tenth of
+/// what a page loads to run models.
 pub(super) type EncoderTokenizer =
     TokenizerImpl<WordPiece, BertNormalizer, BertPreTokenizer, BertProcessing, WordPieceDecoder>;
 

@@ -1,4 +1,5 @@
-//! The browser, in functions that do not fail loudly: what a browser lacks or forbids is left out or told by the result.
+//! The browser, in functions that do not fail loudly: what a browser lacks or forbids is left out or told by the
+//! result.
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Element, Storage, Window};
@@ -168,7 +169,8 @@ pub fn after(ms: i32, action: &js_sys::Function) {
     }
 }
 
-/// Loads and starts a program of the page's own, by the name of its file; calls `wait` while the server still builds it.
+/// Loads and starts a program of the page's own, by the name of its file; calls `wait` while the server still builds
+/// it.
 ///
 /// # Errors
 /// In words, why it could not be loaded.

@@ -1,7 +1,7 @@
 //! A pool of simulation workers beside the page's own: they share the items of one [`Work`] among them.
 //!
-//! Each worker reads the dataset itself, from the browser's cache, and holds it from then on. Items are handed out a few at
-//! a time, so that a slow worker does not hold up the end; what comes back is passed on some ten times a second.
+//! Each worker reads the dataset itself, from the browser's cache, and holds it from then on. Items are handed out a
+//! few at a time, so that a slow worker does not hold up the end; what comes back is passed on some ten times a second.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -73,8 +73,8 @@ struct Run {
 }
 
 impl Pool {
-    /// Runs the items of `work` in about the order of `items`, in place of the work before it; workers that are lacking are
-    /// started. A work that is not whole within the page says so through `on_news`.
+    /// Runs the items of `work` in about the order of `items`, in place of the work before it; workers that are lacking
+    /// are started. A work that is not whole within the page says so through `on_news`.
     pub fn start(&self, work: &Work, items: impl IntoIterator<Item = u32>, on_news: impl Fn(News) + 'static) {
         self.stop();
         let inner = &self.inner;

@@ -260,8 +260,8 @@ fn check_pool(map: &Map, summary: &Summary) -> Result<(), (Place, String)> {
     Ok(())
 }
 
-/// Refuses a value that its field takes neither by itself nor in a cell at an end of the other axis. Of numbers, the first two and the last
-/// are looked at; what else cannot be is said by the cells.
+/// Refuses a value that its field takes neither by itself nor in a cell at an end of the other axis. Of numbers, the
+/// first two and the last are looked at; what else cannot be is said by the cells.
 fn check_values(map: &Map) -> Result<(), (Place, String)> {
     let size = map.size();
     let sizes = [size.0, size.1];

@@ -29,7 +29,8 @@ const LINE: f64 = 13.0;
 /// A tick: its value's coordinate, the middle of its text, its text.
 type Tick = (f64, f64, String);
 
-/// Up to `wanted` ticks whose texts keep apart and end before `end`: fewer where numbers are wide, down to the first alone.
+/// Up to `wanted` ticks whose texts keep apart and end before `end`: fewer where numbers are wide, down to the first
+/// alone.
 fn fitting(scale: &Scale, wanted: usize, end: f64) -> Vec<Tick> {
     let of = |wanted: usize| {
         let (ticks, decimals) = scale.ticks(wanted);

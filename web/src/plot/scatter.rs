@@ -1,5 +1,5 @@
-//! Quality against cost: consensus, which is paid for, and truth over latency, with the lines along which an inference node earns
-//! the same. The lines are for the consensus; a thin segment leads from it to the truth.
+//! Quality against cost: consensus, which is paid for, and truth over latency, with the lines along which an inference
+//! node earns the same. The lines are for the consensus; a thin segment leads from it to the truth.
 
 use poq_core::Report;
 use poq_core::report::NodeReport;

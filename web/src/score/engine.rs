@@ -128,8 +128,8 @@ fn in_words(exception: &str) -> String {
     }
 }
 
-/// The files of models that lie beside the page, by the model's name: what `models.json` says, which whoever serves weights
-/// writes. Nothing, where it says nothing.
+/// The files of models that lie beside the page, by the model's name: what `models.json` says, which whoever serves
+/// weights writes. Nothing, where it says nothing.
 pub async fn beside() -> BTreeMap<String, Vec<String>> {
     let read = async || {
         let window = web_sys::window().ok_or(JsValue::NULL)?;

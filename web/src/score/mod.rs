@@ -1,5 +1,5 @@
-//! The Score place: models on the reader's own device. A program of its own, loaded when the place is first shown, so that
-//! nobody else waits for it; what it asks, the inference worker does ([`poq_inference`]).
+//! The Score place: models on the reader's own device. A program of its own, loaded when the place is first shown, so
+//! that nobody else waits for it; what it asks, the inference worker does ([`poq_inference`]).
 
 mod answer;
 mod dataset;
@@ -36,8 +36,8 @@ pub const TAKES_PART: &str = "poq-evaluator";
 /// # Errors
 /// If the document makes no element.
 pub fn mount(document: &Document, root: Element) -> Result<(), JsValue> {
-    // Yew tells whose an event is by a number that each program counts from one: without this, what is done here would be
-    // done in the page around it as well, by whatever has the same number there.
+    // Yew tells whose an event is by a number that each program counts from one: without this, what is done here would
+    // be done in the page around it as well, by whatever has the same number there.
     yew::Renderer::<Nothing>::with_root(document.create_element("div")?).render().destroy();
     yew::Renderer::<ScorePlace>::with_root(root).render();
     Ok(())

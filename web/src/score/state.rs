@@ -232,7 +232,8 @@ impl Default for State {
         Self {
             gpu: Gpu::Asking,
             wanted: DeviceKind::WebGpu,
-            // The small program looks what is stored; the large one is loaded with the first model that is to run on it.
+            // The small program looks what is stored; the large one is loaded with the first model that is to run on
+            // it.
             program: (DeviceKind::Cpu, 0),
             device: None,
             is_built: false,

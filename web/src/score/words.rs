@@ -166,7 +166,8 @@ pub fn scoring(state: &State) -> String {
     empty.to_owned()
 }
 
-/// Characters of an answer, and of all references, at most: the time of ROUGE-L and chrF goes with the product of the two.
+/// Characters of an answer, and of all references, at most: the time of ROUGE-L and chrF goes with the product of the
+/// two.
 const LONGEST_TEXT: usize = 20_000;
 
 /// What is too long to be scored.

@@ -1,8 +1,8 @@
-//! Studies: what the second program finds out when it is asked, in a worker of its own: several runs of a scenario and what
-//! follows from them, and the papers' reproduction.
+//! Studies: what the second program finds out when it is asked, in a worker of its own: several runs of a scenario and
+//! what follows from them, and the papers' reproduction.
 //!
-//! An answer is laid out where it is found, as a [`Sheet`] of words, drawings and tables, so that the page need not hold
-//! what each study is made of.
+//! An answer is laid out where it is found, as a [`Sheet`] of words, drawings and tables, so that the page need not
+//! hold what each study is made of.
 
 pub mod audit;
 pub mod compare;
@@ -130,8 +130,8 @@ impl Question {
         }
     }
 
-    /// Refuses a network of more nodes than a page tells of one by one; `recorded` are the inference nodes and the evaluators of
-    /// its dataset.
+    /// Refuses a network of more nodes than a page tells of one by one; `recorded` are the inference nodes and the
+    /// evaluators of its dataset.
     ///
     /// # Errors
     /// For more than 2,000 nodes, and a change that cannot be.

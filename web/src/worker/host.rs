@@ -20,8 +20,8 @@ const PROGRESS_MS: f64 = 100.0;
 const PARTIAL_MS: f64 = 500.0;
 /// ... and takes no more than one part in so many of the time.
 const PARTIAL_SHARE: f64 = 8.0;
-/// Nodes at most over all runs that a scenario takes: memory, and the time that a result takes. Each attack takes a run of
-/// its own besides, in which its nodes are honest.
+/// Nodes at most over all runs that a scenario takes: memory, and the time that a result takes. Each attack takes a run
+/// of its own besides, in which its nodes are honest.
 const MAX_NODES: usize = 400_000;
 /// Groups times tasks at most over all these runs, which have sums for each: memory.
 const MAX_CELLS: usize = 4_000_000;
@@ -314,8 +314,8 @@ impl Job {
     }
 }
 
-/// How many rounds to run before the next look at the clock, after `batch` of them took so long. The clock of a page may
-/// be as coarse as a millisecond.
+/// How many rounds to run before the next look at the clock, after `batch` of them took so long. The clock of a page
+/// may be as coarse as a millisecond.
 pub(super) fn paced(batch: u64, took_ms: f64) -> u64 {
     match took_ms {
         took_ms if took_ms < 2.0 => (batch * 2).min(1 << 20),
@@ -351,9 +351,9 @@ pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), S
     Ok(())
 }
 
-/// The report on a run that has not come to its end. It names the rounds that were run, so that the command, the link and the
-/// files that are made of it do. A run of just these has another digest, since its series and batches are spaced for them: there
-/// is none here.
+/// The report on a run that has not come to its end. It names the rounds that were run, so that the command, the link
+/// and the files that are made of it do. A run of just these has another digest, since its series and batches are
+/// spaced for them: there is none here.
 fn partial(simulation: &Simulation, dataset: &Dataset) -> Box<Report> {
     let mut report = grouped::report(simulation.report(dataset));
     report.scenario.rounds = report.rounds.max(1);

@@ -48,8 +48,8 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
     post(&scope, &FromStudy::Ready);
 }
 
-/// Does `what` once the datasets hold the one that scenarios of `preset` run on; the one beside the page with `evaluator`
-/// besides.
+/// Does `what` once the datasets hold the one that scenarios of `preset` run on; the one beside the page with
+/// `evaluator` besides.
 async fn on<T>(
     scope: &DedicatedWorkerGlobalScope,
     datasets: &RefCell<Datasets>,

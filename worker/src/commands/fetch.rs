@@ -148,7 +148,8 @@ fn only_file(folder: &Path) -> Outcome<PathBuf> {
     }
 }
 
-/// Of what an address answered, where it is not the model's file: the server's doing, and the next try may bring another answer.
+/// Of what an address answered, where it is not the model's file: the server's doing, and the next try may bring
+/// another answer.
 fn not_the_file(fault: Fault, address: &str) -> Fault {
     match fault {
         Fault::Input(error) => {
@@ -216,8 +217,8 @@ fn download(model: &KnownModel, address: &str) -> Outcome<PathBuf> {
     Ok(part)
 }
 
-/// Where an answer to a request for what follows `have` bytes begins: there, or at the file's start; none where it begins
-/// elsewhere.
+/// Where an answer to a request for what follows `have` bytes begins: there, or at the file's start; none where it
+/// begins elsewhere.
 fn begins_at(response: &ureq::http::Response<ureq::Body>, have: u64) -> Option<u64> {
     if response.status().as_u16() != 206 {
         return Some(0);

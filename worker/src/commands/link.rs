@@ -26,8 +26,8 @@ pub enum Command {
     Decode {
         /// The link, or its part from `#` on (`-`: standard input)
         link: String,
-        /// Also replay the scenario and say whether the result is the link's: exit code 4 where it differs, 5 where they
-        /// cannot be compared
+        /// Also replay the scenario and say whether the result is the link's: exit code 4 where it differs, 5 where
+        /// they cannot be compared
         #[arg(long)]
         replay: bool,
         /// Folder of the dataset to replay on; without it, the shipped one, or that of the preset

@@ -52,7 +52,8 @@ fn preset_help() -> String {
 }
 
 impl ScenarioSource {
-    /// The dataset and the scenario that the arguments ask for, as it runs on that dataset; what was chosen for it is said.
+    /// The dataset and the scenario that the arguments ask for, as it runs on that dataset; what was chosen for it is
+    /// said.
     pub fn load(&self) -> Outcome<(Dataset, Scenario)> {
         let (dataset, scenario) = self.load_as_written()?;
         let scenario = fitted(&dataset, &scenario)?;

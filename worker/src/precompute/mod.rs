@@ -1,7 +1,8 @@
 //! `poq precompute`: models x tasks -> outputs -> scores -> a dataset.
 //!
-//! Rows are appended to `outputs.jsonl` and `scores.jsonl` of the output folder as they come, task by task; `manifest.json` is written last and makes the folder a dataset. A run that was ended in any way goes on
-//! with `--resume` where it stood: each row is made once. `.precompute` holds the plan that the rows belong to, is locked
+//! Rows are appended to `outputs.jsonl` and `scores.jsonl` of the output folder as they come, task by task;
+//! `manifest.json` is written last and makes the folder a dataset. A run that was ended in any way goes on with
+//! `--resume` where it stood: each row is made once. `.precompute` holds the plan that the rows belong to, is locked
 //! while a run lasts, and goes away at the end.
 
 mod beside;
@@ -166,8 +167,8 @@ fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
     Ok(Some(file))
 }
 
-/// Every node's answer to every task; those that are in the journal are kept. The nodes take turns on each task, so that a
-/// change in the machine's load falls on all of them alike.
+/// Every node's answer to every task; those that are in the journal are kept. The nodes take turns on each task, so
+/// that a change in the machine's load falls on all of them alike.
 fn answer_all(plan: &Plan, tasks: &[Task], out: &Path, failed: &mut usize) -> Outcome<Vec<Output>> {
     let (mut journal, rows) = Journal::open::<Output>(&out.join(OUTPUTS))?;
     let mut done: HashMap<(String, String), Output> =

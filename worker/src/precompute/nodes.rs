@@ -53,8 +53,8 @@ pub fn model_name(kind: &NodeKind) -> Outcome<Option<String>> {
 }
 
 impl<'a> Node<'a> {
-    /// Loads what the node needs. A decoder answers once unmeasured, so that no measured answer pays for first-use work, and so
-    /// that a model whose template cannot take a request is refused before any row is made.
+    /// Loads what the node needs. A decoder answers once unmeasured, so that no measured answer pays for first-use
+    /// work, and so that a model whose template cannot take a request is refused before any row is made.
     pub fn load(plan: &'a NodePlan) -> Outcome<Self> {
         let kind = match &plan.kind {
             NodeKind::Lead => Kind::Lead,

@@ -1,9 +1,9 @@
-//! The study of arXiv 2601.21189, "adaptive and robust cost-aware PoQ": its rules of consensus against its attacks, over
-//! the malicious share of evaluators and K, on any dataset.
+//! The study of arXiv 2601.21189, "adaptive and robust cost-aware PoQ": its rules of consensus against its attacks,
+//! over the malicious share of evaluators and K, on any dataset.
 //!
 //! The paper names the rules, the attacks and what it found; none of its parameters, grids or tables is known
-//! ([`unsaid()`] lists them with our assumptions). What it says of its findings is tested here, with the weakness that a
-//! third party saw in the trust rule.
+//! ([`unsaid()`] lists them with our assumptions). What it says of its findings is tested here, with the weakness that
+//! a third party saw in the trust rule.
 //!
 //! The rules are compared on the very same scores: neither draws nor attacks depend on the rule, so that one run gives
 //! the figures of all. Beside each run with attackers goes the same run without them, on the same draws, to say how far

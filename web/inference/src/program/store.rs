@@ -1,7 +1,7 @@
 //! Weights in the browser's own file system (OPFS): a folder for each model, in it its files under their names.
 //!
-//! A file is whole when it has its size; whether it is right is checked each time that it is read. So one that broke off is
-//! only shorter, and goes on from there.
+//! A file is whole when it has its size; whether it is right is checked each time that it is read. So one that broke
+//! off is only shorter, and goes on from there.
 
 use crate::protocol::Stored;
 use js_sys::Uint8Array;

@@ -117,7 +117,8 @@ pub async fn load(
     Ok((model, loaded))
 }
 
-/// A decoder with all its layers. In the worker's own memory its weights stay quantised: as f32 they are five times as large.
+/// A decoder with all its layers. In the worker's own memory its weights stay quantised: as f32 they are five times as
+/// large.
 pub fn decoder(gguf: &[u8], device: &Device, has_half: bool) -> Result<Decoder, ModelError> {
     let weights = match *device == poq_models::cpu_device() {
         true => WeightStorage::AsStored,

@@ -79,7 +79,8 @@ struct FieldPathProps {
     on_choose: Callback<String>,
 }
 
-/// The name of a scenario's field. It counts once it is whole; until then what is typed stays, whatever is drawn anew around it.
+/// The name of a scenario's field. It counts once it is whole; until then what is typed stays, whatever is drawn anew
+/// around it.
 #[component]
 fn FieldPath(props: &FieldPathProps) -> Html {
     let FieldPathProps { id, path, invalid, described, on_choose } = props;
