@@ -113,8 +113,7 @@ test("the network is edited by groups, and K is held to the pool", async () => {
     // Nobody has set K: it is as large as the pool. One that was set is refused.
     await page.getByText("K is 2 here, all evaluators that there are").waitFor();
     await page.locator("#evaluators_per_round").fill("4");
-    await page.locator('[data-fault="evaluators_per_round"]').waitFor();
-    assert.match(await page.locator('[data-fault="evaluators_per_round"]').innerText(), /allowed: 1 to 2/);
+    assert.match(await page.locator("#evaluators_per_round-fault").innerText(), /allowed: 1 to 2/);
     await page.locator("#evaluators_per_round").fill("2");
     await boxes.nth(1).uncheck();
     await boxes.nth(0).click();

@@ -41,7 +41,7 @@ impl Leader {
             let first = means[..leader].iter().flatten().count();
             // Nodes are paid in different rounds; where all answer, what they share makes the lead surer than this.
             let behind = |other: usize| {
-                let error = spreads[first].error.hypot(spreads[other].error);
+                let error = libm::hypot(spreads[first].error, spreads[other].error);
                 let degrees = spreads[first].degrees.min(spreads[other].degrees);
                 Spread { error, degrees }.p_value(paid[first] - paid[other]) / 2.0
             };
