@@ -369,8 +369,9 @@ test("two tabs do not write one file", async () => {
 
 test("a browser without room is said, what came stays, and the download goes on once there is room", async () => {
   await withPage(async ({ page, url, context }) => {
-    // The browser's own exception, after 50 MB: its quota for an origin cannot be set from outside.
-    const full = `{
+    // The browser's own exception, after 50 MB: its quota for an origin cannot be set from outside. The page reads the script too,
+    // and has no such handles.
+    const full = `if (self.FileSystemSyncAccessHandle) {
       const write = FileSystemSyncAccessHandle.prototype.write;
       FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
         if (options.at > 50_000_000) throw new DOMException("full", "QuotaExceededError");
