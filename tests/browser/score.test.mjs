@@ -1,7 +1,7 @@
 // The Score place: real weights, real tokens, on this device; and what the page says when something is missing or wrong.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -210,6 +210,12 @@ test("where the program for the GPU does not come, the CPU takes over; without a
 test("weights that are damaged are discarded, those that broke off go on, and nothing is taken for what it is not", async () => {
   const models = await ownCopy();
   const weights = join(models, MINILM, "model.safetensors");
+  // In one step: a file that is just being written has no byte yet, and the server would not list it.
+  const replace = async (bytes) => {
+    const written = join(models, "written");
+    await writeFile(written, bytes);
+    await rename(written, weights);
+  };
   try {
     await withPage(async ({ page, url }) => {
       const ranges = [];
@@ -225,18 +231,18 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       await again();
       await words("broke off at 40 of 91 MB");
       await becomes(page, MINILM, "partial");
-      await writeFile(weights, whole);
+      await replace(whole);
       await download(page, MINILM);
       assert.deepEqual(ranges, [undefined, "bytes=40000000-"]);
       await forget(page);
 
       const damaged = Buffer.from(whole);
       damaged[50_000_000] ^= 1;
-      await writeFile(weights, damaged);
+      await replace(damaged);
       await again();
       await words("was damaged and is discarded");
       await becomes(page, MINILM, "absent");
-      await writeFile(weights, Buffer.concat([whole, Buffer.from("more")]));
+      await replace(Buffer.concat([whole, Buffer.from("more")]));
       await again();
       await words("more than its 90,868,376 bytes");
 
@@ -246,7 +252,7 @@ test("weights that are damaged are discarded, those that broke off go on, and no
       await words("model.safetensors is not among these files");
       await pick(page, label, FILES.map((file) => join(models, MINILM, file)));
       await words("it is another file");
-      await writeFile(weights, whole);
+      await replace(whole);
       await pick(page, label, FILES.map((file) => join(models, MINILM, file)));
       await becomes(page, MINILM, "loaded");
       assert.equal(Object.keys(await score(page)).length, 5);
