@@ -77,6 +77,8 @@ pub const SCREENING_ROUNDS: Bounds = bounds("screening_rounds", 1.0, 1e6);
 pub const STUDY_ROUNDS: Bounds = bounds("rounds", 100.0, 1e6);
 /// Runs on fresh seeds of what a search found.
 pub const REPLICATES: Bounds = bounds("replicates", 2.0, 100.0);
+/// Runs on other random numbers that repeat a sweep's cell, where there are any: fewer tell no interval.
+pub const CELL_REPLICATES: Bounds = bounds("replicates", 8.0, 100.0);
 
 impl Bounds {
     /// Whether `value` is a number within the bounds.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::dataset::{Dataset, TaskKind};
 use crate::report::Products;
 use crate::rng::{Purpose, Stream};
-use crate::stats::{self, Estimate, Moments, Spread};
+use crate::stats::{self, Estimate, Interval, Moments, Spread};
 
 /// Bootstrap resamples.
 const RESAMPLES: usize = 1000;
@@ -110,6 +110,13 @@ impl Prompts {
         // What the draws of few rounds leave of it is not known well: at most half is taken away.
         let own = (variance - noise).max(0.5 * variance);
         (degrees > 0).then(|| Spread { error: (own * f64::from(resampled) / degrees as f64).sqrt(), degrees })
+    }
+
+    /// The 95% interval over the choice of prompts of a figure that has this value, and `resampled` on the resamples:
+    /// Student's t with the standard error that these tell. None with fewer than four degrees of freedom.
+    pub(crate) fn interval(&self, value: f64, resampled: &[f64]) -> Option<Interval> {
+        let spread = (self.degrees() >= FEWEST_DEGREES).then(|| self.spread(resampled, 0.0)).flatten();
+        spread.map(|spread| spread.interval(value))
     }
 
     /// A correlation with its 95% interval over the choice of prompts, from what each group adds to it: Fisher's z with

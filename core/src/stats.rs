@@ -126,11 +126,6 @@ pub struct Estimate {
     pub ci95: Option<Interval>,
 }
 
-/// The 2.5% and 97.5% quantiles of `values` (linear interpolation between order statistics), which are sorted in place.
-pub fn central_95(values: &mut [f64]) -> Option<Interval> {
-    quantiles(values, [0.025, 0.975])
-}
-
 /// Two quantiles of `values` (linear interpolation between order statistics), which are sorted in place.
 pub(crate) fn quantiles(values: &mut [f64], shares: [f64; 2]) -> Option<Interval> {
     if values.is_empty() {
@@ -255,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn central_95_interpolates() {
+    fn quantiles_interpolate() {
         let mut values: Vec<f64> = (0..=1000).rev().map(f64::from).collect();
-        assert_eq!(central_95(&mut values), Some([25.0, 975.0]));
-        assert_eq!(central_95(&mut []), None);
+        assert_eq!(quantiles(&mut values, [0.025, 0.975]), Some([25.0, 975.0]));
+        assert_eq!(quantiles(&mut [], [0.025, 0.975]), None);
     }
 
     #[test]

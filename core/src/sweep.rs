@@ -86,6 +86,7 @@ pub struct Grid {
     base: Scenario,
     axes: Vec<Axis>,
     cells: usize,
+    replicates: u32,
 }
 
 impl Grid {
@@ -107,7 +108,26 @@ impl Grid {
             let message = format!("{cells} cells; allowed: up to {}", limits::CELLS);
             return Err(ScenarioError::new("vary", message));
         }
-        Ok(Self { base, axes, cells: cells as usize })
+        Ok(Self { base, axes, cells: cells as usize, replicates: 0 })
+    }
+
+    /// The same grid, each of whose cells is repeated so often on other random numbers where the past decides the path of
+    /// its run: such a cell has intervals over draws then, and says how surely its leader leads. Where it does not, a run
+    /// tells that by itself, and is not repeated.
+    ///
+    /// # Errors
+    /// For fewer than an interval takes, and more than are allowed; 0 are none.
+    pub fn with_replicates(self, replicates: u32) -> Result<Self, ScenarioError> {
+        if replicates > 0 {
+            limits::CELL_REPLICATES.check("replicates", f64::from(replicates))?;
+        }
+        Ok(Self { replicates, ..self })
+    }
+
+    /// How often each cell is repeated where the past decides the path of its run.
+    #[must_use]
+    pub fn replicates(&self) -> u32 {
+        self.replicates
     }
 
     /// The axes.
@@ -147,12 +167,20 @@ impl Grid {
         Ok(scenario)
     }
 
-    /// Runs a cell to its end. Where the past decides the path of its run it has no intervals, as it is not repeated.
+    /// The run of a cell, before its first round.
     ///
     /// # Errors
-    /// As [`Grid::scenario`], and for a scenario that does not fit the dataset.
+    /// As [`Grid::scenario`], for a scenario that does not fit the dataset, and for more replicates than there is room for.
+    pub fn simulation(&self, dataset: &Dataset, cell: usize) -> Result<Simulation, ScenarioError> {
+        Simulation::repeated(dataset, &self.scenario(cell)?, self.replicates)
+    }
+
+    /// Runs a cell to its end. Without replicates it has no intervals where the past decides the path of its run.
+    ///
+    /// # Errors
+    /// As [`Grid::simulation`].
     pub fn run(&self, dataset: &Dataset, cell: usize) -> Result<Brief, ScenarioError> {
-        let mut simulation = Simulation::once(dataset, &self.scenario(cell)?)?;
+        let mut simulation = self.simulation(dataset, cell)?;
         simulation.run(u64::MAX);
         Ok(simulation.brief(dataset))
     }
@@ -209,6 +237,35 @@ mod tests {
         assert_eq!(grid.values(4), [&json!(1), &json!(2)]);
         let scenario = grid.scenario(4).expect("valid");
         assert_eq!((scenario.reward.alpha_inference, scenario.seed), (1.0, 2));
+    }
+
+    /// A cell whose past decides its path is told with its chance once it is repeated; its figures stay those of its run,
+    /// and a cell without a past is the same with replicates as without.
+    #[test]
+    fn cells_are_repeated_where_the_past_decides_their_path() {
+        let dataset = crate::paper::dataset();
+        let base = Scenario { rounds: 300, ..Scenario::default() };
+        let rules = vec![axis("consensus.rule=mean,ema_trust")];
+        let once = Grid::new(base, rules).expect("a grid");
+        let often = once.clone().with_replicates(8).expect("so many are allowed");
+        let run = |grid: &Grid, cell: usize| grid.run(&dataset, cell).expect("fits");
+        assert_eq!(run(&once, 0), run(&often, 0));
+        assert!(run(&once, 0).leader.expect("a leader").chance_draws.is_some());
+        let (alone, repeated) = (run(&once, 1), run(&often, 1));
+        let chance = |brief: &Brief| brief.leader.as_ref().expect("a leader").chance_draws;
+        assert_eq!(chance(&alone), None);
+        // Of nine runs, this one included.
+        let nine = chance(&repeated).expect("a chance") * 9.0;
+        assert!((1.0..=9.0).contains(&nine) && (nine - nine.round()).abs() < 1e-9, "{nine}");
+        for (alone, repeated) in alone.evaluator_nodes.iter().zip(&repeated.evaluator_nodes) {
+            assert_eq!(alone.reward_mean, repeated.reward_mean);
+            assert_eq!((alone.ci95_monte_carlo, repeated.ci95_prompts), (None, None));
+            let [low, high] = repeated.ci95_monte_carlo.expect("an interval");
+            assert!(low < high);
+        }
+        for (count, is_allowed) in [(0, true), (7, false), (8, true), (100, true), (101, false)] {
+            assert_eq!(once.clone().with_replicates(count).is_ok(), is_allowed, "{count}");
+        }
     }
 
     #[test]

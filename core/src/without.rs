@@ -17,16 +17,17 @@ use serde::{Deserialize, Serialize};
 
 pub use order::Overtaking;
 use order::{Standing, lead, overtakings};
-pub use tracks::{Sign, Track, tracks, tracks_of};
+pub use tracks::{PromptDegrees, Sign, Track, tracks, tracks_of};
 
 use crate::attack::{Attackers, Role};
 use crate::compare::{Compared, ComparedNode, Comparison, ROUNDING, Verdict, decimals, includes_zero, rounded};
 use crate::dataset::Dataset;
 use crate::families::{LEVEL, holm_of_known, p_of_side};
 use crate::network::{Instance, Network};
-use crate::report::{Products, consensus_beside_truth, replicate_weights};
+use crate::prompts::Prompts;
+use crate::report::{Products, consensus_beside_truth};
 use crate::scenario::{Group, Scenario, ScenarioError};
-use crate::stats::{self, Interval};
+use crate::stats::Interval;
 
 /// Networks with more inference nodes than this are not searched for pairs that change places.
 const RANKED: usize = 64;
@@ -100,9 +101,12 @@ pub struct Change {
     pub without: Option<f64>,
     /// Without less with.
     pub difference: Option<f64>,
-    /// 95% interval of the difference for the choice of prompts (percentile bootstrap over tasks, both runs by the same
-    /// weights). The luck of the draws is in it as far as it differs from task to task. None for a single prompt.
+    /// 95% interval of the difference for the choice of prompts: Student's t with the standard error of a bootstrap of
+    /// groups of tasks within their kind, both runs by the same weights. The luck of the draws is in it as far as it differs from task to task. None with fewer
+    /// than four groups more than kinds.
     pub ci95_prompts: Option<Interval>,
+    /// Its degrees of freedom.
+    pub degrees: u64,
 }
 
 /// How the consensus follows truth without an evaluator.
@@ -183,8 +187,7 @@ impl Audit {
 pub fn told_at_once(results: &mut [Without]) {
     let mut outcomes: Vec<&mut Outcome> = results.iter_mut().filter_map(|result| result.outcome.as_mut()).collect();
     let effects: Vec<Option<f64>> = outcomes.iter().map(|outcome| outcome.pearson_truth.p_value()).collect();
-    let rewards: Vec<Option<f64>> =
-        outcomes.iter().flat_map(|outcome| outcome.rewards.nodes.iter().map(p_of_node)).collect();
+    let rewards: Vec<Option<f64>> = outcomes.iter().flat_map(|outcome| outcome.p_of_nodes()).collect();
     let mut orders: Vec<Option<f64>> = Vec::new();
     let mut other_pairs = 0;
     for outcome in &outcomes {
@@ -208,14 +211,6 @@ pub fn told_at_once(results: &mut [Without]) {
             pair.p_holm = orders.next().flatten();
         }
     }
-}
-
-/// The chance of so large a change of a node's mean reward, were there none: by the less sure of its intervals. None
-/// where nothing is to be told.
-fn p_of_node(node: &ComparedNode) -> Option<f64> {
-    let difference = node.difference.filter(|_| node.verdict != Verdict::Equal)?;
-    let p = |ci95: Interval| p_of_side(difference, ci95, Some(0.0), None, None);
-    Some(p(node.ci95_monte_carlo?).max(node.ci95_prompts.map_or(0.0, p)))
 }
 
 /// `scenario`, whose network is `network`, without the recorded evaluator `model`.
@@ -282,13 +277,28 @@ fn single(model: &str) -> Group {
 }
 
 impl Outcome {
+    /// By node of `rewards`: the chance of so large a change of its mean reward, were there none, by the less sure of its
+    /// intervals. None where nothing is to be told.
+    fn p_of_nodes(&self) -> Vec<Option<f64>> {
+        let replicates = (self.rewards.replicates > 0).then_some(u64::from(self.rewards.replicates));
+        let of_prompts = Some(replicates.unwrap_or(self.pearson_truth.degrees));
+        let p_value = |node: &ComparedNode| {
+            let difference = node.difference.filter(|_| node.verdict != Verdict::Equal)?;
+            let p = |ci95: Interval, degrees| p_of_side(difference, ci95, Some(0.0), None, degrees);
+            let by_prompts = node.ci95_prompts.map_or(0.0, |ci95| p(ci95, of_prompts));
+            Some(p(node.ci95_monte_carlo?, replicates).max(by_prompts))
+        };
+        self.rewards.nodes.iter().map(p_value).collect()
+    }
+
     fn new(dataset: &Dataset, comparison: &Comparison) -> Self {
         let [with, without] = comparison.runs();
         let rewards = comparison.finding(dataset);
-        let replicates = replicate_weights(dataset, &with.network.tasks, with.scenario.seed);
+        let prompts = Prompts::new(dataset, &with.network.tasks);
+        let resamples = (&prompts, prompts.task_resamples(with.scenario.seed));
         let by_task = [with, without].map(|run| consensus_beside_truth(dataset, run));
         let pearson = [&rewards.mechanism_a, &rewards.mechanism_b].map(|side| side.pearson_consensus_truth);
-        let pearson_truth = Change::new(pearson, Products::pearson, &by_task, &replicates);
+        let pearson_truth = Change::new(pearson, Products::pearson, &by_task, &resamples);
         let whole = by_task.each_ref().map(|tasks| total(tasks.iter().map(|&task| (task, 1.0))).rms_distance());
         let inference: Vec<&ComparedNode> = rewards.nodes.iter().filter(|node| node.role == Role::Inference).collect();
         let highest = |mean: fn(&ComparedNode) -> Option<f64>| {
@@ -304,7 +314,7 @@ impl Outcome {
             p_holm: None,
             rewards_p_holm: Vec::new(),
             top_without_p: leader.and_then(|leader| lead(&standings[1], leader)),
-            rms_distance_truth: Change::new(whole, Products::rms_distance, &by_task, &replicates),
+            rms_distance_truth: Change::new(whole, Products::rms_distance, &by_task, &resamples),
             pearson_truth,
             top_with: highest(|node| node.reward_mean_a),
             overtakings: (inference.len() <= RANKED).then(|| overtakings(&standings, &inference)),
@@ -326,7 +336,7 @@ impl Change {
         [with, without]: [Option<f64>; 2],
         figure: fn(&Products) -> Option<f64>,
         by_task: &[Vec<Products>; 2],
-        replicates: &[Vec<u32>],
+        (prompts, resamples): &(&Prompts, Vec<Vec<u32>>),
     ) -> Self {
         let difference = with.zip(without).map(|(with, without)| without - with);
         let resampled = |weights: &Vec<u32>| {
@@ -336,10 +346,9 @@ impl Change {
             };
             Some(of(&by_task[1])? - of(&by_task[0])?)
         };
-        let is_known = difference.is_some() && by_task[0].len() > 1;
-        let mut differences: Vec<f64> =
-            if is_known { replicates.iter().filter_map(resampled).collect() } else { Vec::new() };
-        Self { with, without, difference, ci95_prompts: stats::central_95(&mut differences) }
+        let interval =
+            |difference| prompts.interval(difference, &Vec::from_iter(resamples.iter().filter_map(resampled)));
+        Self { with, without, difference, ci95_prompts: difference.and_then(interval), degrees: prompts.degrees() }
     }
 
     /// Whether nothing changes for any prompt, but for rounding.
@@ -350,7 +359,7 @@ impl Change {
     /// The chance of so large a change, were there none; none where nothing changes, and without an interval.
     fn p_value(&self) -> Option<f64> {
         let (difference, ci95) = self.difference.zip(self.ci95_prompts).filter(|_| !self.is_nothing())?;
-        Some(p_of_side(difference, ci95, Some(0.0), None, None))
+        Some(p_of_side(difference, ci95, Some(0.0), None, Some(self.degrees)))
     }
 
     /// What it says where more is better, if that is the p value to go by.
@@ -385,7 +394,7 @@ impl Without {
 
 impl Outcome {
     fn truth_words(&self) -> String {
-        let Change { with, without, difference, ci95_prompts } = &self.pearson_truth;
+        let Change { with, without, difference, ci95_prompts, .. } = &self.pearson_truth;
         let (Some(with), Some(without), Some(difference)) = (*with, *without, *difference) else {
             return "the correlation of consensus with truth is not defined on both sides".to_owned();
         };
@@ -465,6 +474,7 @@ mod tests {
             without: Some(0.5 + difference),
             difference: Some(difference),
             ci95_prompts: Some([difference - half_width, difference + half_width]),
+            degrees: 40,
         };
         let alignment = || Alignment { pearson_consensus_truth: None, kendall_reward_efficiency: None };
         let rewards = Compared {

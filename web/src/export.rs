@@ -107,9 +107,10 @@ pub fn command(scenario: &Scenario) -> String {
 
 /// The command that runs the scenario over a grid; `axes` as `poq sweep --vary` takes them.
 #[must_use]
-pub fn sweep_command(scenario: &Scenario, axes: &[String]) -> String {
+pub fn sweep_command(scenario: &Scenario, axes: &[String], replicates: u32) -> String {
+    let repeated = if replicates == 0 { String::new() } else { format!(" --replicates {replicates}") };
     let vary: String = axes.iter().map(|axis| format!(" --vary {}", shell(axis))).collect();
-    format!("poq sweep{}{vary}", flags(scenario))
+    format!("poq sweep{}{vary}{repeated}", flags(scenario))
 }
 
 /// The command of a study of the scenario, with the options given.
@@ -238,9 +239,10 @@ mod tests {
         let scenario = Scenario::from_json(r#"{"rounds": 9, "inference_draw": "all"}"#).expect("valid");
         let axes = ["seed=1:3:3".to_owned(), "attacks=[[], 1]".to_owned()];
         assert_eq!(
-            sweep_command(&scenario, &axes),
+            sweep_command(&scenario, &axes, 0),
             "poq sweep --set inference_draw=all --seed 42 --rounds 9 --vary seed=1:3:3 --vary 'attacks=[[], 1]'"
         );
+        assert!(sweep_command(&scenario, &axes, 8).ends_with(" --replicates 8"));
     }
 
     #[test]

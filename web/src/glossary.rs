@@ -234,8 +234,8 @@ pub const TERMS: [Term; 29] = [
     Term {
         id: "inversion",
         name: "inverted",
-        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind: its interval of r lies \
-                     below 0. Where that holds 0, it is unclear.",
+        definition: "An evaluator whose scores fall as truth rises, on tasks of one kind: its r is surely below 0, told for \
+                     all evaluators and kinds at once (Holm, 5% in all). Where its sign is not sure, it is unclear.",
         formula: None,
         source: Source::Known("arXiv 2601.21189"),
     },

@@ -6,6 +6,7 @@ use poq_core::report::{AttackerReport, Brief, DatasetName, NodeReport};
 use poq_core::round::OpenedRound;
 use poq_core::scenario::ScenarioError;
 use poq_core::score::ScoreNormalization;
+use poq_core::without::PromptDegrees;
 use poq_core::{Report, Scenario};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,8 @@ pub struct Work {
     pub scenarios: Vec<Value>,
     /// Axes as path and values; the last moves fastest.
     pub axes: Vec<(String, Vec<Value>)>,
+    /// Runs on other random numbers that repeat an item whose past decides its path.
+    pub replicates: u32,
     /// The evaluator that the dataset beside the page has besides.
     pub evaluator: Option<Box<AddedEvaluator>>,
 }
@@ -257,6 +260,8 @@ pub struct Summary {
     pub name: DatasetName,
     /// Tasks of each kind: question answering, summarisation.
     pub tasks: [u64; 2],
+    /// Degrees of freedom of what its groups of prompts tell.
+    pub degrees: PromptDegrees,
     /// Recorded inference nodes.
     pub inference: Vec<NodeSummary>,
     /// Recorded evaluators that take part in consensus.
@@ -337,6 +342,7 @@ impl Summary {
         Self {
             name: DatasetName { id: manifest.id.clone(), hash: dataset.hash.clone() },
             tasks,
+            degrees: PromptDegrees::of(dataset),
             inference: inference.collect(),
             evaluators: evaluators.collect(),
             hardware: manifest.hardware.clone(),

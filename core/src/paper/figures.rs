@@ -285,7 +285,7 @@ impl Source<'_> {
         };
         let value = position(node).zip(position(QWEN)).and_then(|(node, qwen)| {
             let efficiencies = Efficiencies::new(self.dataset, self.report, &[node, qwen]);
-            efficiencies.figure(|of| (of[1] > 0.0).then(|| of[0] / of[1]))
+            efficiencies.ratio(|of| (of[1] > 0.0).then(|| of[0] / of[1]))
         });
         let reading = Reading::between(
             published - RATIO_TOLERANCE,

@@ -5,8 +5,9 @@ use super::rewards::{half_width, rewards};
 use super::sizes::sizes;
 use super::verdict::{Basis, Estimated, Finding, Found, PROMPTS, Part, Reading, findings_at_once};
 use crate::dataset::Dataset;
+use crate::prompts::Prompts;
 use crate::report::NodeReport;
-use crate::stats::{self, Interval};
+use crate::stats;
 use crate::{Report, Scenario};
 
 /// Why the fitted dataset shows nothing of claim 1.
@@ -57,24 +58,30 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
         return (vec![Part::not_applicable(why, reading, PROMPTS)], trackers(dataset, report));
     };
     let what = format!("correlation with truth of {}, {:.2}, less that of {}, {:.2}", bi.1, bi.0, cross.1, cross.0);
-    let ci95 = difference_interval(dataset, report, [bi.1, cross.1]);
-    let part = Part::measured(what, reading, Estimated { value: bi.0 - cross.0, ci95, degrees: None }, PROMPTS);
+    let difference = difference(dataset, report, bi.0 - cross.0, [bi.1, cross.1]);
+    let part = Part::measured(what, reading, difference, PROMPTS);
     let part = if super::is_fitted(dataset) { part.made(Basis::Fitted, MADE) } else { part };
     (vec![part], trackers(dataset, report))
 }
 
-/// The interval, for the choice of prompts, of the correlation with truth of one evaluator less that of another.
-fn difference_interval(dataset: &Dataset, report: &Report, ids: [&str; 2]) -> Option<Interval> {
+/// `value`, the correlation with truth of one evaluator less that of another, with its interval for the choice of
+/// prompts.
+fn difference(dataset: &Dataset, report: &Report, value: f64, ids: [&str; 2]) -> Estimated {
+    let prompts = Prompts::new(dataset, &Vec::from_iter(0..dataset.tasks.len()));
     let sums = |id: &str| {
         let position = dataset.manifest.evaluators.iter().position(|entry| entry.id == id)?;
         Some(pair_sums(dataset, &report.scenario, position))
     };
-    let (a, b) = (sums(ids[0])?, sums(ids[1])?);
-    let mut differences: Vec<f64> = super::resamplings(dataset, report.scenario.seed)
-        .iter()
-        .filter_map(|weights| Some(resampled_pearson(&a, weights)? - resampled_pearson(&b, weights)?))
-        .collect();
-    (dataset.tasks.len() > 1).then(|| stats::central_95(&mut differences)).flatten()
+    let interval = || {
+        let (a, b) = (sums(ids[0])?, sums(ids[1])?);
+        let differences = prompts
+            .task_resamples(report.scenario.seed)
+            .iter()
+            .filter_map(|weights| Some(resampled_pearson(&a, weights)? - resampled_pearson(&b, weights)?))
+            .collect::<Vec<_>>();
+        prompts.interval(value, &differences)
+    };
+    Estimated { value, ci95: interval(), degrees: Some(prompts.degrees()) }
 }
 
 /// By task: sums over its answers of 1, score, truth, and their squares and product.
@@ -128,9 +135,10 @@ fn trackers(dataset: &Dataset, report: &Report) -> Vec<String> {
     if closer == 0 {
         return Vec::new();
     }
-    let rival = audits
-        .get(1)
-        .filter(|rival| difference_interval(dataset, report, [id, rival.1]).is_none_or(|[low, _]| low <= 0.0));
+    let rival = audits.get(1).filter(|rival| {
+        let lead = difference(dataset, report, pearson - rival.0, [id, rival.1]);
+        lead.ci95.is_none_or(|[low, _]| low <= 0.0)
+    });
     let rival = rival.map(|(pearson, id)| format!("; on other prompts it may be {id}, {pearson:.2} here"));
     let others = report.evaluator_nodes.iter().filter(|node| node.model != id).count();
     vec![format!(

@@ -5,7 +5,7 @@ use super::rewards::{earns_least, median};
 use super::verdict::{Basis, Estimated, Found, PROMPTS, Part, Reading};
 use crate::Report;
 use crate::dataset::{Dataset, NodeEntry};
-use crate::stats;
+use crate::prompts::Prompts;
 
 /// Why the fitted dataset shows nothing of the claim.
 const MADE: &str = "Qwen2-1.5B’s latency was solved for, so that the published ratio comes out; Phi-3-mini’s and \
@@ -31,7 +31,7 @@ pub(super) fn sizes(dataset: &Dataset, report: &Report) -> Found {
     let efficiencies = Efficiencies::new(dataset, report, &models.iter().map(|model| model.node).collect::<Vec<_>>());
     let ratio = |larger: &[usize]| {
         let (smaller, larger) = (smaller.clone(), larger.to_vec());
-        efficiencies.figure(move |of| {
+        efficiencies.ratio(move |of| {
             let mean = |group: &[usize]| group.iter().map(|&model| of[model]).sum::<f64>() / group.len() as f64;
             let below = mean(&smaller);
             (below > 0.0).then(|| mean(&larger) / below)
@@ -88,20 +88,20 @@ pub(super) fn sizes(dataset: &Dataset, report: &Report) -> Found {
 pub(super) struct Efficiencies {
     /// By task: by node, truth and milliseconds.
     table: Vec<Vec<[f64; 2]>>,
-    resamplings: Vec<Vec<u32>>,
+    prompts: Prompts,
+    resamples: Vec<Vec<u32>>,
 }
 
 impl Efficiencies {
     /// Of these nodes of `dataset`, by position.
     pub(super) fn new(dataset: &Dataset, report: &Report, nodes: &[usize]) -> Self {
-        let is_drawn = |task: usize| report.scenario.task_kinds.contains(&dataset.tasks[task].kind);
-        let answer = |task: usize, node: usize| match is_drawn(task) {
-            true => [dataset.truth(task, node), dataset.output(task, node).latency_ms],
-            false => [0.0; 2],
-        };
-        let of_task = |task: usize| nodes.iter().map(|&node| answer(task, node)).collect();
-        let table = (0..dataset.tasks.len()).map(of_task).collect();
-        Self { table, resamplings: super::resamplings(dataset, report.scenario.seed) }
+        let is_drawn = |&task: &usize| report.scenario.task_kinds.contains(&dataset.tasks[task].kind);
+        let tasks: Vec<usize> = (0..dataset.tasks.len()).filter(is_drawn).collect();
+        let answer = |task: usize, node: usize| [dataset.truth(task, node), dataset.output(task, node).latency_ms];
+        let of_task = |&task: &usize| nodes.iter().map(|&node| answer(task, node)).collect();
+        let prompts = Prompts::new(dataset, &tasks);
+        let resamples = prompts.task_resamples(report.scenario.seed);
+        Self { table: tasks.iter().map(of_task).collect(), prompts, resamples }
     }
 
     /// By node: truth per millisecond where each task counts `weights` times.
@@ -117,12 +117,15 @@ impl Efficiencies {
         sums.into_iter().map(|[truth, ms]| if ms > 0.0 { truth / ms } else { 0.0 }).collect()
     }
 
-    /// What `figure` makes of the nodes' truth per millisecond, with its interval for the choice of prompts.
-    pub(super) fn figure(&self, figure: impl Fn(&[f64]) -> Option<f64>) -> Option<Estimated> {
-        let value = figure(&self.weighted(self.table.iter().map(|_| 1)))?;
-        let resampled = self.resamplings.iter().filter_map(|weights| figure(&self.weighted(weights.iter().copied())));
-        let ci95 = (self.table.len() > 1).then(|| stats::central_95(&mut resampled.collect::<Vec<_>>())).flatten();
-        Some(Estimated { value, ci95, degrees: None })
+    /// What `ratio`, which is at least 0, makes of the nodes' truth per millisecond, with its interval for the choice of
+    /// prompts: made of logarithms, since a ratio is as likely to be halved as to be doubled. None of a ratio of 0.
+    pub(super) fn ratio(&self, ratio: impl Fn(&[f64]) -> Option<f64>) -> Option<Estimated> {
+        let value = ratio(&self.weighted(self.table.iter().map(|_| 1)))?;
+        let on = |weights: &Vec<u32>| ratio(&self.weighted(weights.iter().copied()));
+        let resampled = self.resamples.iter().filter_map(on).filter(|&ratio| ratio > 0.0).map(libm::log);
+        let interval = |value| self.prompts.interval(value, &resampled.collect::<Vec<_>>());
+        let ci95 = (value > 0.0).then(|| interval(libm::log(value))).flatten().map(|ends| ends.map(libm::exp));
+        Some(Estimated { value, ci95, degrees: Some(self.prompts.degrees()) })
     }
 }
 
@@ -155,7 +158,7 @@ fn largest(models: &[Model<'_>], efficiencies: &Efficiencies, report: &Report) -
         return Vec::new();
     };
     let mut tensions = Vec::new();
-    let share = efficiencies.figure(|of| {
+    let share = efficiencies.ratio(|of| {
         let best = of.iter().copied().max_by(f64::total_cmp).filter(|&best| best > 0.0)?;
         Some(of.last()? / best)
     });

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, JUDGE, TaskKind};
+use crate::families::{holm_of_known, p_of_correlation};
 use crate::prompts::Prompts;
 use crate::scenario::Scenario;
 use crate::stats::{self, Interval};
@@ -67,6 +68,9 @@ pub struct AnswerAudit {
     pub pearson_truth: Option<f64>,
     /// 95% interval of `pearson_truth` for the choice of prompts.
     pub ci95_truth: Option<Interval>,
+    /// The chance of so large a correlation with truth, were there none, corrected (Holm) for those of all evaluators on
+    /// either sort of task. None without an interval.
+    pub p_holm_truth: Option<f64>,
     /// Pearson correlation of scores with the judge's.
     pub pearson_judge: Option<f64>,
     /// 95% interval of `pearson_judge` for the choice of prompts.
@@ -82,7 +86,7 @@ pub(super) fn by_answerability(dataset: &Dataset, scenario: &Scenario) -> Vec<An
     let judged = first_judge(dataset).map(|judge| scores(dataset, scenario, judge));
     let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
     let evaluators = dataset.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE);
-    evaluators
+    let mut audits: Vec<AnswerAudit> = evaluators
         .flat_map(|(evaluator, entry)| {
             let scores = scores(dataset, scenario, evaluator);
             [true, false].map(|answerable| {
@@ -96,13 +100,25 @@ pub(super) fn by_answerability(dataset: &Dataset, scenario: &Scenario) -> Vec<An
                     outputs: scores.of(is_of_sort).len() as u64,
                     pearson_truth,
                     ci95_truth,
+                    p_holm_truth: None,
                     pearson_judge,
                     ci95_judge,
                 }
             })
         })
         .filter(|audit| audit.outputs > 0)
-        .collect()
+        .collect();
+    let degrees = [true, false].map(|answerable| {
+        let tasks = (0..dataset.tasks.len()).filter(|&task| is_answerable[task] == answerable);
+        Prompts::new(dataset, &tasks.collect::<Vec<_>>()).degrees()
+    });
+    let p_value = |audit: &AnswerAudit| {
+        let degrees = degrees[usize::from(!audit.answerable)];
+        Some(p_of_correlation(audit.pearson_truth?, audit.ci95_truth?, Some(degrees)))
+    };
+    let p_holm = holm_of_known(&audits.iter().map(p_value).collect::<Vec<_>>());
+    audits.iter_mut().zip(p_holm).for_each(|(audit, p_holm)| audit.p_holm_truth = p_holm);
+    audits
 }
 
 /// A value of every recorded output, laid out as `[task, inference node]`.

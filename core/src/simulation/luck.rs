@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::attack::Role;
 use crate::dataset::Dataset;
+use crate::limits;
 use crate::network::{Network, recorded_latencies};
 use crate::prompts::Prompts;
 use crate::scenario::{InferenceDraw, Scenario, ScenarioError};
@@ -26,7 +27,7 @@ use super::tally::{Tally, Units};
 /// Runs of each kind that repeat one whose past decides its path.
 const REPLICATES: u64 = 24;
 /// With fewer of them there is no interval.
-const FEWEST_REPLICATES: u64 = 8;
+const FEWEST_REPLICATES: u64 = limits::CELL_REPLICATES.min as u64;
 /// Answers of all the replicates of a kind, at most.
 const MAX_ANSWERS: u64 = 24_000_000;
 /// Numbers that the replicates of a kind hold, at most.
@@ -54,7 +55,6 @@ impl Replicates {
     /// None that the run did not have.
     pub(crate) fn new(dataset: &Dataset, run: &Simulation, count: u64) -> Result<Self, ScenarioError> {
         let Simulation { scenario, .. } = run;
-        let draws = (1..=count).map(|number| run.again(number as u32, scenario.rounds)).collect();
         let tasks = &run.network.tasks;
         let prompts = Prompts::new(dataset, tasks);
         let elsewhere = |(number, weights): (u64, Vec<u32>)| {
@@ -62,7 +62,33 @@ impl Replicates {
             run.elsewhere(dataset, (count + number) as u32, drawn)
         };
         let resamples = prompts.task_resamples(scenario.seed).into_iter().take(count as usize);
-        Ok(Self { draws, prompts: (1..).zip(resamples).map(elsewhere).collect::<Result<_, _>>()? })
+        let prompts = (1..).zip(resamples).map(elsewhere).collect::<Result<_, _>>()?;
+        Ok(Self { draws: Self::draws(run, count), prompts })
+    }
+
+    /// So many on other random numbers alone.
+    ///
+    /// # Errors
+    /// For more than there is room for.
+    pub(crate) fn on_other_draws(run: &Simulation, count: u32) -> Result<Self, ScenarioError> {
+        let room = MAX_NUMBERS / Self::numbers(run);
+        if u64::from(count) > room {
+            let message = format!("{count} of a network of this size; there is room for {room}");
+            return Err(ScenarioError::new("replicates", message));
+        }
+        Ok(Self { draws: Self::draws(run, count.into()), prompts: Vec::new() })
+    }
+
+    fn draws(run: &Simulation, count: u64) -> Vec<Simulation> {
+        (1..=count).map(|number| run.again(number as u32, run.scenario.rounds)).collect()
+    }
+
+    /// Numbers that a replicate holds, those of its counterfactuals included; at least 1.
+    fn numbers(run: &Simulation) -> u64 {
+        let Simulation { network, counterfactuals, .. } = run;
+        let nodes = network.inference.len() + network.evaluators.len();
+        let numbers = nodes + network.score_count() + run.inference.cell_count() + run.evaluators.cell_count();
+        (numbers * (1 + counterfactuals.len())).max(1) as u64
     }
 
     /// How many of a kind there is time and room for.
@@ -73,10 +99,8 @@ impl Replicates {
             _ => 1,
         };
         let runs = 1 + counterfactuals.len() as u64;
-        let nodes = network.inference.len() + network.evaluators.len();
-        let numbers = (nodes + network.score_count() + run.inference.cell_count() + run.evaluators.cell_count()) as u64;
         let in_time = MAX_ANSWERS / (scenario.rounds.max(1) * answers * runs);
-        let most = in_time.min(MAX_NUMBERS / (numbers * runs).max(1));
+        let most = in_time.min(MAX_NUMBERS / Self::numbers(run));
         if most < FEWEST_REPLICATES { 0 } else { most.min(REPLICATES) }
     }
 

@@ -164,6 +164,19 @@ impl Simulation {
         Ok(simulation)
     }
 
+    /// The same run with `replicates` others on other random numbers where its past decides its path: with intervals over
+    /// draws, and none over prompts. 0 are none.
+    ///
+    /// # Errors
+    /// As [`Simulation::new`], and for more replicates than there is room for.
+    pub fn repeated(dataset: &Dataset, scenario: &Scenario, replicates: u32) -> Result<Self, ScenarioError> {
+        let mut simulation = Self::once(dataset, scenario)?;
+        if simulation.remembers() {
+            simulation.replicates = Replicates::on_other_draws(&simulation, replicates)?;
+        }
+        Ok(simulation)
+    }
+
     /// The same without what its attacks gain either, which takes a run more for each: to open rounds, not for a
     /// report.
     ///

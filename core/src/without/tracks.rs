@@ -32,10 +32,10 @@ pub struct Track {
     pub pearson_truth: Option<f64>,
     /// Its 95% interval for the choice of prompts (as in a report's audit).
     pub ci95_truth: Option<Interval>,
-    /// What that says; none without a correlation. Of [`tracks`], by `p_holm_truth`; of [`tracks_of`], by the interval.
+    /// What that says, by `p_holm_truth`; none without a correlation.
     pub sign_truth: Option<Sign>,
     /// The chance of so large a correlation, were there none, corrected (Holm) for all correlations with truth that
-    /// are told at once. None of [`tracks_of`], and without an interval.
+    /// are told at once. None without an interval.
     pub p_holm_truth: Option<f64>,
     /// The same with the score of the dataset's first judge, if it has one.
     pub pearson_judge: Option<f64>,
@@ -48,17 +48,10 @@ pub struct Track {
 }
 
 impl Sign {
-    /// What `interval` of `pearson` says by itself; none without a correlation.
+    /// What a correlation says whose p value, corrected for all that are told with it, is `p_holm`; none without a
+    /// correlation.
     #[must_use]
-    pub fn of(pearson: Option<f64>, interval: Option<Interval>) -> Option<Self> {
-        pearson.map(|_| match interval {
-            Some([low, _]) if low > 0.0 => Self::Follows,
-            Some([_, high]) if high < 0.0 => Self::Inverted,
-            _ => Self::NotShown,
-        })
-    }
-
-    fn told(pearson: Option<f64>, p_holm: Option<f64>) -> Option<Self> {
+    pub fn told(pearson: Option<f64>, p_holm: Option<f64>) -> Option<Self> {
         pearson.map(|pearson| match p_holm.is_some_and(|p| p <= LEVEL) {
             true if pearson > 0.0 => Self::Follows,
             true => Self::Inverted,
@@ -77,48 +70,71 @@ impl Sign {
     }
 }
 
-/// How every recorded evaluator of the dataset tracks truth: over all tasks, then by kind of task. Their signs are
-/// told at once: corrected (Holm) for all correlations with truth, and so for all with the judge.
+/// Degrees of freedom of what the groups of a dataset's prompts tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptDegrees {
+    /// All of them.
+    pub all: u64,
+    /// By [`TaskKind::ALL`]: those of one kind.
+    pub by_kind: [u64; TaskKind::ALL.len()],
+}
+
+impl PromptDegrees {
+    /// Of the tasks of `dataset`.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Self {
+        let degrees = |is_wanted: &dyn Fn(TaskKind) -> bool| {
+            let tasks = (0..dataset.tasks.len()).filter(|&task| is_wanted(dataset.tasks[task].kind));
+            Prompts::new(dataset, &tasks.collect::<Vec<_>>()).degrees()
+        };
+        Self { all: degrees(&|_| true), by_kind: TaskKind::ALL.map(|kind| degrees(&|of| of == kind)) }
+    }
+}
+
+/// How every recorded evaluator of the dataset tracks truth: over all tasks, then by kind of task, as [`tracks_of`]
+/// tells it.
 ///
 /// # Errors
 /// For a scenario that is out of bounds or does not fit the dataset.
 pub fn tracks(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Track>, ScenarioError> {
-    let mut tracks: Vec<Track> = evaluator_audit(dataset, scenario)?.iter().flat_map(tracks_of).collect();
-    let degrees = |kind: Option<TaskKind>| {
-        let is_of_kind = |&task: &usize| kind.is_none_or(|kind| dataset.tasks[task].kind == kind);
-        Prompts::new(dataset, &Vec::from_iter((0..dataset.tasks.len()).filter(is_of_kind))).degrees()
+    Ok(tracks_of(&evaluator_audit(dataset, scenario)?, &PromptDegrees::of(dataset)))
+}
+
+/// By evaluator of a report's audit: how it tracks truth over all tasks, then by [`TaskKind::ALL`]. Their signs are told
+/// at once: corrected (Holm) for all correlations with truth, and so for all with the judge.
+#[must_use]
+pub fn tracks_of(audits: &[EvaluatorAudit], degrees: &PromptDegrees) -> Vec<Track> {
+    let degrees: Vec<u64> = std::iter::once(degrees.all).chain(degrees.by_kind).collect();
+    let mut tracks: Vec<Track> = audits.iter().flat_map(of_evaluator).collect();
+    let p_values = |of: fn(&Track) -> (Option<f64>, Option<Interval>)| {
+        let p_value = |(track, &degrees): (&Track, &u64)| match of(track) {
+            (Some(pearson), Some(ci95)) => Some(p_of_correlation(pearson, ci95, Some(degrees))),
+            _ => None,
+        };
+        holm_of_known(&tracks.iter().zip(degrees.iter().cycle()).map(p_value).collect::<Vec<_>>())
     };
-    let p_values = |of: fn(&Track) -> Option<(f64, Interval)>| {
-        holm_of_known(
-            &tracks
-                .iter()
-                .map(|track| of(track).map(|(r, ci95)| p_of_correlation(r, ci95, Some(degrees(track.task_kind)))))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let truth = p_values(|track| track.pearson_truth.zip(track.ci95_truth));
-    let judge = p_values(|track| track.pearson_judge.zip(track.ci95_judge));
+    let truth = p_values(|track| (track.pearson_truth, track.ci95_truth));
+    let judge = p_values(|track| (track.pearson_judge, track.ci95_judge));
     for (track, (truth, judge)) in tracks.iter_mut().zip(truth.into_iter().zip(judge)) {
         (track.p_holm_truth, track.p_holm_judge) = (truth, judge);
         track.sign_truth = Sign::told(track.pearson_truth, truth);
         track.sign_judge = Sign::told(track.pearson_judge, judge);
     }
-    Ok(tracks)
+    tracks
 }
 
-/// The tracks of one evaluator of a report's audit: over all tasks, then by kind of task, each by its own interval.
-#[must_use]
-pub fn tracks_of(audit: &EvaluatorAudit) -> Vec<Track> {
+/// The tracks of one evaluator, before anything is told of them.
+fn of_evaluator(audit: &EvaluatorAudit) -> Vec<Track> {
     let track = |task_kind, truth: (Option<f64>, Option<Interval>), judge: (Option<f64>, Option<Interval>)| Track {
         evaluator: audit.id.clone(),
         task_kind,
         pearson_truth: truth.0,
         ci95_truth: truth.1,
-        sign_truth: Sign::of(truth.0, truth.1),
+        sign_truth: None,
         p_holm_truth: None,
         pearson_judge: judge.0,
         ci95_judge: judge.1,
-        sign_judge: Sign::of(judge.0, judge.1),
+        sign_judge: None,
         p_holm_judge: None,
     };
     let all = track(None, (audit.pearson_truth, audit.ci95_truth), (audit.pearson_judge, audit.ci95_judge));

@@ -240,7 +240,7 @@ pub fn audit(report: &Report, summary: &Summary) -> Html {
                     } }
                 </th>
                 <td class="text">{ track.task_kind.map_or("all tasks", kind_word) }</td>
-                <td>{ correlation_words(track.pearson_truth, track.ci95_truth) }</td>
+                <td>{ correlation_words(track) }</td>
                 <td>{ interval(track.ci95_truth) }</td>
                 <td>{ rho.map_or_else(|| "–".to_owned(), |rho| format::fixed(rho, 2)) }</td>
                 <td>{ track.pearson_judge.map_or_else(|| "–".to_owned(), |r| format::fixed(r, 2)) }</td>
@@ -248,15 +248,17 @@ pub fn audit(report: &Report, summary: &Summary) -> Html {
             </tr>
         }
     };
-    let rows = |audit: &EvaluatorAudit| {
+    let tracks = tracks_of(&report.evaluator_audit, &summary.degrees);
+    let rows = |(audit, tracks): (&EvaluatorAudit, &[Track])| {
         let kinds = audit.by_task_kind.iter().map(|kind| (kind.spearman_truth, kind.outputs > 0));
         let ranks = std::iter::once((audit.spearman_truth, true)).chain(kinds);
-        let shown = tracks_of(audit).into_iter().zip(ranks).filter(|(_, (_, is_there))| *is_there);
-        shown.map(|(track, (rho, _))| row(audit, &track, rho)).collect::<Html>()
+        let shown = tracks.iter().zip(ranks).filter(|(_, (_, is_there))| *is_there);
+        shown.map(|(track, (rho, _))| row(audit, track, rho)).collect::<Html>()
     };
+    let by_evaluator = tracks.chunk_by(|a, b| a.evaluator == b.evaluator);
     html! {
         <table>
-            <caption>{ "Correlation of score with truth and with the judge over all recorded answers; 95% for the choice of prompts" }</caption>
+            <caption>{ "Correlation of score with truth and with the judge over all recorded answers; each 95% is of its own, for the choice of prompts; \"inverted\" and \"unclear\" are told for all rows at once (Holm)" }</caption>
             <thead>
                 <tr>
                     <th scope="col">{ "evaluator (mean latency)" }</th>
@@ -268,7 +270,7 @@ pub fn audit(report: &Report, summary: &Summary) -> Html {
                     <th scope="col">{ "95%" }</th>
                 </tr>
             </thead>
-            <tbody>{ for report.evaluator_audit.iter().map(rows) }</tbody>
+            <tbody>{ for report.evaluator_audit.iter().zip(by_evaluator).map(rows) }</tbody>
         </table>
     }
 }

@@ -41,7 +41,7 @@ pub fn command(map: &Map) -> String {
             format!("{}={}", axis.path, Value::from(axis.values.clone()))
         }
     });
-    sweep_command(map.base(), &axes)
+    sweep_command(map.base(), &axes, map.replicates())
 }
 
 /// A value as it is written after `--set path=`.
@@ -100,10 +100,11 @@ pub fn json(map: &Map, dataset: &DatasetName) -> impl Iterator<Item = String> + 
     scenario["rounds"] = map.base().rounds.into();
     scenario["seed"] = map.base().seed.into();
     let heading = format!(
-        "{{\n\"engine_version\": {},\n\"dataset\": {},\n\"scenario\": {scenario},\n\"axes\": {},\n\"cells_of_the_grid\": {},\n\"cells\": [",
+        "{{\n\"engine_version\": {},\n\"dataset\": {},\n\"scenario\": {scenario},\n\"axes\": {},\n\"replicates\": {},\n\"cells_of_the_grid\": {},\n\"cells\": [",
         json!(ENGINE_VERSION),
         json!(dataset),
         Value::from(axes),
+        map.replicates(),
         map.len()
     );
     let map = map.clone();

@@ -40,7 +40,12 @@ pub struct Form {
     pub axes: [AxisForm; 2],
     /// Rounds of each cell; empty for the scenario's own.
     pub rounds: String,
+    /// Runs on other random numbers that repeat each cell whose past decides its path: one of [`REPLICATES`].
+    pub replicates: u32,
 }
+
+/// How often a cell may be repeated.
+pub const REPLICATES: [u32; 3] = [0, 8, 24];
 
 impl Default for Form {
     fn default() -> Self {
@@ -51,7 +56,11 @@ impl Default for Form {
             steps: format::input(DEFAULT_STEPS),
             words: String::new(),
         };
-        Self { axes: [axis("reward.alpha_inference"), axis("reward.beta_inference")], rounds: String::new() }
+        Self {
+            axes: [axis("reward.alpha_inference"), axis("reward.beta_inference")],
+            rounds: String::new(),
+            replicates: 0,
+        }
     }
 }
 
@@ -220,6 +229,7 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     let (x, y) = (axis(0)?, axis(1)?);
     let cells = (x.values.len() * y.values.len()) as u64;
     let map = Map::new(base.clone(), x, y).map_err(|error| (Place::Axis(1), error.message))?;
+    let map = map.with_replicates(form.replicates).map_err(|error| (Place::Whole, error.message))?;
     check_values(&map)?;
     check_pool(&map, summary)?;
     let roles =

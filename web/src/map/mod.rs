@@ -131,11 +131,27 @@ impl Map {
         (0..across).flat_map(move |x| (0..up).map(move |y| (x, y)))
     }
 
+    /// The same map, each of whose cells is repeated so often where the past decides the path of its run.
+    ///
+    /// # Errors
+    /// As [`Grid::with_replicates`].
+    pub fn with_replicates(self, replicates: u32) -> Result<Self, ScenarioError> {
+        let grid = (*self.grid).clone().with_replicates(replicates)?;
+        Ok(Self { grid: Rc::new(grid), ..self })
+    }
+
+    /// How often each cell is repeated where the past decides the path of its run.
+    #[must_use]
+    pub fn replicates(&self) -> u32 {
+        self.grid.replicates()
+    }
+
     /// What workers are to run, on the dataset with that evaluator besides.
     #[must_use]
     pub fn work(&self, evaluator: Option<&AddedEvaluator>) -> Work {
         let axes = self.grid.axes().iter().map(|axis| (axis.path.clone(), axis.values.clone())).collect();
-        Work { scenarios: vec![self.base().patch()], axes, evaluator: evaluator.cloned().map(Box::new) }
+        let evaluator = evaluator.cloned().map(Box::new);
+        Work { scenarios: vec![self.base().patch()], axes, replicates: self.replicates(), evaluator }
     }
 
     /// The items of [`Map::work`] in the order that gives an even picture early: the scenario itself, then cells far apart,
@@ -207,7 +223,15 @@ pub(crate) mod tests {
     /// The map of a scenario over two axes, the first `items` of its order done.
     pub(crate) fn map(scenario: &str, x: &str, y: &str, items: usize) -> Map {
         let base = Scenario::from_json(scenario).expect("a scenario");
-        let mut map = Map::new(base, x.parse().expect("an axis"), y.parse().expect("an axis")).expect("a map");
+        run(Map::new(base, x.parse().expect("an axis"), y.parse().expect("an axis")).expect("a map"), items)
+    }
+
+    /// The map with all of its items done anew.
+    pub(crate) fn run_all(map: Map) -> Map {
+        run(map, usize::MAX)
+    }
+
+    fn run(mut map: Map, items: usize) -> Map {
         let mut host = Host::default();
         let mut came = Vec::new();
         let mut send = |message| {

@@ -48,6 +48,7 @@ pub fn place(map: &Map, (x, y): Place) -> String {
 #[must_use]
 pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -> String {
     let place = place(map, at);
+    let run = if is_alone(map, at) { " in its one run" } else { "" };
     let Some(cell) = map.cell(at) else { return format!("{place}: not run yet.") };
     if let Some((path, words)) = &cell.item.fault {
         return format!("{place}: cannot be run; {path}: {words}.");
@@ -57,7 +58,7 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
         (Shown::Level, Some((_, mean))) => format!("every inference node earns {}", format::number(mean)),
         (Shown::Winner(at), Some((_, mean))) => {
             let verb = if mean > 0.0 { "earns most" } else { "loses least" };
-            format!("{} {verb}, {}", name(&cell.roster, at, summary), format::number(mean))
+            format!("{} {verb}{run}, {}", name(&cell.roster, at, summary), format::number(mean))
         }
         (Shown::Ahead(at), Some((_, mean))) => {
             let who = name(&cell.roster, at, summary);
@@ -89,6 +90,14 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
         words = format!("{words}; {also}");
     }
     words + "."
+}
+
+/// Whether a cell names who earns most of several and cannot say how surely: most often since its past decides its path,
+/// and it was not repeated.
+fn is_alone(map: &Map, place: Place) -> bool {
+    let names = |cell: &Cell| matches!(shown(map, cell, Shows::Winner, ""), Shown::Winner(_));
+    map.cell(place)
+        .is_some_and(|cell| cell.item.chance.is_none() && inference_means(cell).nth(1).is_some() && names(cell))
 }
 
 fn correlation(sign: &str, value: Option<f64>) -> String {
@@ -149,7 +158,15 @@ pub fn sentence(map: &Map, painted: &Painted, shows: Shows, node: &str, summary:
                 share(first.cells)
             ));
         }
-        return format!("Over {cells} {}.", words.join(", "));
+        let alone = map.places().filter(|&place| is_alone(map, place)).count();
+        let unknown = match alone {
+            0 => String::new(),
+            _ => format!(
+                " In {} a cell is one run, which cannot tell whether its first node leads by chance.",
+                share(alone)
+            ),
+        };
+        return format!("Over {cells} {}.{unknown}", words.join(", "));
     }
     let at = |cell: &Cell| shown(map, cell, shows, node);
     let mut numbers: Vec<(Place, f64)> = Vec::new();
@@ -231,7 +248,7 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::map::paint::paint;
-    use crate::map::tests::{ALPHA, BETA, map};
+    use crate::map::tests::{ALPHA, BETA, map, run_all};
     use serde_json::json;
 
     fn summary() -> Summary {
@@ -288,6 +305,22 @@ mod tests {
         assert!(words.contains("(α quality 2, β cost 0); it is below 0 in "), "{words}");
         assert_eq!(say(Shows::Gain, ""), "Over 15 cells there is no such value: nobody attacks.");
         assert!(say(Shows::Losers, "").contains("nobody is below 0 in "), "{}", say(Shows::Losers, ""));
+    }
+
+    #[test]
+    fn a_leader_whose_chance_is_not_known_is_said_to_be_so() {
+        let alone = map(r#"{"consensus": {"rule": "ema_trust"}}"#, ALPHA, BETA, 99);
+        let mut often = alone.clone().with_replicates(8).expect("allowed");
+        often = run_all(often);
+        let words = |map: &Map| {
+            let painted = paint(map, &summary(), Shows::Winner, "");
+            (sentence(map, &painted, Shows::Winner, "", &summary()), cell(map, (4, 0), Shows::Winner, "", &summary()))
+        };
+        let (whole, one) = words(&alone);
+        assert!(whole.contains(" a cell is one run, which cannot tell whether"), "{whole}");
+        assert!(one.contains(" earns most in its one run, "), "{one}");
+        let (whole, one) = words(&often);
+        assert!(!whole.contains("one run") && !one.contains("one run"), "{whole} {one}");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! How well each evaluator tracks truth, for each kind of task; an inversion is marked by its sign and a word.
 
 use poq_core::dataset::TaskKind;
-use poq_core::report::{EvaluatorAudit, KindAudit};
-use poq_core::stats::Interval;
-use poq_core::without::Sign;
+use poq_core::report::EvaluatorAudit;
+use poq_core::without::{Sign, Track, tracks_of};
 use yew::prelude::*;
 
 use super::axis::{self, Frame};
@@ -28,13 +27,13 @@ pub fn kind_word(kind: TaskKind) -> &'static str {
     }
 }
 
-/// A correlation, with a word where it is turned over or where its interval holds 0.
+/// A correlation with truth, with a word where it is turned over or its sign is not shown, told for all at once.
 #[must_use]
-pub fn correlation_words(r: Option<f64>, ci95: Option<Interval>) -> String {
-    let Some(number) = r else {
+pub fn correlation_words(track: &Track) -> String {
+    let Some(number) = track.pearson_truth else {
         return "does not vary".to_owned();
     };
-    match Sign::of(r, ci95) {
+    match track.sign_truth {
         Some(sign @ (Sign::Inverted | Sign::NotShown)) => format!("{} {}", format::fixed(number, 2), sign.words()),
         Some(Sign::Follows) | None => format::fixed(number, 2),
     }
@@ -49,13 +48,14 @@ pub fn draw(audits: &[EvaluatorAudit], summary: &Summary, width: f64) -> Drawing
     let top = if is_wide { 24.0 } else { 4.0 };
     let mut y = top;
     let mut rows = Vec::new();
-    for audit in audits {
+    let tracks = tracks_of(audits, &summary.degrees);
+    for (audit, tracks) in audits.iter().zip(tracks.chunk_by(|a, b| a.evaluator == b.evaluator)) {
         rows.push(html! {
             <text class="name halo" x="0" y={px(y + 14.0)}>{ cut(&summary.name_of(&audit.id), width) }</text>
         });
         y += NAME;
-        for kind in audit.by_task_kind.iter().filter(|kind| kind.outputs > 0) {
-            rows.push(row(&summary.name_of(&audit.id), kind, &x, y, width));
+        for (kind, track) in of_kinds(audit, tracks) {
+            rows.push(row(&summary.name_of(&audit.id), kind, track, &x, y, width));
             y += LINE;
         }
         y += 6.0;
@@ -75,17 +75,23 @@ pub fn draw(audits: &[EvaluatorAudit], summary: &Summary, width: f64) -> Drawing
             { for rows }
         </>
     };
-    Drawing { height: y + 40.0, content, description: describe(audits, summary) }
+    Drawing { height: y + 40.0, content, description: describe(&tracks, summary) }
 }
 
-fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
+/// The tracks of an evaluator on the kinds of task that there are.
+fn of_kinds<'a>(audit: &'a EvaluatorAudit, tracks: &'a [Track]) -> impl Iterator<Item = (TaskKind, &'a Track)> {
+    let there = audit.by_task_kind.iter().filter(|kind| kind.outputs > 0).map(|kind| kind.task_kind);
+    there.filter_map(|kind| Some((kind, tracks.iter().find(|track| track.task_kind == Some(kind))?)))
+}
+
+fn row(name: &str, kind: TaskKind, track: &Track, x: &Scale, y: f64, width: f64) -> Html {
     let middle = y + LINE / 2.0;
-    let (r, ci95, kind) = (kind.pearson_truth, kind.ci95_truth, kind_word(kind.task_kind));
-    let value = correlation_words(r, ci95);
+    let (r, ci95, kind) = (track.pearson_truth, track.ci95_truth, kind_word(kind));
+    let value = correlation_words(track);
     let interval =
         ci95.map(|[low, high]| format!(", for other prompts {} to {}", format::fixed(low, 2), format::fixed(high, 2)));
     let words = format!("{name}, {kind}: {value}{}", interval.unwrap_or_default());
-    let is_inverted = Sign::of(r, ci95) == Some(Sign::Inverted);
+    let is_inverted = track.sign_truth == Some(Sign::Inverted);
     html! {
         <g class="point" data-point="" tabindex="-1" role="img" aria-label={words.clone()}>
             <title>{ words }</title>
@@ -105,11 +111,12 @@ fn row(name: &str, kind: &KindAudit, x: &Scale, y: f64, width: f64) -> Html {
     }
 }
 
-fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
+fn describe(tracks: &[Track], summary: &Summary) -> String {
     let named = |sign| {
-        let kinds = audits.iter().flat_map(|audit| audit.by_task_kind.iter().map(move |kind| (audit, kind)));
-        let are = kinds.filter(|(_, kind)| Sign::of(kind.pearson_truth, kind.ci95_truth) == Some(sign));
-        let names = are.map(|(audit, kind)| format!("{} on {}", summary.name_of(&audit.id), kind_word(kind.task_kind)));
+        let are = tracks.iter().filter(|track| track.sign_truth == Some(sign));
+        let names = are.filter_map(|track| {
+            Some(format!("{} on {}", summary.name_of(&track.evaluator), kind_word(track.task_kind?)))
+        });
         names.collect::<Vec<_>>().join(", ")
     };
     let inverted = match &named(Sign::Inverted)[..] {
@@ -126,36 +133,52 @@ fn describe(audits: &[EvaluatorAudit], summary: &Summary) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
-    use poq_core::dataset::TaskKind;
+    use poq_core::without::PromptDegrees;
 
+    fn track(pearson: Option<f64>, sign: Sign) -> Track {
+        Track {
+            evaluator: "near".to_owned(),
+            task_kind: Some(TaskKind::Qa),
+            pearson_truth: pearson,
+            ci95_truth: None,
+            sign_truth: pearson.map(|_| sign),
+            p_holm_truth: None,
+            pearson_judge: None,
+            ci95_judge: None,
+            sign_judge: None,
+            p_holm_judge: None,
+        }
+    }
+
+    /// Nine correlations are told at once: an interval that is just clear of 0 by itself tells nothing of them.
     #[test]
     fn inversions_are_named() {
-        let mut report = fixture::report("{}");
+        let mut audits = fixture::report("{}").evaluator_audit;
+        let mut summary = Summary::of(&fixture::dataset());
         // Three tasks are too few for intervals.
-        for audit in &mut report.evaluator_audit {
-            for kind in &mut audit.by_task_kind {
-                let is_of_questions = kind.task_kind == TaskKind::Qa;
-                let near = |r: f64| [r - 0.01, r + 0.01].map(|r| r.clamp(-1.0, 1.0));
-                kind.ci95_truth = kind.pearson_truth.filter(|_| is_of_questions).map(near);
+        summary.degrees = PromptDegrees { all: 20, by_kind: [20, 20] };
+        let mut set = |width: f64| {
+            for audit in &mut audits {
+                for kind in &mut audit.by_task_kind {
+                    let is_of_questions = kind.task_kind == TaskKind::Qa;
+                    let near = |r: f64| [r - width, r + width].map(|r| r.clamp(-1.0, 1.0));
+                    kind.ci95_truth = kind.pearson_truth.filter(|_| is_of_questions).map(near);
+                }
             }
-        }
-        let words = describe(&report.evaluator_audit, &Summary::of(&fixture::dataset()));
+            describe(&tracks_of(&audits, &summary.degrees), &summary)
+        };
+        let words = set(0.01);
         assert!(words.starts_with("Inverted: Odd on questions. Unclear: Near on summaries"), "{words}");
-        // One that may be either is told, not counted among those that are not inverted.
-        let mut audits = report.evaluator_audit.clone();
-        for kind in audits.iter_mut().flat_map(|audit| &mut audit.by_task_kind) {
-            (kind.pearson_truth, kind.ci95_truth) = (Some(0.1), Some([-0.1, 0.3]));
-        }
-        let words = describe(&audits, &Summary::of(&fixture::dataset()));
-        assert!(
-            words.starts_with("No evaluator is surely inverted. Unclear: ") && words.contains("Near on "),
-            "{words}"
-        );
-        assert_eq!(correlation_words(Some(-0.12), Some([-0.2, -0.01])), "−0.12 inverted");
-        assert_eq!(correlation_words(Some(-0.12), None), "−0.12 unclear");
-        assert_eq!(correlation_words(Some(-0.12), Some([-0.3, 0.1])), "−0.12 unclear");
-        assert_eq!(correlation_words(Some(0.12), Some([-0.1, 0.3])), "0.12 unclear");
-        assert_eq!(correlation_words(Some(0.62), Some([0.5, 0.7])), "0.62");
-        assert_eq!(correlation_words(None, None), "does not vary");
+        let odd = fixture::report("{}")
+            .evaluator_audit
+            .iter()
+            .find(|audit| audit.id == "odd")
+            .and_then(|odd| odd.by_task_kind.iter().find(|kind| kind.task_kind == TaskKind::Qa)?.pearson_truth);
+        let words = set(0.99 * odd.expect("defined").abs());
+        assert!(words.starts_with("No evaluator is surely inverted. Unclear: "), "{words}");
+        assert_eq!(correlation_words(&track(Some(-0.12), Sign::Inverted)), "−0.12 inverted");
+        assert_eq!(correlation_words(&track(Some(-0.12), Sign::NotShown)), "−0.12 unclear");
+        assert_eq!(correlation_words(&track(Some(0.62), Sign::Follows)), "0.62");
+        assert_eq!(correlation_words(&track(None, Sign::NotShown)), "does not vary");
     }
 }

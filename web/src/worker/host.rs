@@ -535,7 +535,7 @@ mod tests {
         let mut host = Host::default();
         let mut sent = Vec::new();
         let scenario = || Box::new(Scenario::default());
-        let work = || Box::new(Work { scenarios: Vec::new(), axes: Vec::new(), evaluator: None });
+        let work = || Box::new(Work::default());
         let ask = |host: &mut Host, sent: &mut Vec<FromWorker>| {
             for message in [
                 ToWorker::Run { id: 3, scenario: scenario() },

@@ -22,6 +22,8 @@ pub struct Items {
     scenarios: Vec<Value>,
     /// The grid of the first scenario over the axes, or why there is none.
     grid: Option<Result<Grid, ScenarioError>>,
+    /// Runs that repeat an item whose past decides its path.
+    replicates: u32,
     queue: VecDeque<u32>,
     /// The item under way.
     running: Option<(u32, Box<Simulation>)>,
@@ -37,15 +39,16 @@ impl Items {
     #[must_use]
     pub fn new(job: u32, work: Work) -> Self {
         let preset = work.preset().to_owned();
-        let Work { scenarios, axes, .. } = work;
+        let Work { scenarios, axes, replicates, .. } = work;
         let base = scenarios.first().filter(|_| !axes.is_empty()).map(Scenario::from_patch);
         let axes = axes.into_iter().map(|(path, values)| Axis { path, values }).collect();
-        let grid = base.map(|base| Grid::new(base?, axes));
+        let grid = base.map(|base| Grid::new(base?, axes)?.with_replicates(replicates));
         Self {
             job,
             preset,
             scenarios,
             grid,
+            replicates,
             queue: VecDeque::new(),
             running: None,
             batch: 256,
@@ -136,7 +139,7 @@ impl Items {
             _ => Scenario::from_patch(self.scenarios.get(item - cells).ok_or_else(none)?)?,
         };
         check_size(dataset, &scenario)?;
-        Ok(Box::new(Simulation::once(dataset, &scenario)?))
+        Ok(Box::new(Simulation::repeated(dataset, &scenario, self.replicates)?))
     }
 
     fn send(&mut self, send: &mut impl FnMut(FromWorker)) {

@@ -94,7 +94,7 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
         vec![
             audit.id.clone(),
             if audit.answerable { "answerable" } else { "unanswerable" }.to_owned(),
-            sign(Sign::of(audit.pearson_truth, audit.ci95_truth)),
+            sign(Sign::told(audit.pearson_truth, audit.p_holm_truth)),
             number(audit.pearson_truth),
             interval(audit.ci95_truth),
             number(audit.pearson_judge),
@@ -106,8 +106,11 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
         table(header, 3, rows).to_string(),
         "Whether a score follows truth is told for all correlations of the kinds of task at once (Holm, 5% in all)."
             .to_owned(),
-        String::new(),
     ];
+    if !answers.is_empty() {
+        lines.push("And so is that of answerable and unanswerable tasks, all of these at once.".to_owned());
+    }
+    lines.push(String::new());
     if !notices.is_empty() {
         lines.extend(notices.iter().cloned());
         lines.push(String::new());

@@ -28,6 +28,10 @@ pub struct Arguments {
     /// A field and its values, as path=from:to:steps or path=value,value,...; may be repeated, the last moves fastest
     #[arg(long, value_name = "PATH=VALUES", required = true)]
     vary: Vec<String>,
+    /// Runs on other random numbers (8 to 100) that repeat each cell where the past decides its path; without them such a
+    /// cell has no intervals
+    #[arg(long, default_value_t = 0)]
+    replicates: u32,
     /// Print a JSON array of cells in place of CSV
     #[arg(long)]
     json: bool,
@@ -41,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if let Ok((_, Some(line))) = scenario.fitted(&dataset) {
         say(line);
     }
-    let grid = Grid::new(scenario, axes)?;
+    let grid = Grid::new(scenario, axes)?.with_replicates(arguments.replicates)?;
 
     // A field that cannot be varied is refused before anything is printed.
     grid.scenario(0).map_err(|error| Fault::input(format!("{}: {error}", named(&grid, 0))))?;

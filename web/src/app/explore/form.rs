@@ -1,11 +1,11 @@
 //! The form of a map: two axes and the rounds of a cell.
 
 use poq_core::Scenario;
-use web_sys::HtmlInputElement;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use crate::format;
-use crate::map::form::{AxisForm, Form, Place, paths, takes_words};
+use crate::map::form::{AxisForm, Form, Place, REPLICATES, paths, takes_words};
 
 /// The form.
 #[derive(Clone, PartialEq, Properties)]
@@ -48,6 +48,13 @@ pub fn MapForm(props: &MapFormProps) -> Html {
         let (form, on_edit) = (form.clone(), on_edit.clone());
         move |event: InputEvent| on_edit.emit(Form { rounds: typed(&event), ..form.clone() })
     };
+    let replicates = {
+        let (form, on_edit) = (form.clone(), on_edit.clone());
+        move |event: Event| {
+            let chosen = event.target_unchecked_into::<HtmlSelectElement>().value().parse().unwrap_or_default();
+            on_edit.emit(Form { replicates: chosen, ..form.clone() });
+        }
+    };
     let rounds_fault = at(Place::Rounds);
     html! {
         <form class="map-form" onsubmit={submit} novalidate=true aria-label="The map">
@@ -62,8 +69,22 @@ pub fn MapForm(props: &MapFormProps) -> Html {
                         aria-invalid={rounds_fault.is_some().then_some("true")}
                         aria-describedby={rounds_fault.is_some().then_some("map-rounds-fault")} />
                 </div>
+                <div class="box">
+                    <label for="map-replicates">{ "repeat a cell" }</label>
+                    <select id="map-replicates" onchange={replicates} aria-describedby="map-replicates-words">
+                        { for REPLICATES.into_iter().map(|times| html! {
+                            <option value={times.to_string()} selected={times == form.replicates}>
+                                { if times == 0 { "never".to_owned() } else { format!("{times} times") } }
+                            </option>
+                        }) }
+                    </select>
+                </div>
                 <button type="submit">{ button.clone() }</button>
             </div>
+            <p class="quiet" id="map-replicates-words">
+                { "A cell is repeated, on other random numbers, where its past decides its path (trust weights, stakes, answers \
+                   routed by reward): one run cannot tell there which lead is chance." }
+            </p>
             { rounds_fault.map(|words| html! { <p class="fault" role="alert" id="map-rounds-fault">{ words }</p> }) }
             { at(Place::Whole).map(|words| html! { <p class="fault" role="alert">{ words }</p> }) }
         </form>
