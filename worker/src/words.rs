@@ -1,22 +1,45 @@
-//! How numbers are said to people: figures with three decimals, counts in groups of three digits, rates in three
+//! How numbers are said to people: figures with three decimals, more where an interval is narrow; counts in groups of three digits, rates in three
 //! digits, sizes in MB.
 
 use poq_core::stats::Interval;
 
 /// A figure.
 pub fn number(value: Option<f64>) -> String {
-    value.map_or("not defined".into(), decimals)
+    figure(value, None)
 }
 
-/// An interval.
+/// An interval, with as many decimals as show two figures of its width.
 pub fn interval(value: Option<Interval>) -> String {
-    value.map_or("none".into(), |[low, high]| format!("{} to {}", decimals(low), decimals(high)))
+    let [low, high] = match value {
+        None => return "none".into(),
+        Some(ends) => ends.map(|end| decimals(end, shown_of(ends))),
+    };
+    format!("{low} to {high}")
 }
 
-/// Three decimals, and no minus before what rounds to 0.
-fn decimals(value: f64) -> String {
-    let text = format!("{value:.3}");
-    if text == "-0.000" { "0.000".to_owned() } else { text }
+/// A figure with as many decimals as its interval.
+pub fn figure(value: Option<f64>, ci95: Option<Interval>) -> String {
+    value.map_or("not defined".into(), |value| decimals(value, ci95.map_or(FEWEST, shown_of)))
+}
+
+/// Decimals of a figure, at least.
+const FEWEST: usize = 3;
+/// And at most.
+const MOST: f64 = 9.0;
+
+/// Decimals that show two figures of an interval's width.
+fn shown_of([low, high]: Interval) -> usize {
+    let width = high - low;
+    if width > 0.0 { (1.0 - width.log10().floor()).clamp(FEWEST as f64, MOST) as usize } else { FEWEST }
+}
+
+/// So many decimals, and no minus before what rounds to 0.
+fn decimals(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.bytes().all(|byte| matches!(byte, b'0' | b'.')) => digits.to_owned(),
+        _ => text,
+    }
 }
 
 /// A count, its digits in groups of three.
@@ -111,5 +134,14 @@ mod tests {
     fn figures_have_no_minus_zero() {
         assert_eq!((number(Some(-0.0001)), number(None)), ("0.000".to_owned(), "not defined".to_owned()));
         assert_eq!(interval(Some([-0.0004, 0.25])), "0.000 to 0.250");
+    }
+
+    #[test]
+    fn narrow_intervals_are_told_from_0() {
+        let narrow = Some([0.000_412, 0.000_731]);
+        assert_eq!((interval(narrow), figure(Some(0.000_57), narrow)), ("0.00041 to 0.00073".into(), "0.00057".into()));
+        assert_eq!(interval(Some([0.25, 0.25])), "0.250 to 0.250");
+        assert_eq!(interval(Some([-2e-14, 1e-14])), "0.000000000 to 0.000000000");
+        assert_eq!(interval(Some([1.0, 250.0])), "1.000 to 250.000");
     }
 }

@@ -29,15 +29,14 @@ pub(super) fn rewards(dataset: &Dataset, report: &Report) -> Found {
             quality(node) < middle && node.cost > cost
         }),
         format!("more: by over {MATTERS} (assumed)"),
+        report.scenario.reward.beta_inference,
     );
     let cost = median_cost(evaluator_nodes);
     let of_evaluators = lead(
         Side::of("evaluators that cost less than the median", evaluator_nodes, |node| node.cost < cost),
         Side::of("evaluators that cost more than the median", evaluator_nodes, |node| node.cost > cost),
-        format!(
-            "efficient: cheap; more: by over {MATTERS} (assumed). The reward takes cost away, so that this is whether \
-             closeness to the consensus makes up for it"
-        ),
+        format!("efficient: cheap; more: by over {MATTERS} (assumed)"),
+        report.scenario.reward.beta_evaluator,
     );
     let parts = match super::is_fitted(dataset) {
         true => {
@@ -62,12 +61,23 @@ fn median_cost(nodes: &[NodeReport]) -> f64 {
 
 /// Whether `node` surely earns less than each of the other `nodes` that were paid, of which there is one.
 pub(super) fn earns_least(node: &NodeReport, nodes: &[NodeReport]) -> bool {
+    all_others(node, nodes, |other| earns_less(node, other))
+}
+
+/// The same for most.
+fn earns_most(node: &NodeReport, nodes: &[NodeReport]) -> bool {
+    all_others(node, nodes, |other| earns_less(other, node))
+}
+
+fn all_others(node: &NodeReport, nodes: &[NodeReport], is_so: impl Fn(&NodeReport) -> bool) -> bool {
     let mut others = nodes.iter().filter(|other| other.model != node.model && other.reward_mean.is_some()).peekable();
-    let is_less = |other: &NodeReport| {
-        let gap = other.reward_mean.zip(node.reward_mean).map(|(other, own)| other - own);
-        gap.zip(half_width(other)).zip(half_width(node)).is_some_and(|((gap, other), own)| gap > other + own)
-    };
-    others.peek().is_some() && others.all(is_less)
+    others.peek().is_some() && others.all(is_so)
+}
+
+/// Whether `less` surely earns less than `more`.
+fn earns_less(less: &NodeReport, more: &NodeReport) -> bool {
+    let gap = more.reward_mean.zip(less.reward_mean).map(|(more, less)| more - less);
+    gap.zip(half_width(more)).zip(half_width(less)).is_some_and(|((gap, more), less)| gap > more + less)
 }
 
 /// Half the width of an interval of a mean reward for the luck of the draws and for the choice of prompts together.
@@ -115,9 +125,10 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The mean of one side's mean rewards, less that of the other's. The half widths of their intervals add up, which
+/// The mean of one side's mean rewards, less that of the other's; and how much of it is that the reward takes `beta` times
+/// their costs away. The half widths of their intervals add up, which
 /// again is wide enough whether or not the sides are paid in the same rounds.
-fn lead(more: Side<'_>, less: Side<'_>, reading: String) -> Part {
+fn lead(more: Side<'_>, less: Side<'_>, reading: String, beta: f64) -> Part {
     let reading = Reading::above(MATTERS, reading);
     if let Some(side) = [&more, &less].into_iter().find(|side| side.nodes.is_empty()) {
         return Part::not_applicable(format!("The network has no {}.", side.who), reading, DRAWS_AND_PROMPTS);
@@ -127,11 +138,20 @@ fn lead(more: Side<'_>, less: Side<'_>, reading: String) -> Part {
     };
     let half = more.half_width().zip(less.half_width()).map(|(more, less)| more + less);
     let ci95 = half.map(|half| [value - half, value + half]);
-    let what = format!("mean reward of {}, less that of {}", more.title(), less.title());
+    let by_cost = |side: &Side<'_>| beta * side.mean(|node| Some(node.cost)).unwrap_or(0.0);
+    let by_cost = by_cost(&less) - by_cost(&more);
+    let what = format!(
+        "mean reward of {}, less that of {}; {by_cost:.3} of it is the cost that is taken away, {:.3} what is earned \
+         before that",
+        more.title(),
+        less.title(),
+        value - by_cost
+    );
     Part::measured(what, reading, Estimated { value, ci95, degrees: None }, DRAWS_AND_PROMPTS)
 }
 
-/// The inference node that surely earns least, where its quality is not below the median.
+/// The inference node that surely earns least, where its quality is not below the median; and the one that surely earns
+/// most, where it is not above.
 fn exceptions(report: &Report, median_quality: f64) -> Vec<String> {
     let nodes = &report.inference_nodes;
     let least = nodes.iter().find(|node| earns_least(node, nodes));
@@ -151,5 +171,14 @@ fn exceptions(report: &Report, median_quality: f64) -> Vec<String> {
             node.id
         ))
     };
-    least.and_then(exception).into_iter().collect()
+    let most = nodes.iter().find(|node| earns_most(node, nodes));
+    let reward_without_quality = |node: &NodeReport| {
+        let (reward, quality) = (node.reward_mean?, node.quality_mean.filter(|&quality| quality <= median_quality)?);
+        Some(format!(
+            "{} earns most ({reward:.2}) although its quality ({quality:.1} of 10) is not above the median: its cost is \
+             {:.2}.",
+            node.id, node.cost
+        ))
+    };
+    least.and_then(exception).into_iter().chain(most.and_then(reward_without_quality)).collect()
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::parallel::run_all;
 use super::simulate::ScenarioSource;
-use super::table::{interval, number, table};
+use super::table::{figure, interval, number, table};
 use crate::fault::Outcome;
 use crate::interrupt;
 
@@ -128,7 +128,7 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
                 outcome.verdict_words(position).to_owned(),
                 number(node.reward_mean_a),
                 number(node.reward_mean_b),
-                number(node.difference),
+                figure(node.difference, node.ci95_monte_carlo),
                 interval(node.ci95_monte_carlo),
                 interval(node.ci95_prompts),
             ]

@@ -7,7 +7,7 @@ use poq_core::Scenario;
 use poq_core::compare::{Compared, Comparison};
 
 use super::simulate::{ScenarioSource, read_scenario, set_all};
-use super::table::{interval, number, table};
+use super::table::{figure, interval, number, table};
 use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::interrupt;
@@ -78,7 +78,7 @@ fn summary(compared: &Compared) -> String {
             node.name(),
             number(node.reward_mean_a),
             number(node.reward_mean_b),
-            number(node.difference),
+            figure(node.difference, node.ci95_monte_carlo),
             interval(node.ci95_monte_carlo),
             interval(node.ci95_prompts),
         ]

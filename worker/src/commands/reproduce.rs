@@ -7,7 +7,7 @@ use poq_core::{Dataset, Scenario, simulate};
 use serde::Serialize;
 
 use super::parallel::run_all;
-use super::table::{interval, number, table};
+use super::table::{figure, interval, number, table};
 use crate::dataset;
 use crate::fault::Outcome;
 use crate::interrupt;
@@ -73,17 +73,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn summary(reproduction: &Reproduction) -> String {
-    let figure = |figure: &Figure| {
-        let interval_of = figure.ci95.map(|_| figure.interval_of.clone()).unwrap_or_default();
+    let row = |of: &Figure| {
+        let interval_of = of.ci95.map(|_| of.interval_of.clone()).unwrap_or_default();
         vec![
-            figure.name.clone(),
-            figure.words().to_owned(),
-            figure.wording.clone(),
-            figure.reading.clone(),
+            of.name.clone(),
+            of.words().to_owned(),
+            of.wording.clone(),
+            of.reading.clone(),
             interval_of,
-            number(figure.measured),
-            interval(figure.ci95),
-            number(figure.difference),
+            figure(of.measured, of.ci95),
+            interval(of.ci95),
+            number(of.difference),
         ]
     };
     let header = [
@@ -98,7 +98,7 @@ fn summary(reproduction: &Reproduction) -> String {
     ];
     let mut lines = vec![
         "arXiv 2512.16317 on a synthetic dataset that is fitted to its published figures:".to_owned(),
-        table(header, 5, reproduction.figures.iter().map(figure)).to_string(),
+        table(header, 5, reproduction.figures.iter().map(row)).to_string(),
         Figure::summary(&reproduction.figures),
     ];
     lines.extend(reproduction.claims.iter().flat_map(claims_lines));
@@ -153,5 +153,6 @@ fn part_line(part: &Part) -> String {
         Some(_) => format!(", 95% {} for {}", interval(part.ci95), part.interval_of),
         None => ", without an interval".to_owned(),
     };
-    format!("    {}: {value:.3}{interval}; read as {}. {verdict}{why}", part.what, part.reading)
+    let value = figure(Some(value), part.ci95);
+    format!("    {}: {value}{interval}; read as {}. {verdict}{why}", part.what, part.reading)
 }

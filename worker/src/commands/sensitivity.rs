@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::parallel::run_all;
 use super::simulate::ScenarioSource;
-use super::table::{interval, number, table};
+use super::table::{figure, interval, number, table};
 use crate::fault::Outcome;
 use crate::interrupt;
 
@@ -68,9 +68,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let row = |effect: &Effect| {
         vec![
             effect.path.clone(),
-            number(effect.size),
+            figure(effect.size, effect.ci95),
             interval(effect.ci95),
-            number(effect.noise),
+            figure(effect.noise, effect.ci95),
             effect.verdict_words().to_owned(),
             effect.mu.map_or("none".into(), |mu| format!("{mu:.3}")),
             effect.sigma.map_or("none".into(), |sigma| format!("{sigma:.3}")),

@@ -7,7 +7,7 @@ use poq_core::preset::PRESETS;
 use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::{Dataset, Report, Scenario, Simulation};
 
-use super::table::{interval, number, table};
+use super::table::{figure, interval, number, table};
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Progress;
@@ -215,7 +215,7 @@ fn attacker_table(attackers: &[AttackerReport], groups: &[AttackerReport]) -> St
             format!("attacks.{} {}", attacker.attack, attacker.kind),
             number(attacker.reward_mean),
             number(attacker.honest_reward_mean),
-            number(attacker.gain_mean),
+            figure(attacker.gain_mean, attacker.ci95_monte_carlo),
             interval(attacker.ci95_monte_carlo),
             interval(attacker.ci95_prompts),
         ]
@@ -244,7 +244,7 @@ fn node_table(role: &str, nodes: &[NodeReport], groups: &[NodeReport]) -> String
         let mut row = vec![
             named(&node.id, node.instances),
             count(node.rounds),
-            number(node.reward_mean),
+            figure(node.reward_mean, node.ci95_monte_carlo),
             interval(node.ci95_monte_carlo),
             interval(node.ci95_prompts),
             node.negative_share.map_or("none".into(), |share| format!("{:.1}%", 100.0 * share)),

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use poq_core::text::terminal::printable;
 
-pub use crate::words::{interval, number};
+pub use crate::words::{figure, interval, number};
 
 /// A table without lines: words in the first `words` columns, numbers in the others.
 pub fn table<H: Into<comfy_table::Row>>(header: H, words: usize, rows: impl IntoIterator<Item = Vec<String>>) -> Table {

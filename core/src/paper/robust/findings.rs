@@ -2,10 +2,12 @@
 
 use super::by_kind::by_task_kind;
 use super::{CONDITIONS, Condition, Estimate, KS, MEAN, Measured, OfRule, RULES, SHARES, Study, TRUST, Weights};
+use crate::compare::{decimals, rounded};
 use crate::dataset::Dataset;
 use crate::paper::is_fitted;
 use crate::paper::readings::{DIRECTION, MATTERS, NEARLY_ALL, SAME, TOLERANCE};
 use crate::paper::verdict::{Basis, Estimated, Finding, Found, Part, Reading, Verdict, findings_at_once, told_at_once};
+use crate::stats::Interval;
 
 /// [`RULES`] in words.
 const TITLES: [&str; RULES.len()] = ["the mean", "the median", "the trimmed mean", "the trust-weighted mean"];
@@ -26,7 +28,11 @@ pub(super) fn findings(study: &Study, dataset: &Dataset, measured: &[Measured]) 
     let is_same = study.dataset == dataset.hash;
     let finding = |claim: u32, statement: &str, source: &str, test: &dyn Fn() -> Found| {
         let found = if is_same {
-            test()
+            let (parts, mut tensions) = test();
+            if tensions.iter().any(|tension| tension.contains(" ± ")) {
+                tensions.push(format!("± is half of a 95% interval for {SEEDS}."));
+            }
+            (parts, tensions)
         } else {
             let reading = Reading::above(DIRECTION, "");
             (vec![Part::not_applicable("The study is of another dataset.", reading, "")], Vec::new())
@@ -45,7 +51,8 @@ pub(super) fn findings(study: &Study, dataset: &Dataset, measured: &[Measured]) 
         }),
         finding(
             4,
-            "A larger K lowers evaluators’ rewards and raises their variance, while inference rewards stay about level.",
+            "A larger K lowers evaluators’ rewards and raises their variance, while inference rewards stay about level \
+             (tested under the mean; what differs under other rules is told below).",
             PAPER,
             &|| evidence.larger_k(),
         ),
@@ -150,7 +157,7 @@ impl Evidence<'_> {
                 let Some(value) = lead.value.filter(|_| *of == rule && lead.verdict == Verdict::Holds) else {
                     continue;
                 };
-                let words = format!("{share} (by {:.3})", -value);
+                let words = format!("{share} (by {})", with_half_width(-value, lead.ci95));
                 match clauses.last_mut().filter(|(last, _)| last == title) {
                     Some((_, shares)) => shares.push(words),
                     None => clauses.push((title, vec![words])),
@@ -171,15 +178,15 @@ impl Evidence<'_> {
         let parts = [DISTANCE, CORRELATION].into_iter().flat_map(|of| ROBUST.map(|rule| self.lead_part(rule, of)));
         let parts = parts.map(|part| if is_made { part.made(Basis::Chosen, MADE) } else { part });
         let mut tensions = Vec::new();
-        if let Some(Estimate { mean, ci95: Some([low, high]), .. }) =
+        if let Some(Estimate { mean, ci95: ci95 @ Some([low, high]), .. }) =
             self.average(&is_honest, &|run| Some(run.rules[MEAN].above_truth))
             && (low > 0.0 || high < 0.0)
         {
             let side = if mean > 0.0 { ["above", "lowers"] } else { ["below", "raises"] };
             tensions.push(format!(
-                "Without an attack the mean is {:.2} points {} truth on average, so that an attack that {} scores may bring \
+                "Without an attack the mean is {} points {} truth on average, so that an attack that {} scores may bring \
                  it closer to truth.",
-                mean.abs(),
+                with_half_width(mean.abs(), ci95),
                 side[0],
                 side[1]
             ));
@@ -202,10 +209,11 @@ impl Evidence<'_> {
             let value = lead.value.filter(|_| lead.verdict == Verdict::Fails)?;
             let [better, worse] = if of.is_better_low { ["closer to", "farther from"] } else { ["more", "less"] };
             let words = if value > 0.0 { better } else { worse };
+            let by = with_half_width(value.abs(), lead.ci95);
             Some(if of.is_better_low {
-                format!("{} is {:.3} points {words} truth than the mean", TITLES[rule], value.abs())
+                format!("{} is {by} points {words} truth than the mean", TITLES[rule])
             } else {
-                format!("{} correlates with truth by {:.3} {words} than the mean", TITLES[rule], value.abs())
+                format!("{} correlates with truth by {by} {words} than the mean", TITLES[rule])
             })
         };
         let clauses: Vec<String> = cases.iter().zip(&leads).filter_map(clause).collect();
@@ -236,7 +244,7 @@ impl Evidence<'_> {
         tensions.extend(others.iter().filter(differs).map(|part| {
             let value = part.value.unwrap_or(0.0);
             let verdict = if part.verdict == Verdict::Fails { "This fails" } else { "This cannot be told" };
-            format!("{verdict}: {} ({value:.4}).", part.what)
+            format!("{verdict}: {} ({}).", part.what, with_half_width(value, part.ci95))
         }));
         (of_rule(MEAN).collect(), tensions)
     }
@@ -296,7 +304,10 @@ impl Evidence<'_> {
                     Verdict::Fails => "falls",
                     _ => "neither surely rises nor falls",
                 };
-                format!("the standard deviation {what} {word}, from {from:.3} to {to:.3}")
+                let by = slope.value.map_or_else(String::new, |value| with_half_width(value, slope.ci95));
+                format!(
+                    "the standard deviation {what} {word}, from {from:.3} to {to:.3} ({by} for every evaluator more)"
+                )
             };
             let is_there = slopes.iter().all(|slope| slope.value.is_some());
             let clauses: Vec<String> = readings.into_iter().zip(slopes).map(clause).collect();
@@ -343,10 +354,11 @@ impl Evidence<'_> {
             self.like_the_mean("over all attacks, shares and K", &is_attacked),
         ];
         let sentence = |who: &str, is_wanted: IsWanted<'_>, weights: fn(&Measured) -> Weights| {
-            let mean = self.average(is_wanted, &|run| weights(run).mean)?.mean;
+            let Estimate { mean, ci95, .. } = self.average(is_wanted, &|run| weights(run).mean)?;
+            let mean = with_half_width(mean, ci95);
             let below_half = self.average(is_wanted, &|run| weights(run).below_half)?.mean;
             Some(format!(
-                "The mean weight of {who} ends at {mean:.3} of w_max; the mean deviation of {} of them is below one \
+                "The mean weight of {who} ends at {mean} of w_max; the mean deviation of {} of them is below one \
                  half.",
                 share_words(below_half)
             ))
@@ -368,6 +380,14 @@ impl Evidence<'_> {
         let reading = Reading::below(SAME, format!("the plain mean: within {SAME} points (assumed)"));
         part(what, self.average(is_wanted, &|run| Some(run.trust_from_mean)), reading)
     }
+}
+
+/// A figure with half the width of its 95% interval, which is symmetric, to two figures of that; the figure alone
+/// without one.
+fn with_half_width(value: f64, ci95: Option<Interval>) -> String {
+    let Some([low, high]) = ci95 else { return format!("{value:.3}") };
+    let decimals = decimals(high - low, value.abs());
+    format!("{} ± {}", rounded(value, decimals), rounded(0.5 * (high - low), decimals))
 }
 
 /// A share in percent; not all where some are missing, nor none where some are there.
@@ -427,6 +447,13 @@ mod tests {
     fn a_slope_is_that_of_the_line() {
         assert_eq!(slope(&[(3.0, 1.0), (5.0, 2.0), (7.0, 3.0), (9.0, 4.0)]), 0.5);
         assert_eq!(slope(&[(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)]), 0.0);
+    }
+
+    #[test]
+    fn figures_are_told_with_half_their_interval() {
+        assert_eq!(with_half_width(-0.003_31, Some([-0.003_49, -0.003_13])), "-0.00331 ± 0.00018");
+        assert_eq!(with_half_width(0.085, Some([0.06, 0.11])), "0.085 ± 0.025");
+        assert_eq!(with_half_width(2.54, None), "2.540");
     }
 
     #[test]
