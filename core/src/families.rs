@@ -11,7 +11,7 @@ const ALMOST_ONE: f64 = 1.0 - 1e-12;
 const MOST_DEGREES: u64 = 10_000;
 
 /// With which probability a Student's t of so many degrees of freedom is at least as far from 0 as `t` (Abramowitz
-/// and Stegun 26.7.3 and 26.7.4, exact); 1 without degrees of freedom.
+/// and Stegun 26.7.3 and 26.7.4; what is below 1e-15 is rounding); 1 without degrees of freedom.
 #[must_use]
 pub fn student_t_two_sided(t: f64, degrees: u64) -> f64 {
     if degrees == 0 || t.is_nan() {

@@ -11,14 +11,23 @@ use crate::limits;
 
 /// What is wrong with a JSON text.
 #[derive(Debug, thiserror::Error)]
-#[error("field `{path}`: {message}{}", place.map(|[line, column]| format!(" at line {line} column {column}")).unwrap_or_default())]
+#[error("{}{message}{}", named(path), place.map(|[line, column]| format!(" at line {line} column {column}")).unwrap_or_default())]
 pub struct Fault {
-    /// Path of the value, such as `evaluators[1].id`; `.` for the whole.
+    /// Path of the value, such as `evaluators[1].id`; [`WHOLE`] for all of it.
     pub path: String,
     /// What was seen, and what is allowed.
     pub message: String,
     /// Line and column of a text that is no JSON; where a value is at fault, its path says more.
     pub place: Option<[usize; 2]>,
+}
+
+/// The path of a whole value.
+pub const WHOLE: &str = ".";
+
+/// What begins a message on the value at `path`; nothing where that is the whole.
+#[must_use]
+pub fn named(path: &str) -> String {
+    if path == WHOLE { String::new() } else { format!("field `{path}`: ") }
 }
 
 /// Reads a JSON text: a row, or what holds no maps by id, whose doubled keys its own type refuses.
@@ -63,7 +72,7 @@ pub fn utf8(text: &[u8]) -> Result<&[u8], Fault> {
     let is_utf16 = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
     if is_utf16 || text.get(..2).is_some_and(|first| first.contains(&0)) {
         let message = "the text is UTF-16; allowed: UTF-8".to_owned();
-        return Err(Fault { path: ".".to_owned(), message, place: None });
+        return Err(Fault { path: WHOLE.to_owned(), message, place: None });
     }
     Ok(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
 }
@@ -122,9 +131,10 @@ fn fault(json: &[u8], error: &serde_json::Error) -> Fault {
     let is_json = error.classify() == Category::Data;
     let message = error.to_string();
     let suffix = format!(" at line {} column {}", place[0], place[1]);
+    let message = message.strip_suffix(&suffix).unwrap_or(&message);
     Fault {
         path: path_at(json, end, is_json),
-        message: in_words(message.strip_suffix(&suffix).unwrap_or(&message)),
+        message: if is_json { in_words(message) } else { format!("not JSON: {message}") },
         place: (!is_json).then_some(place),
     }
 }
@@ -186,7 +196,7 @@ fn path_of(open: &[Place]) -> String {
             None => path.push_str(&format!(".{}", place.key)),
         }
     }
-    if path.is_empty() { ".".to_owned() } else { path }
+    if path.is_empty() { WHOLE.to_owned() } else { path }
 }
 
 /// A place in an object or a list.
@@ -256,7 +266,10 @@ mod tests {
     #[test]
     fn a_text_that_is_no_json_keeps_its_line() {
         let fault = parse::<Vec<u8>>(b"[1,\n2 3]").expect_err("no JSON");
-        assert_eq!(fault.to_string(), "field `[1]`: expected `,` or `]` at line 2 column 3");
+        assert_eq!(fault.to_string(), "field `[1]`: not JSON: expected `,` or `]` at line 2 column 3");
+        let fault = parse::<Vec<u8>>(b"nope").expect_err("no JSON");
+        assert_eq!(fault.to_string(), "not JSON: expected ident at line 1 column 2");
+        assert_eq!(parse::<Vec<u8>>(b"{}").expect_err("an object").to_string(), "an object; allowed: a list");
     }
 
     #[test]

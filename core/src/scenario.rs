@@ -14,12 +14,13 @@ use crate::consensus::Consensus;
 use crate::cost::CostNormalization;
 use crate::dataset::TaskKind;
 use crate::fields::{Fields, unknown_word};
-use crate::json::{self, Fault};
+use crate::json::{self, Fault, WHOLE};
 use crate::limits;
 use crate::preset;
 use crate::reward::{Money, RewardWeights, Staking};
 use crate::score::ScoreNormalization;
 
+pub(crate) use path::parts;
 pub use path::{setting, written};
 
 /// A complete scenario. Defaults are the preset `default`; every field but `rounds` and `seed` is assumed, in the sense
@@ -222,7 +223,7 @@ impl Default for Scenario {
 
 /// What is wrong with a scenario: the path of the field, the value seen, what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scenario field `{path}`: {message}")]
+#[error("scenario {}: {message}", if path == WHOLE { "as a whole".to_owned() } else { format!("field `{path}`") })]
 pub struct ScenarioError {
     /// Path of the field, such as `reward.alpha_inference`.
     pub path: String,
@@ -265,8 +266,8 @@ impl Scenario {
     pub fn from_json(text: &str) -> Result<Self, ScenarioError> {
         let value = json::parse_strict(text.as_bytes()).map_err(|fault| match fault.place {
             Some([line, column]) => {
-                let message = format!("not JSON: {} at line {line} column {column}", fault.message);
-                ScenarioError::new(".", message)
+                let message = format!("{} at line {line} column {column}", fault.message);
+                ScenarioError::new(WHOLE, message)
             }
             None => ScenarioError::at(fault),
         })?;
@@ -279,7 +280,7 @@ impl Scenario {
     /// As [`Scenario::from_json`].
     pub fn from_patch(patch: &Value) -> Result<Self, ScenarioError> {
         let Some(fields) = patch.as_object() else {
-            return Err(ScenarioError::new(".", "a scenario is a JSON object"));
+            return Err(ScenarioError::new(WHOLE, "a scenario is a JSON object"));
         };
         let base = match fields.get("preset") {
             None => Self::default(),
@@ -300,7 +301,7 @@ impl Scenario {
     /// [`Scenario::from_json`].
     pub fn with(&self, path: &str, value: &str) -> Result<Self, ScenarioError> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        let mut parts = path::parts(path).map_err(|message| ScenarioError::new(path, message))?;
+        let mut parts = parts(path).map_err(|message| ScenarioError::new(path, message))?;
         if parts == ["preset"] {
             let message =
                 "a scenario starts from its preset and keeps it: use --preset NAME, or `preset` in a scenario file";
@@ -328,7 +329,7 @@ impl Scenario {
     /// The value of the field at `path`, as [`Scenario::with`] finds it; none where there is no such field.
     #[must_use]
     pub fn value_at(&self, path: &str) -> Option<Value> {
-        let parts = path::parts(path).ok()?;
+        let parts = parts(path).ok()?;
         // A place that is made on the way is null.
         path::place(&mut self.to_value(), &parts).ok().filter(|value| !value.is_null()).cloned()
     }

@@ -410,7 +410,7 @@ impl Outcome {
         };
         let interval = match ci95_prompts {
             Some([low, high]) => format!("difference {} to {}, 95% for other prompts", text(*low), text(*high)),
-            None => "with a single prompt nothing is known of others".to_owned(),
+            None => "these are too few passages to tell of others".to_owned(),
         };
         let is_one_of_many =
             self.effect == Effect::NotSettled && ci95_prompts.is_some_and(|interval| !includes_zero(interval));

@@ -112,22 +112,51 @@ fn with_raw(tasks: usize, raw: impl Fn(&Value) -> Option<f64>) -> Dataset {
     files.read().expect("valid")
 }
 
+/// Tasks t0, t2 and t4 are of one kind, t1 of the other.
+#[test]
+fn groups_that_part_a_context_are_named() {
+    let notices = |groups: [&str; 6], context: &str| {
+        let mut files = Files::made_up(6, 3, 2);
+        let rows = String::from_utf8(files.tasks).expect("text");
+        let rows = rows.lines().zip(groups).map(|(line, group)| {
+            let mut row: Value = serde_json::from_str(line).expect("JSON");
+            row["context"] = context.into();
+            if !group.is_empty() {
+                row["group"] = group.into();
+            }
+            format!("{row}\n")
+        });
+        files.tasks = rows.collect::<String>().into_bytes();
+        files.seal();
+        files.read().expect("valid").notices()
+    };
+    assert_eq!(notices([""; 6], "A passage."), Vec::<String>::new());
+    assert_eq!(notices(["one", "two", "one", "two", "one", "two"], "A passage."), Vec::<String>::new());
+    let lines = notices(["one", "", "", "", "one", ""], "A passage.");
+    assert!(
+        lines[0].starts_with("groups: the tasks of one context stand in several groups (such as t0 and t2)"),
+        "{lines:?}"
+    );
+    let lines = notices(["one", "a", "two", "b", "one", "b"], "A passage.");
+    assert!(lines[0].starts_with("groups: the tasks of 2 contexts"), "{lines:?}");
+}
+
 #[test]
 fn an_evaluator_without_variance_is_named() {
-    assert_eq!(dataset(2).without_variance(), Vec::<String>::new());
+    assert_eq!(dataset(2).notices(), Vec::<String>::new());
     let of = |row: &Value, evaluator: &str| row["evaluator"] == evaluator;
-    let lines = with_raw(4, |row| of(row, "e1").then_some(0.0)).without_variance();
+    let lines = with_raw(4, |row| of(row, "e1").then_some(0.0)).notices();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].starts_with("e1: this evaluator never differs from 0 on all tasks (12 answers)"), "{lines:?}");
     // Any value, and both of them.
-    let lines = with_raw(4, |row| Some(if of(row, "e0") { 0.25 } else { 1.0 })).without_variance();
+    let lines = with_raw(4, |row| Some(if of(row, "e0") { 0.25 } else { 1.0 })).notices();
     assert!(
         lines[0].contains("e0: this evaluator never differs from 0.25") && lines[1].contains("from 1 on"),
         "{lines:?}"
     );
     // On tasks of one kind: the made-up ones take turns.
     let is_qa = |row: &Value| row["task"] == "t0" || row["task"] == "t2";
-    let lines = with_raw(4, |row| (of(row, "e0") && is_qa(row)).then_some(0.5)).without_variance();
+    let lines = with_raw(4, |row| (of(row, "e0") && is_qa(row)).then_some(0.5)).notices();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].contains("from 0.5 on tasks of kind qa (6 answers)"), "{lines:?}");
 }

@@ -61,6 +61,24 @@ fn every_scenario_of_a_plan_can_be_run() {
     }
 }
 
+/// An id with a dot, as of a model of 1.5 billion parameters, is a factor as any other.
+#[test]
+fn ids_with_dots_are_factors_too() {
+    let mut files = Files::made_up(6, 2, 3);
+    files.manifest["evaluators"][1]["id"] = json!("e-1.5b");
+    files.scores = String::from_utf8(files.scores).expect("text").replace("\"e1\"", "\"e-1.5b\"").into_bytes();
+    files.seal();
+    let dataset = files.read().expect("valid");
+    let base = Scenario { rounds: 20, ..Scenario::default() };
+    let all = factors(&base, &dataset, LEVELS, OfRule::Rule).expect("fits");
+    let factor = all.iter().find(|axis| axis.path.contains("e-1.5b")).expect("a factor").clone();
+    assert_eq!(factor.path, r#"score_normalization."e-1.5b""#);
+    let plan = Plan::new(base, vec![factor], 2, 2).expect("fits");
+    for run in 0..plan.runs() {
+        plan.run(&dataset, run).expect("every value is taken");
+    }
+}
+
 #[test]
 fn factors_are_the_assumed_fields_that_apply() {
     let dataset = dataset();

@@ -161,9 +161,9 @@ fn squad(text: &str) -> Result<Vec<Task>, String> {
         true => json::parse_strict::<Vec<Entry>>(text.as_bytes()),
         false => json::parse_strict::<Squad>(text.as_bytes()).map(|squad| squad.data),
     };
-    let entries = entries.map_err(|fault| match fault.message.as_str() {
-        "trailing characters" => format!("{fault}; the file goes on after its end: are two files joined?"),
-        _ => fault.to_string(),
+    let entries = entries.map_err(|fault| match fault.message.ends_with("trailing characters") {
+        true => format!("{fault}; the file goes on after its end: are two files joined?"),
+        false => fault.to_string(),
     })?;
     let mut tasks = Vec::new();
     for (index, mut entry) in entries.into_iter().enumerate() {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_named() {
-        assert!(rows("{\"id\": \"a\"}").expect_err("must be refused").contains("row 1: field"));
+        assert!(rows("{\"id\": \"a\"}").expect_err("must be refused").contains("row 1: missing field"));
         let empty = r#"{"id": "a", "kind": "qa", "prompt": "p", "references": []}"#;
         assert!(rows(empty).expect_err("must be refused").contains("references"));
         let misspelt = r#"{"id": "a", "kind": "qa", "prompt": "p", "references": ["x"], "contexts": "c"}"#;

@@ -27,10 +27,11 @@ const FEWEST: usize = 3;
 /// And at most.
 const MOST: f64 = 9.0;
 
-/// Decimals that show two figures of an interval's width.
+/// Decimals that show two figures of an interval's width, and that it excludes 0 where it does.
 fn shown_of([low, high]: Interval) -> usize {
-    let width = high - low;
-    if width > 0.0 { (1.0 - width.log10().floor()).clamp(FEWEST as f64, MOST) as usize } else { FEWEST }
+    let place = |number: f64| if number > 0.0 { -number.log10().floor() } else { 0.0 };
+    let nearest = if low * high > 0.0 { low.abs().min(high.abs()) } else { 0.0 };
+    (1.0 + place(high - low)).max(place(nearest)).clamp(FEWEST as f64, MOST) as usize
 }
 
 /// So many decimals, and no minus before what rounds to 0.
@@ -141,6 +142,7 @@ mod tests {
         let narrow = Some([0.000_412, 0.000_731]);
         assert_eq!((interval(narrow), figure(Some(0.000_57), narrow)), ("0.00041 to 0.00073".into(), "0.00057".into()));
         assert_eq!(interval(Some([0.25, 0.25])), "0.250 to 0.250");
+        assert_eq!(interval(Some([0.000_04, 0.013])), "0.00004 to 0.01300");
         assert_eq!(interval(Some([-2e-14, 1e-14])), "0.000000000 to 0.000000000");
         assert_eq!(interval(Some([1.0, 250.0])), "1.000 to 250.000");
     }

@@ -5,7 +5,7 @@
 //! every task and every evaluator scored every answer, because a simulated round may draw any of them.
 
 mod added;
-mod constant;
+mod notices;
 mod read;
 mod rows;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 ///
 /// # Errors
 /// For a quote or bracket that is left open.
-pub(super) fn parts(path: &str) -> Result<Vec<String>, String> {
+pub(crate) fn parts(path: &str) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
     let mut rest = path;
     loop {

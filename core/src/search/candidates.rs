@@ -9,6 +9,8 @@ const STEP: f64 = 2.0;
 const PROBABILITY: f64 = 0.5;
 /// Factors of a false latency report.
 const FACTORS: [f64; 4] = [0.1, 0.25, 0.5, 0.75];
+/// What that leaves out.
+pub(super) const LEAST_FACTOR: &str = "no report below a tenth of the true latency";
 
 /// 2, 4, ... 10 points.
 fn strengths() -> impl Iterator<Item = f64> {

@@ -38,7 +38,7 @@ use crate::report::Brief;
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::Simulation;
-use candidates::{cabals, downgrades, false_reports, on_scores};
+use candidates::{LEAST_FACTOR, cabals, downgrades, false_reports, on_scores};
 use contest::{Contest, Trial};
 pub use finding::{
     Aim, Equilibrium, Finding, Gain, OfSize, Scope, Tried, Verdict, equilibrium, family_size, largest, words_of_scopes,
@@ -228,6 +228,7 @@ impl Search {
                 Some("the mechanism, the prompts and what all other nodes do"),
                 (role == Role::Evaluator).then_some("who copies or gives a constant reports no latency"),
                 (aim == Aim::FalseReport).then_some("the answers"),
+                (aim == Aim::FalseReport).then_some(LEAST_FACTOR),
             ]
             .into_iter()
             .flatten()

@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::limits::{self, Bounds};
 use crate::network::Network;
 use crate::reward::RewardWeights;
-use crate::scenario::{Group, InferenceDraw, Scenario, ScenarioError};
+use crate::scenario::{Group, InferenceDraw, Scenario, ScenarioError, parts, written};
 use crate::score::ScoreNormalization;
 use crate::sweep::{Axis, steps_between};
 
@@ -90,7 +90,7 @@ pub fn factors(base: &Scenario, dataset: &Dataset, levels: u32, of_rule: OfRule)
 #[must_use]
 pub fn overridden(mut factors: Vec<Axis>, axes: Vec<Axis>) -> Vec<Axis> {
     for axis in axes {
-        let is_same = |other: &Axis| other.path == axis.path;
+        let is_same = |other: &Axis| plain(&other.path) == plain(&axis.path);
         let at = factors.iter().position(is_same).unwrap_or(factors.len());
         factors.insert(at, axis);
         let path = factors[at].path.clone();
@@ -103,9 +103,14 @@ pub fn overridden(mut factors: Vec<Axis>, axes: Vec<Axis>) -> Vec<Axis> {
     factors
 }
 
+/// A path without the quotes that an id may stand in.
+fn plain(path: &str) -> String {
+    parts(path).map_or_else(|_| path.to_owned(), |parts| parts.join("."))
+}
+
 /// Whether setting one field may undo what was set at the other.
 fn overlap(one: &str, other: &str) -> bool {
-    let whole = |path: &str| path.strip_suffix(".rule").unwrap_or(path).to_owned() + ".";
+    let whole = |path: &str| plain(path).strip_suffix(".rule").map_or_else(|| plain(path), str::to_owned) + ".";
     let (one, other) = (whole(one), whole(other));
     one.starts_with(&other) || other.starts_with(&one)
 }
@@ -199,9 +204,8 @@ impl Factors {
     fn score_normalizations(&mut self, dataset: &Dataset, network: &Network) {
         for (position, entry) in dataset.manifest.evaluators.iter().enumerate() {
             let takes_part = network.evaluators.iter().any(|evaluator| evaluator.model == position);
-            // A path has no way to write an id with a dot.
-            if takes_part && !entry.id.contains('.') {
-                self.choices(&format!("score_normalization.{}", entry.id), ScoreNormalization::NAMES);
+            if takes_part {
+                self.choices(&format!("score_normalization.{}", written(&entry.id)), ScoreNormalization::NAMES);
             }
         }
     }

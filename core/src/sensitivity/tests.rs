@@ -260,4 +260,9 @@ fn axes_take_the_place_of_factors_that_they_overlap() {
     assert_eq!(paths(&parameters, &["consensus.rule=mean,yuma"]), ["rounds", "consensus.rule"]);
     assert_eq!(paths(&["seed=1,2", "reward.alpha_inference=1,2"], &["seed=3,4"])[0], "seed");
     assert_eq!(overridden(vec![axis("seed=1,2")], vec![axis("seed=3,4")]), [axis("seed=3,4")]);
+    let quoted = [r#"score_normalization."a-1.5b"=unit,ten"#, "score_normalization.b=unit,ten"];
+    assert_eq!(
+        paths(&quoted, &["score_normalization.a-1.5b=unit,sigmoid"]),
+        ["score_normalization.a-1.5b", "score_normalization.b"]
+    );
 }

@@ -41,7 +41,8 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
         heading: format!("What each assumption does to {}", told(on, &output.to_string())),
         caption: "The mean size of the change when a number moves through its whole range (μ*, Morris 1991), and of \
                   a choice the largest difference between two of its values, whatever the others are. The bar is 95% \
-                  for the values tried and the luck of the draws."
+                  for the values tried and the luck of the draws; of a choice, for whichever two differ most, so that it \
+                  may begin at 0 where only some of the ways show that it does something."
             .to_owned(),
         axis: "size of the change".to_owned(),
         measure: Measure {
@@ -78,7 +79,7 @@ pub(super) fn answer(on: On, output: &str, parameters: bool, tell: &impl Tell) -
 /// What a field is called.
 fn field(on: On, path: &str) -> String {
     match (words::field(path).0, path.strip_prefix("score_normalization.")) {
-        (_, Some(id)) => format!("normalisation of {}", on.summary.name_of(id)),
+        (_, Some(id)) => format!("normalisation of {}", on.summary.name_of(id.trim_matches(['"', '\'']))),
         (same, None) if same == path => path.replace(['_', '.'], " "),
         (known, None) => known,
     }

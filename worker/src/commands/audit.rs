@@ -31,7 +31,7 @@ struct Audited<'a> {
     /// Apart for answerable and unanswerable tasks, where there are both.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     by_answerability: &'a [AnswerAudit],
-    /// What is to be known of evaluators that tell no answer from another.
+    /// What is to be known of the dataset: evaluators that tell no answer from another, groups that part contexts.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notices: &'a [String],
     without: Vec<Told<'a>>,
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let audit = Audit::new(&dataset, &scenario)?;
     let tracks = tracks(&dataset, &scenario)?;
     let answers = answer_audit(&dataset, &scenario)?;
-    let notices = dataset.without_variance();
+    let notices = dataset.notices();
     let mut results = run_all("audit", audit.runs(), |run| {
         let mut comparison = audit.start(&dataset, run)?;
         while let Some(comparison) = comparison.as_mut().filter(|comparison| comparison.rounds_left() > 0) {

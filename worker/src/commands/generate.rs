@@ -8,6 +8,7 @@ use futures_lite::future::block_on;
 use poq_models::{DecoderOptions, GenerateOptions, Message, Prompt};
 use serde::{Deserialize, Serialize};
 
+use super::whole::whole;
 use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::notices::Notices;
@@ -19,16 +20,16 @@ pub struct Arguments {
     #[arg(long)]
     model: String,
     /// Tokens to generate at most
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, value_parser = whole::<usize>, default_value_t = 128)]
     max_tokens: usize,
     /// 0 takes the likeliest token each time; above, tokens are drawn
     #[arg(long, default_value_t = 0.0)]
     temperature: f32,
     /// Seed of the draws; row n uses seed + n - 1
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_parser = whole::<u64>, default_value_t = 0)]
     seed: u64,
     /// Run only the first so many layers of the model
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<usize>)]
     layers: Option<usize>,
 }
 

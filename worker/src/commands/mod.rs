@@ -16,5 +16,6 @@ pub mod sensitivity;
 pub mod simulate;
 pub mod sweep;
 mod table;
+mod whole;
 
 use crate::console::{print, print_json};

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::parallel::run_all;
 use super::table::{figure, interval, number, table};
+use super::whole::whole;
 use crate::dataset;
 use crate::fault::Outcome;
 use crate::interrupt;
@@ -15,10 +16,10 @@ use crate::interrupt;
 #[derive(Args)]
 pub struct Arguments {
     /// Rounds to run of the network of arXiv 2512.16317
-    #[arg(long, default_value_t = Scenario::default().rounds)]
+    #[arg(long, value_parser = whole::<u64>, default_value_t = Scenario::default().rounds)]
     rounds: u64,
     /// Seed of all random draws
-    #[arg(long, default_value_t = Scenario::default().seed)]
+    #[arg(long, value_parser = whole::<u64>, default_value_t = Scenario::default().seed)]
     seed: u64,
     /// Print everything as JSON
     #[arg(long)]

@@ -8,6 +8,7 @@ use poq_core::search::{
 use super::parallel::run_all;
 use super::simulate::ScenarioSource;
 use super::table::table;
+use super::whole::whole;
 use crate::fault::{Fault, Outcome};
 use crate::interrupt;
 
@@ -16,16 +17,16 @@ pub struct Arguments {
     #[command(flatten)]
     source: ScenarioSource,
     /// How many evaluators attack together at most: who they are is searched
-    #[arg(long, required_unless_present = "deviations", conflicts_with = "deviations")]
+    #[arg(long, value_parser = whole::<u32>, required_unless_present = "deviations", conflicts_with = "deviations")]
     budget: Option<u32>,
     /// Each node on its own: its best deviation from honesty
     #[arg(long)]
     deviations: bool,
     /// Rounds of each run before the best few are run in full
-    #[arg(long, default_value_t = Settings::default().screening_rounds)]
+    #[arg(long, value_parser = whole::<u64>, default_value_t = Settings::default().screening_rounds)]
     screening_rounds: u64,
     /// Fresh seeds on which the best are run in full
-    #[arg(long, default_value_t = Settings::default().replicates)]
+    #[arg(long, value_parser = whole::<u32>, default_value_t = Settings::default().replicates)]
     replicates: u32,
     /// Print the findings as JSON
     #[arg(long)]

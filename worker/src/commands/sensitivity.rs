@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::parallel::run_all;
 use super::simulate::ScenarioSource;
-use super::table::{figure, interval, number, table};
+use super::table::{figure, interval, table};
+use super::whole::whole;
 use crate::fault::Outcome;
 use crate::interrupt;
 
@@ -27,13 +28,13 @@ pub struct Arguments {
     #[arg(long)]
     parameters: bool,
     /// Ways through the space of assumptions
-    #[arg(long, default_value_t = TRAJECTORIES)]
+    #[arg(long, value_parser = whole::<u32>, default_value_t = TRAJECTORIES)]
     trajectories: u32,
     /// Values of a number
-    #[arg(long, default_value_t = LEVELS)]
+    #[arg(long, value_parser = whole::<u32>, default_value_t = LEVELS)]
     levels: u32,
     /// Seeds of each point of a way: how much they differ tells luck from effects
-    #[arg(long, default_value_t = REPLICATES)]
+    #[arg(long, value_parser = whole::<u32>, default_value_t = REPLICATES)]
     replicates: u32,
     /// Print the effects as JSON
     #[arg(long)]
@@ -82,7 +83,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     super::print(&format!(
         "{}\n\n{output} over {} runs: {trajectories} ways through these values, each point on {replicates} seeds. \
          Size is, of a number, the mean size of the change as it moves through its whole range (mu*, Morris 1991), \
-         and of a choice the largest difference between two of its values; 95% for the ways and the draws. \"Of \
+         and of a choice the largest difference between two of its values; 95% for the ways and the draws, of choices for \
+         whichever two differ most: it may begin at 0 where a few ways alone show that the factor does something. \"Of \
          noise\" is the size that luck alone would show; \"beyond noise\" says that it changes the output at all, at \
          5% for all {} rows together (Holm). The ranges are assumed.",
         table(header, 1, effects.iter().map(row)),

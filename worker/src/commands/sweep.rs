@@ -13,6 +13,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::Value;
 
 use super::simulate::ScenarioSource;
+use super::whole::whole;
 use crate::console::{Out, WRITING, say};
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::interrupt;
@@ -30,7 +31,7 @@ pub struct Arguments {
     vary: Vec<String>,
     /// Runs on other random numbers (8 to 100) that repeat each cell where the past decides its path; without them such a
     /// cell has no intervals
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_parser = whole::<u32>, default_value_t = 0)]
     replicates: u32,
     /// Print a JSON array of cells in place of CSV
     #[arg(long)]

@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
     let (tasks, outputs) = (so_many(tasks.len(), "tasks"), so_many(outputs.len(), "outputs"));
     say(format_args!("{}: {tasks}, {outputs}, complete", out.display()));
-    complete.without_variance().iter().for_each(say);
+    complete.notices().iter().for_each(say);
     Ok(())
 }
 

@@ -183,7 +183,10 @@ fn parse(text: &str) -> Outcome<Plan> {
     let whole = serde_json::to_vec(&table).input("it has no JSON form")?;
     json::parse(&whole).map_err(|fault| {
         let line = line_of(text, &fault.path).map(|line| format!(" (line {line})")).unwrap_or_default();
-        Fault::input(format!("field `{}`{line}: {}", fault.path, fault.message))
+        match fault.path.as_str() {
+            json::WHOLE => Fault::input(fault.message),
+            path => Fault::input(format!("field `{path}`{line}: {}", fault.message)),
+        }
     })
 }
 

@@ -1,12 +1,44 @@
-//! Evaluators without variance: they tell no answer from another, and are paid all the same.
+//! What is to be known of a dataset before its figures are believed: evaluators that tell no answer from another, and
+//! groups that part what belongs together.
+
+use std::collections::HashMap;
 
 use super::{Dataset, JUDGE};
 use crate::dataset::TaskKind;
 
 impl Dataset {
-    /// A line for each evaluator that gave every answer the same raw value: over all tasks, else over those of a kind.
+    /// A line for each such thing.
     #[must_use]
-    pub fn without_variance(&self) -> Vec<String> {
+    pub fn notices(&self) -> Vec<String> {
+        self.without_variance().into_iter().chain(self.parted_contexts()).collect()
+    }
+
+    /// A line where tasks of one kind with the same context stand in several groups: an interval over prompts takes
+    /// these for independent.
+    fn parted_contexts(&self) -> Option<String> {
+        let mut first_of: HashMap<_, usize> = HashMap::new();
+        let mut parted: Vec<[usize; 2]> = Vec::new();
+        for (task, row) in self.tasks.iter().enumerate() {
+            let Some(context) = &row.context else { continue };
+            let first = *first_of.entry((row.kind as u8, context.as_str())).or_insert(task);
+            let is_new = self.tasks[first].group_key() != row.group_key();
+            if is_new && !parted.iter().any(|&[known, _]| known == first) {
+                parted.push([first, task]);
+            }
+        }
+        let [first, other] = parted.first()?.map(|task| &self.tasks[task].id);
+        Some(format!(
+            "groups: the tasks of {} stand in several groups (such as {first} and {other}): intervals for other prompts \
+             take them for independent, and are too narrow if they are not",
+            match parted.len() {
+                1 => "one context".to_owned(),
+                count => format!("{count} contexts"),
+            }
+        ))
+    }
+
+    /// A line for each evaluator that gave every answer the same raw value: over all tasks, else over those of a kind.
+    fn without_variance(&self) -> Vec<String> {
         let evaluators = self.manifest.evaluators.iter().enumerate().filter(|(_, entry)| entry.kind != JUDGE);
         evaluators
             .flat_map(|(evaluator, entry)| {
