@@ -29,8 +29,8 @@ pub(super) fn findings(study: &Study, dataset: &Dataset, measured: &[Measured]) 
     let finding = |claim: u32, statement: &str, source: &str, test: &dyn Fn() -> Found| {
         let found = if is_same {
             let (parts, mut tensions) = test();
-            if tensions.iter().any(|tension| tension.contains(" ± ")) {
-                tensions.push(format!("± is half of a 95% interval for {SEEDS}."));
+            if let Some(last) = tensions.iter_mut().rfind(|tension| tension.contains(" ± ")) {
+                last.push_str(&format!(" Each ± is half of a 95% interval for {SEEDS}."));
             }
             (parts, tensions)
         } else {
@@ -385,7 +385,7 @@ impl Evidence<'_> {
 /// A figure with half the width of its 95% interval, which is symmetric, to two figures of that; the figure alone
 /// without one.
 fn with_half_width(value: f64, ci95: Option<Interval>) -> String {
-    let Some([low, high]) = ci95 else { return format!("{value:.3}") };
+    let Some([low, high]) = ci95.filter(|[low, high]| high > low) else { return format!("{value:.3}") };
     let decimals = decimals(high - low, value.abs());
     format!("{} ± {}", rounded(value, decimals), rounded(0.5 * (high - low), decimals))
 }
@@ -453,7 +453,7 @@ mod tests {
     fn figures_are_told_with_half_their_interval() {
         assert_eq!(with_half_width(-0.003_31, Some([-0.003_49, -0.003_13])), "-0.00331 ± 0.00018");
         assert_eq!(with_half_width(0.085, Some([0.06, 0.11])), "0.085 ± 0.025");
-        assert_eq!(with_half_width(2.54, None), "2.540");
+        assert_eq!([None, Some([2.54, 2.54])].map(|ci95| with_half_width(2.54, ci95)), ["2.540"; 2]);
     }
 
     #[test]
