@@ -1,9 +1,9 @@
-"""Writes decoder.json: greedy continuations by an independent NumPy forward pass, to hold `Decoder` to.
+"""Writes smollm2-135m-instruct.json: greedy continuations by an independent NumPy forward pass, to hold `Decoder` to.
 
 Nothing is shared with the Rust side: the `gguf` package dequantises, the `tokenizers` package is built here from the
 GGUF's metadata, and the network below is plain float32 NumPy.
 
-    python make_decoder_reference.py SmolLM2-135M-Instruct.Q4_1.gguf decoder.json
+    python make_decoder_reference.py SmolLM2-135M-Instruct.Q4_1.gguf smollm2-135m-instruct.json
 """
 
 import hashlib

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use poq_core::json;
 use serde::de::DeserializeOwned;
 
-use crate::foreign;
+use crate::format::foreign;
 
 /// The file (or part of one) that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,17 +20,15 @@
 mod decoder;
 mod encoder;
 mod error;
-mod foreign;
-mod fused;
-mod gguf;
+mod format;
 #[cfg(feature = "webgpu")]
 mod gpu;
 mod host;
 mod known_answer;
-mod linear;
+mod layers;
 mod parallel;
-mod quantised;
 mod room;
+mod tokenizer;
 
 pub use burn::tensor::Device;
 pub use decoder::{
@@ -39,7 +37,7 @@ pub use decoder::{
 };
 pub use encoder::{BiEncoder, Embedding, Pooling, SentenceSettings, Similarity, cosine};
 pub use error::{Blame, ModelError, Part};
-pub use foreign::foreign_file;
+pub use format::foreign::foreign_file;
 #[cfg(feature = "webgpu")]
 pub use gpu::Gpu;
 pub use host::Kernels;

@@ -9,7 +9,7 @@ mod edit;
 use std::error::Error;
 
 use common::{Outcome, fixture};
-use edit::{STRING, U16, U32};
+use edit::{ARRAY, STRING, U16, U32};
 use poq_models::{Date, Decoder, DecoderOptions, Message, ModelError, Prompt, cpu_device};
 
 type Change<'a> = (&'a str, u32, Vec<u8>);
@@ -152,5 +152,145 @@ fn files_that_are_no_whole_decoder_are_named_for_what_they_are() -> Outcome {
         let error = Decoder::from_gguf(bytes, &DecoderOptions::default(), &cpu_device()).err().ok_or(what)?;
         assert!(error.to_string().contains(&format!("the GGUF file is {what}")), "{error}");
     }
+    Ok(())
+}
+
+/// Each pair is told apart by tensors that one has and the other has not.
+#[test]
+fn a_tensor_too_few_or_too_many_for_a_family_is_named() -> Outcome {
+    for (file, family, named) in [
+        ("llama", "qwen2", "`blk.0.attn_q.bias`"),
+        ("qwen2", "llama", "`blk.0.attn_k.bias`: has no place in a decoder of the family `llama`"),
+        ("gemma2", "gemma3", "`blk.0.attn_q_norm.weight`"),
+        ("gemma3", "gemma2", "`blk.0.attn_k_norm.weight`: has no place in a decoder of the family `gemma2`"),
+    ] {
+        let bytes = fixture(&format!("families/{file}.gguf"))?;
+        let mut renamed = bytes.clone();
+        for at in 0..bytes.len() - file.len() {
+            if bytes[at..].starts_with(file.as_bytes()) {
+                renamed[at..at + file.len()].copy_from_slice(family.as_bytes());
+            }
+        }
+        let error = Decoder::from_gguf(&renamed, &DecoderOptions::default(), &cpu_device()).err().ok_or(file)?;
+        assert!(error.to_string().contains(named), "{file} as {family}: {error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn sizes_with_another_scale_are_refused() -> Outcome {
+    for (family, blocks) in [("gemma2", 46_u32), ("gemma3", 62)] {
+        let bytes = fixture(&format!("families/{family}.gguf"))?;
+        let key = format!("{family}.block_count");
+        let changed = edit::gguf(&bytes, &[(key.as_str(), U32, blocks.to_le_bytes().to_vec())]);
+        let error = Decoder::from_gguf(&changed, &DecoderOptions::default(), &cpu_device()).err().ok_or(family)?;
+        assert!(error.to_string().contains(&format!("`{key}` is {blocks}")), "{error}");
+    }
+    Ok(())
+}
+
+/// The tiny model with a SentencePiece vocabulary: bytes, and pieces of which the later ones are the better.
+fn sentence_piece(more: &[Change<'_>]) -> Result<Decoder, ModelError> {
+    let pieces = ["\u{2581}", "a", "b", "ab", "\u{2581}ab"];
+    let bytes: Vec<String> = (0..=255).map(|byte| format!("<0x{byte:02X}>")).collect();
+    let tokens: Vec<&str> =
+        ["<unk>", "<s>", "</s>"].into_iter().chain(bytes.iter().map(String::as_str)).chain(pieces).collect();
+    let kind = |id| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..259 => 6,
+        _ => 1,
+    };
+    let kinds: Vec<i32> = (0..264).map(kind).collect();
+    let scores: Vec<f32> = (0..264).map(|id| id as f32).collect();
+    let mut changes: Vec<Change<'_>> = vec![
+        ("tokenizer.ggml.model", STRING, edit::text("llama")),
+        ("tokenizer.ggml.tokens", ARRAY, edit::texts(&tokens)),
+        ("tokenizer.ggml.token_type", ARRAY, edit::integers(&kinds)),
+        ("tokenizer.ggml.scores", ARRAY, edit::numbers(&scores)),
+        id("tokenizer.ggml.bos_token_id", 1),
+        id("tokenizer.ggml.eos_token_id", 2),
+        id("tokenizer.ggml.unknown_token_id", 0),
+    ];
+    changes.retain(|(key, ..)| more.iter().all(|(other, ..)| key != other));
+    changes.extend(more.iter().cloned());
+    load(&changes)
+}
+
+#[test]
+fn sentence_piece_merges_by_score_and_writes_other_characters_in_bytes() -> Outcome {
+    let flag = |key: &'static str, is: bool| (key, 7, vec![u8::from(is)]);
+    let add_bos = flag("tokenizer.ggml.add_bos_token", true);
+    let decoder = sentence_piece(std::slice::from_ref(&add_bos))?;
+    let ids = |decoder: &Decoder, text: &str| decoder.encode(&Prompt::Text(text.to_owned()));
+    // <s>, then the pieces: a space before the text is theirs.
+    for (text, expected) in [
+        ("ab", &[1, 263][..]),
+        ("ab ab", &[1, 263, 263]),
+        ("aab", &[1, 259, 260, 262]),
+        ("a  b", &[1, 259, 260, 259, 259, 261]),
+        ("\u{e9}", &[1, 259, 3 + 0xC3, 3 + 0xA9]),
+        ("</s>", &[1, 259, 3 + 0x3C, 3 + 0x2F, 3 + 0x73, 3 + 0x3E]),
+        ("", &[1]),
+    ] {
+        assert_eq!(ids(&decoder, text)?, expected, "{text:?}");
+        let back = decoder.decode(expected)?;
+        assert_eq!(back.strip_prefix(' ').unwrap_or(&back), text);
+    }
+    let plain =
+        sentence_piece(&[flag("tokenizer.ggml.add_space_prefix", false), flag("tokenizer.ggml.add_bos_token", false)])?;
+    assert_eq!(ids(&plain, "ab ab")?, [262, 263]);
+    // A word of the vocabulary that is found before all others, as it is written.
+    let mut kinds: Vec<i32> = vec![6; 264];
+    (kinds[0], kinds[1], kinds[2]) = (2, 3, 3);
+    kinds[259..].copy_from_slice(&[1, 1, 1, 4, 1]);
+    let own = sentence_piece(&[("tokenizer.ggml.token_type", ARRAY, edit::integers(&kinds)), add_bos])?;
+    assert_eq!(ids(&own, "aab")?, [1, 259, 260, 262]);
+    assert_eq!(ids(&own, " ab")?, [1, 259, 259, 262]);
+    Ok(())
+}
+
+#[test]
+fn a_sentence_piece_vocabulary_that_disagrees_is_named() -> Outcome {
+    let refusal = |changes: &[Change<'_>]| {
+        sentence_piece(changes).map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    };
+    for (change, named) in [
+        (("tokenizer.ggml.scores", ARRAY, edit::numbers(&[0.0; 3])), "3 scores"),
+        (("tokenizer.ggml.scores", STRING, edit::text("none")), "an array of f32"),
+        (("tokenizer.ggml.scores", ARRAY, edit::numbers(&[f32::NAN; 264])), "NaN"),
+        (("tokenizer.ggml.tokens", ARRAY, edit::texts(&["a"; 264])), "duplicates"),
+        (("tokenizer.ggml.tokens", ARRAY, edit::texts(&["a", "b"])), "one per token"),
+        (("tokenizer.ggml.model", STRING, edit::text("t5")), "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece)"),
+        (id("tokenizer.ggml.unknown_token_id", 264), "tokenizer.ggml.unknown_token_id"),
+    ] {
+        let seen = refusal(std::slice::from_ref(&change));
+        assert!(seen.contains(named), "{named}: {seen}");
+    }
+    Ok(())
+}
+
+#[test]
+fn texts_are_split_as_their_vocabulary_says() -> Outcome {
+    // Whether two signs of a pair are split shows in the merge of them that the tiny vocabulary has: "Ġ the".
+    let pre = |name: &str| ("tokenizer.ggml.pre", STRING, edit::text(name));
+    let ids = |name: &str, text: &str| -> Result<Vec<u32>, Box<dyn Error>> {
+        Ok(load(&[pre(name), ("tokenizer.ggml.add_bos_token", 7, vec![0])])?.encode(&Prompt::Text(text.to_owned()))?)
+    };
+    // In the order of the merges: th, the, " the", " a", in.
+    for (name, text, tokens) in [
+        ("gpt-2", "\nthe", &["\n", "the"][..]),
+        ("qwen2", "1the", &["1", "the"]),
+        ("llama-bpe", " a the", &[" a", " the"]),
+    ] {
+        let decoder = load(&[pre(name), ("tokenizer.ggml.add_bos_token", 7, vec![0])])?;
+        let pieces: Result<Vec<String>, _> = ids(name, text)?.into_iter().map(|id| decoder.decode(&[id])).collect();
+        assert_eq!(pieces?, tokens, "{name}");
+    }
+    // NFC: e and an accent become one character of two bytes.
+    assert_eq!(ids("qwen2", "e\u{301}")?.len(), 2);
+    assert_eq!(ids("gpt-2", "e\u{301}")?.len(), 3);
+    let error = load(&[pre("tekken")]).err().ok_or("tekken")?.to_string();
+    assert!(error.contains("\"tekken\"") && error.contains("\"qwen2\""), "{error}");
     Ok(())
 }

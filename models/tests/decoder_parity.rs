@@ -1,4 +1,5 @@
-//! `Decoder` against an independent NumPy forward pass: `reference/make_decoder_reference.py`.
+//! `Decoder` with real weights against independent NumPy forward passes: `reference/make_decoder_reference.py` and
+//! `reference/make_greedy_reference.py`.
 
 mod common;
 
@@ -32,26 +33,74 @@ struct Case {
     text: String,
 }
 
+/// A known model and what is expected of it.
+struct Subject {
+    name: &'static str,
+    file: &'static str,
+    reference: &'static str,
+    layers: usize,
+    /// Tokens of each case at most.
+    steps: usize,
+    has_known_answer: bool,
+}
+
+const SMOLLM2: Subject = Subject {
+    name: "smollm2-135m-instruct",
+    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
+    reference: include_str!("../reference/smollm2-135m-instruct.json"),
+    layers: 30,
+    steps: 64,
+    has_known_answer: true,
+};
+
+const QWEN: Subject = Subject {
+    name: "qwen2.5-coder-0.5b-instruct",
+    file: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    reference: include_str!("../reference/qwen2.5-coder-0.5b-instruct.json"),
+    layers: 24,
+    steps: 32,
+    has_known_answer: false,
+};
+
+const GEMMA: Subject = Subject {
+    name: "gemma-3-270m",
+    file: "gemma-3-270m-Q4_K_M.gguf",
+    reference: include_str!("../reference/gemma-3-270m.json"),
+    layers: 18,
+    steps: 32,
+    has_known_answer: false,
+};
+
 // Two tests, which run side by side: together they compare every case.
 #[test]
 fn tokens_are_those_of_the_reference_in_even_cases() -> Outcome {
-    compare_with_reference(WeightStorage::F32, 0, 2)
+    compare_with_reference(&SMOLLM2, WeightStorage::F32, 0, 2)
 }
 
 #[test]
 fn tokens_are_those_of_the_reference_in_odd_cases() -> Outcome {
-    compare_with_reference(WeightStorage::F32, 1, 2)
+    compare_with_reference(&SMOLLM2, WeightStorage::F32, 1, 2)
 }
 
 #[test]
 fn tokens_of_weights_as_stored_are_those_of_the_reference() -> Outcome {
-    compare_with_reference(WeightStorage::AsStored, 0, 3)
+    compare_with_reference(&SMOLLM2, WeightStorage::AsStored, 0, 3)
+}
+
+#[test]
+fn tokens_of_a_qwen2_are_those_of_the_reference() -> Outcome {
+    compare_with_reference(&QWEN, WeightStorage::AsStored, 0, 1)
+}
+
+#[test]
+fn tokens_of_a_gemma_3_are_those_of_the_reference() -> Outcome {
+    compare_with_reference(&GEMMA, WeightStorage::AsStored, 0, 1)
 }
 
 /// Compares case `first` and one of `every` so many after it.
-fn compare_with_reference(storage: WeightStorage, first: usize, every: usize) -> Outcome {
-    let reference: Reference = serde_json::from_str(include_str!("../reference/decoder.json"))?;
-    let gguf = weights("smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1.gguf")?;
+fn compare_with_reference(subject: &Subject, storage: WeightStorage, first: usize, every: usize) -> Outcome {
+    let reference: Reference = serde_json::from_str(subject.reference)?;
+    let gguf = weights(subject.name, subject.file)?;
     let mut by_layers: BTreeMap<Option<usize>, Vec<(usize, &Case)>> = BTreeMap::new();
     for (number, case) in reference.cases.iter().enumerate().skip(first).step_by(every) {
         by_layers.entry(case.layers).or_default().push((number, case));
@@ -63,16 +112,17 @@ fn compare_with_reference(storage: WeightStorage, first: usize, every: usize) ->
             &DecoderOptions { layers, weights: storage, ..DecoderOptions::default() },
             &cpu_device(),
         )?;
-        assert_eq!(decoder.layers(), layers.unwrap_or(30));
+        assert_eq!(decoder.layers(), layers.unwrap_or(subject.layers));
         let known_answer = block_on(decoder.check_known_answer());
-        match layers {
-            None => assert_eq!(known_answer?, 1.0),
+        if subject.has_known_answer && layers.is_none() {
+            assert_eq!(known_answer?, 1.0);
+        } else {
             // Another network than the known one, as a device that computes wrongly is.
-            Some(_) => assert!(matches!(known_answer, Err(ModelError::WrongAnswer { .. })), "{known_answer:?}"),
+            assert!(matches!(known_answer, Err(ModelError::WrongAnswer { .. })), "{known_answer:?}");
         }
         for (number, case) in cases {
             assert_eq!(decoder.encode(&case.prompt)?, case.prompt_ids, "prompt {number}: {:?}", case.prompt);
-            let options = GenerateOptions { max_tokens: 64, temperature: 0.0, seed: 0 };
+            let options = GenerateOptions { max_tokens: subject.steps, temperature: 0.0, seed: 0 };
             let mut margins = Vec::new();
             let mut streamed = String::new();
             let generation = block_on(decoder.generate(&case.prompt, &options, &mut |step| {
@@ -109,7 +159,8 @@ fn compare_with_reference(storage: WeightStorage, first: usize, every: usize) ->
         }
     }
     println!("{compared} of {steps} steps compared, {texts} texts equal, margins differ by {worst} at most");
-    assert!(steps >= 20 * 64 / every, "the reference has only {steps} steps");
+    let least = reference.cases.len() * subject.steps / every * 2 / 3;
+    assert!(steps >= least, "the reference has only {steps} steps");
     assert!(compared as f64 >= MIN_COMPARED * steps as f64, "only {compared} of {steps} steps were compared");
     assert!(worst < 0.02, "the logits are off: margins differ by {worst}");
     Ok(())

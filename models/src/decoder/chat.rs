@@ -3,10 +3,11 @@
 use minijinja::{Environment, context};
 use serde::{Deserialize, Serialize};
 
-use super::control::{ControlTokens, Veil};
 use super::date::Date;
 use super::jinja;
 use crate::error::{ModelError, shorten};
+use crate::tokenizer::NamedTokens;
+use crate::tokenizer::control::{ControlTokens, Rendered};
 
 const TEMPLATE: &str = "chat_template";
 
@@ -23,28 +24,11 @@ pub struct Message {
     pub content: String,
 }
 
-/// Tokens that a template may name, by their text; empty where a vocabulary lacks one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct NamedTokens {
-    pub bos: String,
-    pub eos: String,
-    pub pad: String,
-    pub unk: String,
-}
-
 /// A model's own chat template (Jinja), as in its file's metadata.
 pub(super) struct ChatTemplate {
     environment: Environment<'static>,
     tokens: NamedTokens,
     told_date: Option<Date>,
-}
-
-/// What a template made of messages.
-pub(super) struct Rendered<'a> {
-    /// The text, with stand-ins for what in the messages looks like a control token.
-    pub text: String,
-    /// What takes the stand-ins away again.
-    pub veil: Veil<'a>,
 }
 
 impl ChatTemplate {
@@ -122,8 +106,8 @@ fn fault(error: minijinja::Error) -> ModelError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::control::Piece;
     use super::*;
+    use crate::tokenizer::control::Piece;
 
     /// As in SmolLM2's metadata.
     const SMOLLM2: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";

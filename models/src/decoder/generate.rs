@@ -150,10 +150,11 @@ impl Decoder {
             let room = options.max_tokens.min(context / 2).max(1);
             ids.drain(..ids.len() - (context - room));
         }
+        let tokens_in = ids.len();
         let generation = Generation {
             text: String::new(),
             token_ids: Vec::new(),
-            tokens_in: ids.len(),
+            tokens_in,
             tokens_out: 0,
             truncated_prompt,
             finish: Finish::Stopped,
@@ -161,7 +162,7 @@ impl Decoder {
         Ok(Continuation {
             decoder: self,
             sampler,
-            memory: self.network.memory(),
+            memory: self.network.memory(tokens_in + options.max_tokens),
             stream: TextStream::default(),
             unread: ids,
             max_tokens: options.max_tokens,

@@ -1,17 +1,15 @@
-//! Llama-family decoders from GGUF: the network's inference nodes.
+//! Decoders from GGUF: the network's inference nodes.
 
 mod block;
-mod cache;
 mod chat;
 mod config;
-mod control;
 mod date;
+mod families;
 mod generate;
 mod jinja;
 mod network;
 mod sampler;
 mod text;
-mod tokenizer;
 mod weights;
 
 use burn::tensor::Device;
@@ -21,14 +19,15 @@ use chat::ChatTemplate;
 pub use chat::Message;
 use config::DecoderConfig;
 pub use date::Date;
+pub(crate) use families::Activation;
 pub use generate::{Continuation, Finish, Generation, Step};
 use network::Network;
 use text::TextStream;
-use tokenizer::DecoderTokenizer;
 use weights::Weights;
 
 use crate::error::{ModelError, Part};
-use crate::gguf::Gguf;
+use crate::format::gguf::Gguf;
+use crate::tokenizer::vocabulary::DecoderTokenizer;
 
 /// How to load a decoder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,7 +86,7 @@ impl Decoder {
     /// Reads a GGUF file and puts its weights on `device`; `bytes` are not needed afterwards.
     ///
     /// # Errors
-    /// A file that is not GGUF, is truncated or damaged, is of another architecture than `llama`, lacks a tensor or
+    /// A file that is not GGUF, is truncated or damaged, is of an architecture that is not known here, lacks a tensor or
     /// field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date`
     /// out of range, or `weights` that `device` cannot keep: of a kind that it does not know, or in larger pieces than
     /// it holds ([`ModelError::TooLarge`]).
@@ -101,8 +100,8 @@ impl Decoder {
         let template = gguf.optional_text("tokenizer.chat_template")?;
         let template = template.map(|source| ChatTemplate::new(source, tokenizer.named().clone(), options.date));
         let template = template.transpose()?;
-        let weights = Weights::new(&gguf, options.weights, device)?;
-        let network = Network::read(&weights, config, tokenizer.len())?;
+        let weights = Weights::new(&gguf, &config, options.weights, device)?;
+        let network = Network::read(&weights, tokenizer.len())?;
         Ok(Self { tokenizer, template, network })
     }
 
@@ -136,7 +135,7 @@ impl Decoder {
     pub(crate) async fn scores_after(&self, text: &str, steps: usize) -> Result<Vec<f32>, ModelError> {
         let ids = self.tokenizer.encode(text)?;
         let (together, alone) = ids.split_at(ids.len().saturating_sub(steps));
-        let mut memory = self.network.memory();
+        let mut memory = self.network.memory(ids.len());
         self.network.remember(together, &mut memory).await?;
         let mut scores = Vec::new();
         for id in alone {

@@ -1,27 +1,25 @@
 //! The decoder as a function from token ids to the scores of the next token.
 
-use std::cell::OnceCell;
+use burn::tensor::{Device, Tensor};
 
-use burn::tensor::{Device, Tensor, TensorData};
-
-use super::block::{Block, RmsNorm};
-use super::cache::LayerCache;
-use super::config::DecoderConfig;
-use super::weights::Weights;
+use super::block::{Block, Pass, tensor_names};
+use super::config::{DecoderConfig, FACTORS, FACTORS_LONG, FACTORS_SHORT};
+use super::families::Windows;
+use super::weights::{Matrix, Weights};
 use crate::error::{ModelError, Part};
-use crate::fused::Positions;
-use crate::gguf::Gguf;
-use crate::linear::Linear;
+use crate::format::gguf::Gguf;
+use crate::layers::fused;
+use crate::layers::kv_cache::LayerCache;
+use crate::layers::linear::Linear;
+use crate::layers::norm::RmsNorm;
+use crate::layers::rotary::{Rotary, rotation};
 use crate::parallel;
 
 /// Rows that go through the network at once: bounds the attention scores of a long prompt.
 const CHUNK: usize = 256;
 
-/// Names of the tensors outside the blocks, and of those in each block.
-const OUTER: [&str; 4] = ["token_embd.weight", "output_norm.weight", "output.weight", ROPE_FREQS];
-const INNER: [&str; 9] =
-    ["attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
-const ROPE_FREQS: &str = "rope_freqs.weight";
+/// Names of the tensors outside the blocks.
+const OUTER: [&str; 3] = ["token_embd.weight", "output_norm.weight", "output.weight"];
 
 pub(super) struct Network {
     /// One row for each token of the vocabulary.
@@ -30,10 +28,8 @@ pub(super) struct Network {
     norm: RmsNorm,
     /// None where the file has no head of its own: it is the embedding then.
     head: Option<Linear>,
-    /// `[head_dim, head_dim]`: takes each number to its partner in its pair, `(a, b)` to `(-b, a)`.
+    /// `[head_dim, head_dim]`: takes each number to its partner in its pair.
     rotate: Tensor<2>,
-    /// Turn per position, for each pair.
-    frequencies: Vec<f64>,
     parameters: u64,
     config: DecoderConfig,
     device: Device,
@@ -43,6 +39,8 @@ pub(super) struct Network {
 pub(super) struct Memory {
     layers: Vec<LayerCache>,
     length: usize,
+    /// Whether the text will be longer than those that the model was first trained on.
+    is_long: bool,
 }
 
 impl Memory {
@@ -53,30 +51,27 @@ impl Memory {
 }
 
 impl Network {
-    pub(super) fn read(weights: &Weights<'_>, config: DecoderConfig, vocabulary: usize) -> Result<Self, ModelError> {
-        let &Weights { gguf, device, .. } = weights;
-        check_names(gguf)?;
-        let hidden = config.hidden;
-        let table = |name: &str| weights.linear(&[(name, vocabulary)], hidden);
-        let embedding = table("token_embd.weight")?;
-        let head = gguf.has_tensor("output.weight").then(|| table("output.weight")).transpose()?;
+    pub(super) fn read(weights: &Weights<'_>, vocabulary: usize) -> Result<Self, ModelError> {
+        let &Weights { gguf, device, config, .. } = weights;
+        check_names(gguf, config)?;
+        let table = |name: &str| weights.linear(&[Matrix::new(name, vocabulary)], config.hidden, false);
+        let head = gguf.has_tensor("output.weight").then(|| table("output")).transpose()?;
         let mut blocks = Vec::new();
         for index in 0..config.layers {
-            blocks.push(Block::read(weights, index, &config)?);
+            blocks.push(Block::read(weights, index)?);
         }
-        let qkv = (config.heads + 2 * config.kv_heads) * config.head_dim * hidden;
-        let output = config.heads * config.head_dim * hidden;
-        let block = qkv + output + 3 * config.feed_forward * hidden + 2 * hidden;
-        let outer = (1 + usize::from(head.is_some())) * vocabulary * hidden + hidden;
+        let is_used = |name: &str| match block_of(name) {
+            Some((index, _)) => (index as usize) < config.layers,
+            None => OUTER.contains(&name),
+        };
         Ok(Self {
-            embedding,
+            embedding: table("token_embd")?,
             blocks,
-            norm: RmsNorm::read(weights, "output_norm.weight", &config)?,
+            norm: weights.norm("output_norm", false)?,
             head,
             rotate: rotation(config.head_dim, device),
-            frequencies: frequencies(gguf, &config)?,
-            parameters: block as u64 * config.layers as u64 + outer as u64,
-            config,
+            parameters: gguf.tensor_names().filter(|name| is_used(name)).map(|name| gguf.elements(name)).sum(),
+            config: config.clone(),
             device: device.clone(),
         })
     }
@@ -89,9 +84,12 @@ impl Network {
         self.parameters
     }
 
-    pub(super) fn memory(&self) -> Memory {
-        let layer = || LayerCache::new(self.config.kv_heads, self.config.head_dim, &self.device);
-        Memory { layers: self.blocks.iter().map(|_| layer()).collect(), length: 0 }
+    /// For a text of `length` tokens at most.
+    pub(super) fn memory(&self, length: usize) -> Memory {
+        let DecoderConfig { kv_heads, head_dim, turns, .. } = &self.config;
+        let layers = self.blocks.iter().map(|_| LayerCache::new(*kv_heads, *head_dim, &self.device));
+        let is_long = turns.long.as_ref().is_some_and(|(first, _)| length > *first);
+        Memory { layers: layers.collect(), length: 0, is_long }
     }
 
     /// Reads `ids` (at least one, each in the vocabulary) after what is remembered, and gives the scores of
@@ -136,71 +134,56 @@ impl Network {
         self.read_on(first, memory);
         let states = self.forward(last, memory);
         let [seq, _] = states.dims();
-        self.head.as_ref().unwrap_or(&self.embedding).forward(self.norm.forward(states.narrow(0, seq - 1, 1)))
+        let head = self.head.as_ref().unwrap_or(&self.embedding);
+        let scores = head.forward(self.norm.forward(states.narrow(0, seq - 1, 1)));
+        fused::capped(scores, self.config.score_cap)
     }
 
     /// Token ids to `[seq, hidden]`, before the last normalisation.
     fn forward(&self, ids: &[u32], memory: &mut Memory) -> Tensor<2> {
         let mut x = self.embedding.select(ids, &self.device);
-        let positions = self.positions(memory.length, ids.len());
+        if self.config.spec.has_scaled_embedding {
+            x = x.mul_scalar((self.config.hidden as f64).sqrt());
+        }
+        let pass = self.pass(memory, ids.len());
         for (block, cache) in self.blocks.iter().zip(&mut memory.layers) {
-            x = block.forward(x, &positions, &self.rotate, cache);
+            x = block.forward(x, &pass, cache);
         }
         memory.length += ids.len();
         x
     }
 
-    fn positions(&self, start: usize, seq: usize) -> Positions {
-        let angles = || {
-            (start..start + seq).flat_map(|position| {
-                // Both numbers of a pair turn by the same angle.
-                self.frequencies.iter().flat_map(move |frequency| [position as f64 * frequency; 2])
-            })
+    fn pass(&self, memory: &Memory, seq: usize) -> Pass {
+        let DecoderConfig { spec, turns, window, .. } = &self.config;
+        let whole = turns.long.as_ref().filter(|_| memory.is_long).map_or(&turns.whole, |(_, long)| long);
+        let positions = |rotary: &Rotary, window| rotary.positions(memory.length, seq, window, &self.device);
+        let of_window = match spec.windows {
+            Windows::None => None,
+            Windows::All => window.map(|window| positions(whole, Some(window))),
+            Windows::AllBut { .. } => Some(positions(&turns.window, *window)),
         };
-        let table = |values: Vec<f32>| {
-            Tensor::<3>::from_data(TensorData::new(values, [seq, 1, self.config.head_dim]), &self.device)
-        };
-        Positions {
-            cos: table(angles().map(|angle| libm::cos(angle) as f32).collect()),
-            sin: table(angles().map(|angle| libm::sin(angle) as f32).collect()),
-            start,
-            mask: OnceCell::new(),
-        }
+        Pass { whole: positions(whole, None), window: of_window, rotate: self.rotate.clone() }
     }
+}
+
+/// The number of a tensor's block, and the rest of its name.
+fn block_of(name: &str) -> Option<(u32, &str)> {
+    let (index, part) = name.strip_prefix("blk.")?.split_once('.')?;
+    Some((index.parse().ok()?, part))
 }
 
 /// A tensor without a place here (a bias, an expert) would be left out of the sum in silence.
-fn check_names(gguf: &Gguf<'_>) -> Result<(), ModelError> {
-    let known = |name: &str| {
-        let inner = || {
-            let (index, part) = name.strip_prefix("blk.")?.split_once('.')?;
-            index.parse::<u32>().ok()?;
-            INNER.contains(&part.strip_suffix(".weight")?).then_some(())
-        };
-        OUTER.contains(&name) || inner().is_some()
+fn check_names(gguf: &Gguf<'_>, config: &DecoderConfig) -> Result<(), ModelError> {
+    let of_block = tensor_names(config.spec);
+    let is_known = |name: &str| match block_of(name) {
+        Some((_, part)) => of_block.contains(&part),
+        None => OUTER.contains(&name) || [FACTORS, FACTORS_SHORT, FACTORS_LONG].contains(&name),
     };
-    match gguf.tensor_names().find(|name| !known(name)) {
+    match gguf.tensor_names().find(|name| !is_known(name)) {
         None => Ok(()),
-        Some(name) => Err(ModelError::tensor(Part::Gguf, name, "has no place in a Llama decoder as it is known here")),
+        Some(name) => {
+            let family = config.spec.architecture;
+            Err(ModelError::tensor(Part::Gguf, name, format!("has no place in a decoder of the family `{family}`")))
+        }
     }
-}
-
-/// llama.cpp's order for this architecture: numbers 2i and 2i + 1 of a head are a pair.
-fn rotation(head_dim: usize, device: &Device) -> Tensor<2> {
-    let mut values = vec![0.0_f32; head_dim * head_dim];
-    for pair in (0..head_dim).step_by(2) {
-        values[(pair + 1) * head_dim + pair] = -1.0;
-        values[pair * head_dim + pair + 1] = 1.0;
-    }
-    Tensor::from_data(TensorData::new(values, [head_dim, head_dim]), device)
-}
-
-fn frequencies(gguf: &Gguf<'_>, config: &DecoderConfig) -> Result<Vec<f64>, ModelError> {
-    let pairs = config.head_dim / 2;
-    let plain = (0..pairs).map(|pair| libm::pow(config.rope_base, -(pair as f64) / pairs as f64));
-    if !gguf.has_tensor(ROPE_FREQS) {
-        return Ok(plain.collect());
-    }
-    let factors = gguf.tensor(ROPE_FREQS, &[pairs])?;
-    Ok(plain.zip(factors).map(|(frequency, factor)| frequency / f64::from(factor)).collect())
 }

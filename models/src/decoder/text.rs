@@ -1,7 +1,7 @@
 //! From tokens to text as they come: a character may take several tokens.
 
-use super::tokenizer::DecoderTokenizer;
 use crate::error::ModelError;
+use crate::tokenizer::vocabulary::DecoderTokenizer;
 
 /// Collects the bytes of tokens and gives them out as soon as they are whole characters.
 #[derive(Default)]

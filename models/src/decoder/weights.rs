@@ -1,61 +1,119 @@
 //! The decoder's tensors, read from the file and put where they are used.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use std::borrow::Cow;
+
+use burn::tensor::Device;
 
 use super::WeightStorage;
+use super::config::DecoderConfig;
 use crate::cpu_device;
 use crate::error::ModelError;
-use crate::gguf::{Gguf, Stored};
+use crate::format::gguf::{Gguf, Stored};
 use crate::host::Kernels;
-use crate::linear::Linear;
-use crate::quantised::BlockMatrix;
+use crate::layers::blocks::BlockMatrix;
+use crate::layers::linear::Linear;
+use crate::layers::norm::RmsNorm;
+use crate::layers::rotary::Pairs;
 use crate::room;
 
 /// A file's tensors, on their way to `device`.
 pub(super) struct Weights<'a> {
     pub gguf: &'a Gguf<'a>,
     pub device: &'a Device,
+    pub config: &'a DecoderConfig,
     storage: WeightStorage,
 }
 
+/// A matrix of a file without the end of its name, `.weight`.
+pub(super) struct Matrix {
+    pub name: String,
+    pub outputs: usize,
+    /// Heads, at the beginning of the outputs, whose numbers turn in pairs.
+    pub turning: usize,
+}
+
+impl Matrix {
+    pub(super) fn new(name: impl Into<String>, outputs: usize) -> Self {
+        Self { name: name.into(), outputs, turning: 0 }
+    }
+}
+
 impl<'a> Weights<'a> {
-    pub(super) fn new(gguf: &'a Gguf<'a>, storage: WeightStorage, device: &'a Device) -> Result<Self, ModelError> {
+    pub(super) fn new(
+        gguf: &'a Gguf<'a>,
+        config: &'a DecoderConfig,
+        storage: WeightStorage,
+        device: &'a Device,
+    ) -> Result<Self, ModelError> {
         if storage == WeightStorage::AsStored && *device != cpu_device() {
             let allowed = "F32, F16, or AsStored on the CPU device";
             return Err(ModelError::argument("weights", format!("AsStored on {device:?}"), allowed));
         }
-        Ok(Self { gguf, device, storage })
+        Ok(Self { gguf, device, config, storage })
     }
 
-    /// A row of numbers: `[1, length]`.
-    pub(super) fn row(&self, name: &str, length: usize) -> Result<Tensor<2>, ModelError> {
-        let data = TensorData::new(self.gguf.tensor(name, &[length])?, [1, length]);
-        Ok(Tensor::from_data(data, self.device))
+    /// The normalisation of that name: of states, or of a head, whose pairs are neighbours then.
+    pub(super) fn norm(&self, name: &str, is_of_head: bool) -> Result<RmsNorm, ModelError> {
+        let columns = if is_of_head { self.config.head_dim } else { self.config.hidden };
+        let weight = self.gguf.tensor(&format!("{name}.weight"), &[columns])?;
+        let weight = if is_of_head { self.in_pairs(&weight, 1, 1).into_owned() } else { weight };
+        Ok(RmsNorm::new(weight, self.config.rms_epsilon, self.device))
     }
 
-    /// One product for tensors of the same inputs, given as names and outputs: their outputs one after another. Rows of
-    /// weights are outputs, so these are their rows one after another.
-    pub(super) fn linear(&self, tensors: &[(&str, usize)], inputs: usize) -> Result<Linear, ModelError> {
-        let stored = tensors.iter().map(|(name, outputs)| self.gguf.stored(name, &[*outputs, inputs]));
-        let stored = stored.collect::<Result<Vec<_>, _>>()?;
-        Ok(match self.storage {
+    /// One product for matrices of the same inputs: their outputs one after another, with their biases where they have
+    /// some. Rows of weights are outputs, so these are their rows one after another.
+    pub(super) fn linear(&self, matrices: &[Matrix], inputs: usize, has_biases: bool) -> Result<Linear, ModelError> {
+        let linear = self.product(matrices, inputs)?;
+        if !has_biases {
+            return Ok(linear);
+        }
+        let mut biases = Vec::new();
+        for Matrix { name, outputs, turning } in matrices {
+            let bias = self.gguf.tensor(&format!("{name}.bias"), &[*outputs])?;
+            biases.extend_from_slice(&self.in_pairs(&bias, 1, *turning));
+        }
+        Ok(linear.with_bias(biases, self.device))
+    }
+
+    fn product(&self, matrices: &[Matrix], inputs: usize) -> Result<Linear, ModelError> {
+        let mut stored = Vec::new();
+        for Matrix { name, outputs, turning } in matrices {
+            let Stored { kind, bytes } = self.gguf.stored(&format!("{name}.weight"), &[*outputs, inputs])?;
+            stored.push((kind, self.in_pairs(bytes, inputs / kind.elements * kind.bytes, *turning)));
+        }
+        let stored: Vec<Stored<'_>> = stored.iter().map(|(kind, bytes)| Stored { kind, bytes }).collect();
+        let kernels = match self.storage {
             WeightStorage::AsStored => {
-                Linear::from_blocks(BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device)))
+                return Ok(Linear::from_blocks(BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device))));
             }
-            storage @ (WeightStorage::F32 | WeightStorage::F16) => {
-                let kernels = if storage == WeightStorage::F16 { Kernels::Half } else { Kernels::Burn };
-                let outputs = tensors.iter().map(|(_, outputs)| outputs).sum();
-                let names: Vec<&str> = tensors.iter().map(|(name, _)| *name).collect();
-                room::check(&names.join(" + "), kernels.matrix_bytes(outputs, inputs), self.device)?;
-                let mut values = vec![0.0; outputs * inputs];
-                let mut start = 0;
-                for (Stored { kind, bytes }, (_, outputs)) in stored.iter().zip(tensors) {
-                    let end = start + outputs * inputs;
-                    kind.unpack_into(bytes, &mut values[start..end]);
-                    start = end;
-                }
-                Linear::for_kernels(values, outputs, inputs, kernels, self.device)
-            }
-        })
+            WeightStorage::F32 => Kernels::Burn,
+            WeightStorage::F16 => Kernels::Half,
+        };
+        let outputs = matrices.iter().map(|matrix| matrix.outputs).sum();
+        let names: Vec<String> = matrices.iter().map(|matrix| format!("{}.weight", matrix.name)).collect();
+        room::check(&names.join(" + "), kernels.matrix_bytes(outputs, inputs), self.device)?;
+        let mut values = vec![0.0; outputs * inputs];
+        let mut rest = values.as_mut_slice();
+        for (Stored { kind, bytes }, matrix) in stored.iter().zip(matrices) {
+            let (own, others) = rest.split_at_mut(matrix.outputs * inputs);
+            kind.unpack_into(bytes, own);
+            rest = others;
+        }
+        Ok(Linear::for_kernels(values, outputs, inputs, kernels, self.device))
+    }
+
+    /// `rows` of `length` each, those of the first `turning` heads in an order in which pairs are neighbours.
+    fn in_pairs<'v, T: Copy>(&self, rows: &'v [T], length: usize, turning: usize) -> Cow<'v, [T]> {
+        let DecoderConfig { spec, head_dim, .. } = self.config;
+        if turning == 0 || spec.pairs == Pairs::Neighbours {
+            return Cow::Borrowed(rows);
+        }
+        let (turned, rest) = rows.split_at(turning * head_dim * length);
+        let mut ordered = Vec::with_capacity(rows.len());
+        for head in turned.chunks_exact(head_dim * length) {
+            spec.pairs.order(*head_dim).for_each(|row| ordered.extend_from_slice(&head[row * length..][..length]));
+        }
+        ordered.extend_from_slice(rest);
+        Cow::Owned(ordered)
     }
 }

@@ -6,34 +6,11 @@ use super::config::EncoderConfig;
 use super::sentence::Pooling;
 use super::weights::Weights;
 use crate::error::ModelError;
-use crate::fused;
 use crate::host::{self, Kernels};
-use crate::linear::Linear;
+use crate::layers::fused;
+use crate::layers::linear::Linear;
+use crate::layers::norm::LayerNorm;
 use crate::room;
-
-struct LayerNorm {
-    /// `[hidden]`
-    weight: Tensor<1>,
-    /// `[hidden]`
-    bias: Tensor<1>,
-    epsilon: f64,
-}
-
-impl LayerNorm {
-    fn read(weights: &Weights<'_>, name: &str, config: &EncoderConfig, device: &Device) -> Result<Self, ModelError> {
-        let hidden = config.hidden;
-        let read = |part: &str| -> Result<Tensor<1>, ModelError> {
-            let values = weights.tensor(&format!("{name}.{part}"), &[hidden])?;
-            Ok(Tensor::from_data(TensorData::new(values, [hidden]), device))
-        };
-        Ok(Self { weight: read("weight")?, bias: read("bias")?, epsilon: config.epsilon })
-    }
-
-    /// `[rows, hidden]` to the same.
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        fused::layer_norm(x, &self.weight, &self.bias, self.epsilon)
-    }
-}
 
 struct Layer {
     /// Query, key and value in one product: `hidden` to `3 * hidden`.
@@ -73,7 +50,7 @@ impl Bert {
         let types = table("token_type_embeddings", config.types)?;
         let words = table("word_embeddings", vocabulary)?;
         let positions = table("position_embeddings", config.positions)? + types.narrow(0, 0, 1);
-        let norm = LayerNorm::read(weights, "embeddings.LayerNorm", config, device)?;
+        let norm = norm(weights, "embeddings.LayerNorm", config, device)?;
         let mut layers = Vec::new();
         for index in 0..config.layers {
             layers.push(Layer::read(weights, index, config, kernels, device)?);
@@ -115,6 +92,12 @@ impl Bert {
     }
 }
 
+/// The normalisation of that name.
+fn norm(weights: &Weights<'_>, name: &str, config: &EncoderConfig, device: &Device) -> Result<LayerNorm, ModelError> {
+    let read = |part: &str| weights.tensor(&format!("{name}.{part}"), &[config.hidden]);
+    Ok(LayerNorm::new(read("weight")?, read("bias")?, config.epsilon, device))
+}
+
 impl Layer {
     fn read(
         weights: &Weights<'_>,
@@ -143,10 +126,10 @@ impl Layer {
         Ok(Self {
             query_key_value: Linear::for_kernels(rows, 3 * hidden, hidden, kernels, device).with_bias(biases, device),
             attention_output: linear("attention.output.dense", hidden, hidden)?,
-            attention_norm: LayerNorm::read(weights, &name("attention.output.LayerNorm"), config, device)?,
+            attention_norm: norm(weights, &name("attention.output.LayerNorm"), config, device)?,
             intermediate: linear("intermediate.dense", intermediate, hidden)?,
             output: linear("output.dense", hidden, intermediate)?,
-            output_norm: LayerNorm::read(weights, &name("output.LayerNorm"), config, device)?,
+            output_norm: norm(weights, &name("output.LayerNorm"), config, device)?,
             heads,
             kernels,
         })

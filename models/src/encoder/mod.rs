@@ -3,7 +3,6 @@
 mod bert;
 mod config;
 mod sentence;
-mod tokenizer;
 mod weights;
 
 use std::borrow::Cow;
@@ -13,12 +12,12 @@ use burn::tensor::Device;
 use bert::Bert;
 use config::EncoderConfig;
 pub use sentence::{Pooling, ReadFile, SentenceSettings};
-use tokenizer::EncoderTokenizer;
 use weights::Weights;
 
 use crate::cpu_device;
 use crate::error::{ModelError, Part};
 use crate::host::Kernels;
+use crate::tokenizer::word_piece::{self, EncoderTokenizer};
 
 /// Texts that go through the network at once at most.
 const BATCH: usize = 32;
@@ -158,7 +157,7 @@ impl BiEncoder {
                 return Err(ModelError::field(Part::SentenceJson, "max_seq_length", count, allowed));
             }
         };
-        let tokenizer = tokenizer::read(tokenizer_json, max_tokens, config.vocabulary)?;
+        let tokenizer = word_piece::read(tokenizer_json, max_tokens, config.vocabulary)?;
         let bert = Bert::read(&weights, &config, kernels, device)?;
         Ok(Self { tokenizer, bert, settings, dimensions: config.hidden, max_tokens, kernels })
     }

@@ -1,11 +1,8 @@
-//! Tensors of a safetensors file as f32, by name and shape.
-
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
+//! An encoder's tensors, wherever in a file they stand.
 
 use super::config::ASKED;
 use crate::error::{ModelError, Part, shorten};
-use crate::foreign;
+use crate::format::safetensors::Safetensors;
 
 /// A tensor that every encoder has: what stands before its name stands before all of the encoder's.
 const WORDS: &str = "embeddings.word_embeddings.weight";
@@ -19,21 +16,16 @@ const HEADS: [(&str, &str); 5] = [
     ("score.", "a model that gives scores and no vector"),
 ];
 
-/// What old files call a tensor that is named in today's way.
-const OLD_NAMES: [(&str, &str); 2] = [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")];
-
-/// A parsed safetensors file that borrows its bytes.
+/// A file's tensors, of which some are an encoder's.
 pub(super) struct Weights<'a> {
-    file: SafeTensors<'a>,
+    file: Safetensors<'a>,
     /// Such as `bert.`, in files that hold the encoder inside a larger model.
     prefix: String,
 }
 
 impl<'a> Weights<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        foreign::check(Part::Safetensors, bytes)?;
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| ModelError::malformed(Part::Safetensors, error.to_string()))?;
+        let file = Safetensors::parse(bytes)?;
         let names = file.names();
         let mut prefixes: Vec<&str> = names
             .iter()
@@ -69,37 +61,8 @@ impl<'a> Weights<'a> {
         !self.prefix.is_empty() && name.starts_with(&self.prefix)
     }
 
-    /// The tensor as f32, which must have the `expected` shape.
+    /// The encoder's tensor as f32, which must have the `expected` shape.
     pub(super) fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let name = format!("{}{name}", self.prefix);
-        let old = || {
-            let (new, old) = OLD_NAMES.iter().find(|(new, _)| name.ends_with(new))?;
-            self.file.tensor(&format!("{}{old}", name.strip_suffix(new)?)).ok()
-        };
-        let Some(view) = self.file.tensor(&name).ok().or_else(old) else {
-            return Err(ModelError::MissingTensor { part: Part::Safetensors, tensor: name });
-        };
-        if view.shape() != expected {
-            return Err(ModelError::TensorShape {
-                part: Part::Safetensors,
-                tensor: name,
-                seen: view.shape().to_vec(),
-                expected: expected.to_vec(),
-            });
-        }
-        let bytes = view.data();
-        match view.dtype() {
-            Dtype::F32 => Ok(bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()),
-            Dtype::F16 => Ok(halves(bytes).map(|bits| f16::from_bits(bits).to_f32()).collect()),
-            Dtype::BF16 => Ok(halves(bytes).map(|bits| bf16::from_bits(bits).to_f32()).collect()),
-            other => {
-                let problem = format!("is stored as {other:?}; allowed: F32, F16, BF16");
-                Err(ModelError::tensor(Part::Safetensors, &name, problem))
-            }
-        }
+        self.file.tensor(&format!("{}{name}", self.prefix), expected)
     }
-}
-
-fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    bytes.as_chunks::<2>().0.iter().map(|word| u16::from_le_bytes(*word))
 }

@@ -6,7 +6,7 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use crate::fused::HIDDEN;
+use crate::layers::fused::HIDDEN;
 
 /// Four neighbours of a row.
 type Four<F> = Vector<F, Const<4>>;

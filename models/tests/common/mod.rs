@@ -20,8 +20,8 @@ pub fn weights(model: &str, file: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("poq-lab")))
         .or_else(|| Some(variable("HOME")?.join(".cache/poq-lab")))
         .ok_or("none of POQ_CACHE, XDG_CACHE_HOME and HOME is set")?;
-    let hint = "\nThe parity tests need real weights: run `poq models fetch`, then test again.";
-    read(&root.join("models").join(model).join(file), hint)
+    let hint = format!("\nThe parity tests need real weights: run `poq models fetch {model}`, then test again.");
+    read(&root.join("models").join(model).join(file), &hint)
 }
 
 fn read(path: &Path, hint: &str) -> Result<Vec<u8>, Box<dyn Error>> {

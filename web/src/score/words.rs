@@ -69,7 +69,11 @@ pub fn role(model: &KnownModel) -> &'static str {
 /// Where a model comes from.
 pub fn origin(model: &KnownModel) -> String {
     let size = model.bytes().div_ceil(1_000_000);
-    format!("{size} MB, licence {}, source: Python package {}", model.licence, model.package.replace("==", " "))
+    format!(
+        "{size} MB, licence {}, source: Python package {}",
+        model.licence,
+        model.packages().join(", ").replace("==", " ")
+    )
 }
 
 /// A model that is ready, by name.

@@ -5,7 +5,7 @@
 
 use crate::protocol::Stored;
 use js_sys::Uint8Array;
-use poq_core::weights::{KnownFile, KnownModel, MODELS};
+use poq_core::weights::{KnownFile, KnownModel};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -56,7 +56,7 @@ async fn file(model: &KnownModel, known: &KnownFile) -> Result<Option<File>, Str
 /// What is stored of the known models.
 pub async fn look() -> Stored {
     let mut stored = Stored { models: Vec::new(), room: room().await, fault: None };
-    for model in &MODELS {
+    for model in KnownModel::shipped() {
         let mut bytes = 0;
         for known in model.files {
             match file(model, known).await {

@@ -2,10 +2,11 @@
 
 use std::cell::OnceCell;
 
-use burn::tensor::activation::{gelu, silu, softmax};
+use burn::tensor::activation::{gelu, gelu_approximate, silu, softmax, tanh};
 use burn::tensor::module::layer_norm as burn_layer_norm;
 use burn::tensor::{DType, Tensor, TensorData, s};
 
+use crate::decoder::Activation as Gate;
 #[cfg(feature = "webgpu")]
 use crate::gpu::{self, Activation, Mean};
 
@@ -61,16 +62,27 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor
     x * scale * weight.clone()
 }
 
-/// SwiGLU's `silu(gate) * up` of `[rows, 2 * columns]`, gates before ups.
-pub(crate) fn gated(both: Tensor<2>) -> Tensor<2> {
+/// `activation(gate) * up` of `[rows, 2 * columns]`, gates before ups; SwiGLU, with `silu`.
+pub(crate) fn gated(both: Tensor<2>, activation: Gate) -> Tensor<2> {
     let columns = both.dims()[1] / 2;
     #[cfg(feature = "webgpu")]
-    if is_own(&both, columns) {
+    if activation == Gate::Silu && is_own(&both, columns) {
         return gpu::gated(both);
     }
     let gate = both.clone().slice(s![.., 0..columns]);
     let up = both.slice(s![.., columns..]);
-    silu(gate) * up
+    match activation {
+        Gate::Silu => silu(gate) * up,
+        Gate::GeluTanh => gelu_approximate(gate) * up,
+    }
+}
+
+/// Numbers that come no farther from 0 than `cap`: `cap * tanh(x / cap)`.
+pub(crate) fn capped<const D: usize>(x: Tensor<D>, cap: Option<f64>) -> Tensor<D> {
+    match cap {
+        None => x,
+        Some(cap) => tanh(x.div_scalar(cap)).mul_scalar(cap),
+    }
 }
 
 /// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
@@ -101,6 +113,8 @@ pub(crate) struct Positions {
     pub sin: Tensor<3>,
     /// Tokens before the first row.
     pub start: usize,
+    /// Tokens that a row looks back at, its own among them; none is all.
+    pub window: Option<usize>,
     /// `[1, 1, seq, start + seq]`: 0 where a row may look, hugely negative where not. Made when it is first asked for.
     pub mask: OnceCell<Tensor<4>>,
 }
@@ -110,8 +124,10 @@ impl Positions {
         let mask = self.mask.get_or_init(|| {
             let [seq, ..] = self.cos.dims();
             let total = self.start + seq;
+            let window = self.window.unwrap_or(total);
+            let is_seen = |row: usize, column: usize| column <= row && row - column < window;
             let values = (self.start..total)
-                .flat_map(|row| (0..total).map(move |column| if column > row { HIDDEN } else { 0.0 }))
+                .flat_map(|row| (0..total).map(move |column| if is_seen(row, column) { 0.0 } else { HIDDEN }))
                 .collect::<Vec<f32>>();
             Tensor::from_data(TensorData::new(values, [1, 1, seq, total]), &self.cos.device())
         });
@@ -134,25 +150,29 @@ pub(crate) fn turned(all: Tensor<3>, positions: &Positions, rotate: &Tensor<2>, 
 }
 
 /// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]` to the tokens up to themselves, whose keys and
-/// values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`.
+/// values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`. Scores are capped by `cap`.
 pub(crate) fn cached_attention(
     turned: Tensor<3>,
     keys: Tensor<3>,
     values: Tensor<3>,
     heads: usize,
     positions: &Positions,
+    cap: Option<f64>,
 ) -> Tensor<2> {
     let [[seq, _, head_dim], [kv_heads, ..]] = [turned.dims(), keys.dims()];
+    let (group, total) = (heads / kv_heads, positions.start + seq);
+    let is_windowed = positions.window.is_some_and(|window| window < total);
     #[cfg(feature = "webgpu")]
-    if is_own(&turned, head_dim) && gpu::has_cached_attention(head_dim) {
+    if !is_windowed && cap.is_none() && is_own(&turned, head_dim) && gpu::has_cached_attention(head_dim) {
         return gpu::cached_attention(turned, keys, values, heads, positions.start);
     }
-    let (group, total) = (heads / kv_heads, positions.start + seq);
-    let filled = |tensor: Tensor<3>| tensor.slice(s![.., 0..total, ..]);
+    // One row needs no mask: what its window leaves out is not read at all.
+    let first = positions.window.filter(|_| is_windowed && seq == 1).map_or(0, |window| total - window);
+    let filled = |tensor: Tensor<3>| tensor.slice(s![.., first..total, ..]);
     let query = turned.slice(s![.., 0..heads, ..]).mul_scalar(1.0 / (head_dim as f64).sqrt());
     // The query heads of a group share keys and values: they are rows of one product.
     let query = query.swap_dims(0, 1).reshape([kv_heads, group * seq, head_dim]);
-    let scores = query.matmul(filled(keys).swap_dims(1, 2));
+    let scores = capped(query.matmul(filled(keys).swap_dims(1, 2)), cap);
     let weights = match seq {
         1 => softmax(scores, 2),
         _ => {
@@ -329,7 +349,7 @@ mod tests {
                         gates.iter().zip(ups).map(|(gate, up)| gate / (1.0 + libm::exp(-gate)) * up).collect::<Vec<_>>()
                     })
                     .collect();
-                let seen = gated(tensor(&both, [rows, 2 * columns], &device));
+                let seen = gated(tensor(&both, [rows, 2 * columns], &device), Gate::Silu);
                 assert_near(seen, [rows, columns], &expected, 1e-5, &format!("{device:?}, [{rows}, {columns}]"));
             }
         }
@@ -414,6 +434,7 @@ mod tests {
                     cos: tensor(&cos, [seq, 1, head_dim], &device),
                     sin: tensor(&sin, [seq, 1, head_dim], &device),
                     start,
+                    window: None,
                     mask: OnceCell::new(),
                 };
                 let mut rotation = vec![0.0; head_dim * head_dim];
@@ -426,7 +447,7 @@ mod tests {
                 let seen = turned(all, &positions, &rotation, turning);
                 assert_near(seen.clone(), [seq, turning, head_dim], &expected_turned, 1e-5, &place);
                 let cache = |values: &[f64]| tensor(values, [kv_heads, room, head_dim], &device);
-                let mixed = cached_attention(seen, cache(&keys), cache(&values), heads, &positions);
+                let mixed = cached_attention(seen, cache(&keys), cache(&values), heads, &positions, None);
                 assert_near(mixed, [seq, heads * head_dim], &expected, 1e-4, &place);
             }
         }

@@ -10,6 +10,7 @@ const MAX_DEPTH: usize = 4;
 const NAMES: [&str; 13] =
     ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"];
 const I32: u32 = 5;
+const F32: u32 = 6;
 const U32: u32 = 4;
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
@@ -89,6 +90,12 @@ impl<'a> Value<'a> {
             }
             _ => None,
         }
+    }
+
+    /// Of an array of f32.
+    pub(crate) fn as_numbers(&self) -> Option<Vec<f64>> {
+        let Self::Array { kind: F32, bytes, .. } = *self else { return None };
+        Some(bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word).into()).collect())
     }
 
     pub(crate) fn as_integers(&self) -> Option<Vec<i64>> {

@@ -111,11 +111,11 @@ fn only<T>(field: &str, steps: Vec<T>) -> Result<T, ModelError> {
 
 /// A tokenizer of these parts alone: the library's own `Tokenizer` brings the code of every kind there is, a tenth of
 /// what a page loads to run models.
-pub(super) type EncoderTokenizer =
+pub(crate) type EncoderTokenizer =
     TokenizerImpl<WordPiece, BertNormalizer, BertPreTokenizer, BertProcessing, WordPieceDecoder>;
 
 /// Reads the file for a network of `vocabulary` words; texts are cut to `max_tokens` and not padded.
-pub(super) fn read(file: &[u8], max_tokens: usize, vocabulary: usize) -> Result<EncoderTokenizer, ModelError> {
+pub(crate) fn read(file: &[u8], max_tokens: usize, vocabulary: usize) -> Result<EncoderTokenizer, ModelError> {
     let malformed = |problem: String| ModelError::malformed(Part::TokenizerJson, shorten(&problem));
     let field = |field: &str, seen: String, allowed: String| {
         Err(ModelError::field(Part::TokenizerJson, field, shorten(&seen), allowed))

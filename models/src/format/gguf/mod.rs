@@ -19,7 +19,7 @@ use tensor::TensorInfo;
 pub(crate) use value::Value;
 
 use crate::error::{ModelError, Part, shorten};
-use crate::foreign;
+use crate::format::foreign;
 
 /// GGUF's own default, in bytes.
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -139,6 +139,11 @@ impl<'a> Gguf<'a> {
         self.typed(key, "an array of i32 or u32", Value::as_integers)
     }
 
+    /// A list of numbers that must be there.
+    pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, ModelError> {
+        self.typed(key, "an array of f32", Value::as_numbers)?.ok_or_else(|| ModelError::missing(Part::Gguf, key))
+    }
+
     fn typed<T>(
         &self,
         key: &str,
@@ -154,6 +159,11 @@ impl<'a> Gguf<'a> {
     /// The names of all tensors, in order.
     pub(crate) fn tensor_names(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.tensors.keys().copied()
+    }
+
+    /// The numbers of a tensor, 0 where there is none.
+    pub(crate) fn elements(&self, name: &str) -> u64 {
+        self.tensors.get(name).map_or(0, |info| info.shape.iter().map(|size| *size as u64).product())
     }
 
     /// Whether there is a tensor of this name.
@@ -208,7 +218,7 @@ mod tests {
 
     #[test]
     fn blocks_become_the_numbers_that_the_python_package_makes_of_them() -> Result<(), ModelError> {
-        let gguf = Gguf::parse(include_bytes!("../../tests/fixtures/blocks.gguf"))?;
+        let gguf = Gguf::parse(include_bytes!("../../../tests/fixtures/blocks.gguf"))?;
         for kind in &poq_kernels::BLOCK_TYPES {
             let seen = gguf.tensor(kind.name, &[2, 256])?;
             let expected = gguf.tensor(&format!("{}.expected", kind.name), &[2, 256])?;

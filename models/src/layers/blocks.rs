@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use poq_kernels::{BlockType, Bytes, Input, Nibbles, PackedMatrix, PackedRows, dot};
 
-use crate::gguf::Stored;
+use crate::format::gguf::Stored;
 use crate::host::{self, Kernels};
 use crate::parallel;
 
@@ -153,11 +153,11 @@ impl Blocks {
 mod tests {
     use super::*;
     use crate::cpu_device;
-    use crate::gguf::Gguf;
-    use crate::linear::Linear;
+    use crate::format::gguf::Gguf;
+    use crate::layers::linear::Linear;
 
     const KINDS: [&str; 11] = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"];
-    const FIXTURE: &[u8] = include_bytes!("../tests/fixtures/blocks.gguf");
+    const FIXTURE: &[u8] = include_bytes!("../../tests/fixtures/blocks.gguf");
     const INPUTS: usize = 256;
 
     fn values(tensor: Tensor<2>) -> Vec<f32> {

@@ -11,7 +11,7 @@ use crate::error::ModelError;
 const PRIVATE: std::ops::RangeInclusive<u32> = 0x10_0000..=0x10_FFFD;
 
 /// A vocabulary's control tokens by their text.
-pub(super) struct ControlTokens {
+pub(crate) struct ControlTokens {
     /// In the order of their bytes; none is empty.
     tokens: Vec<(String, u32)>,
     /// All characters of theirs, in order.
@@ -20,7 +20,7 @@ pub(super) struct ControlTokens {
 
 /// A part of a text that a template made.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// Text.
     Text(&'a str),
     /// A control token.
@@ -29,14 +29,22 @@ pub(super) enum Piece<'a> {
 
 /// Characters that stand for those of control tokens while a template works on what people wrote.
 #[derive(Debug, Clone)]
-pub(super) struct Veil<'a> {
+pub(crate) struct Veil<'a> {
     alphabet: &'a [char],
     /// What stands for the first character of the alphabet; the others follow.
     first: u32,
 }
 
+/// What a template made of messages.
+pub(crate) struct Rendered<'a> {
+    /// The text, with stand-ins for what in the messages looks like a control token.
+    pub text: String,
+    /// What takes the stand-ins away again.
+    pub veil: Veil<'a>,
+}
+
 impl ControlTokens {
-    pub(super) fn new(tokens: impl Iterator<Item = (String, u32)>) -> Self {
+    pub(crate) fn new(tokens: impl Iterator<Item = (String, u32)>) -> Self {
         let mut tokens: Vec<(String, u32)> = tokens.filter(|(text, _)| !text.is_empty()).collect();
         tokens.sort_unstable();
         tokens.dedup();
@@ -53,7 +61,7 @@ impl ControlTokens {
     }
 
     /// The parts of a text, of which the leftmost and there the longest control tokens are some.
-    pub(super) fn split<'a>(&self, text: &'a str) -> Vec<Piece<'a>> {
+    pub(crate) fn split<'a>(&self, text: &'a str) -> Vec<Piece<'a>> {
         let mut pieces = Vec::new();
         let (mut begun, mut rest) = (text, text);
         while let Some(character) = rest.chars().next() {
@@ -79,7 +87,7 @@ impl ControlTokens {
     ///
     /// # Errors
     /// Texts that use up the characters for private use.
-    pub(super) fn veil<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<Veil<'_>, ModelError> {
+    pub(crate) fn veil<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Result<Veil<'_>, ModelError> {
         let used: BTreeSet<u32> =
             texts.flat_map(str::chars).map(u32::from).filter(|code| PRIVATE.contains(code)).collect();
         let mut first = *PRIVATE.start();
@@ -95,7 +103,7 @@ impl ControlTokens {
 
     /// `text` with stand-ins in each place where it is a control token, or could be a part of one that begins or ends
     /// outside of it. All else is as it was.
-    pub(super) fn veiled(&self, text: &str, veil: &Veil<'_>) -> String {
+    pub(crate) fn veiled(&self, text: &str, veil: &Veil<'_>) -> String {
         let mut places = BTreeSet::new();
         for (at, _) in text.char_indices() {
             if self.beginning(&text[at..]).next().is_some() {
@@ -128,7 +136,7 @@ impl Veil<'_> {
     }
 
     /// The text that was written, of one with stand-ins.
-    pub(super) fn lifted(&self, text: &str) -> String {
+    pub(crate) fn lifted(&self, text: &str) -> String {
         let lift = |character: char| {
             let place =
                 u32::from(character).checked_sub(self.first).and_then(|place| self.alphabet.get(place as usize));

@@ -5,10 +5,10 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use poq_kernels::{PackedMatrix, PackedRows};
 
-use crate::fused;
 use crate::host::{self, Kernels};
+use crate::layers::blocks::BlockMatrix;
+use crate::layers::fused;
 use crate::parallel;
-use crate::quantised::BlockMatrix;
 
 /// Numbers in a matrix from which on its product with one row is shared between threads (a tenth of a millisecond).
 const MIN_SHARED: usize = 1 << 18;

@@ -8,20 +8,20 @@ const FIRST_ROOM: usize = 256;
 /// One block's keys and values, `[kv_heads, room, head_dim]` each, of which the first `length` rows are filled.
 ///
 /// Writing into room that is already there costs one row a token; joining tensors would copy all rows each time.
-pub(super) struct LayerCache {
+pub(crate) struct LayerCache {
     /// Absent only while `append` works on them, so that they have one owner and are written in place.
     keys_values: Option<(Tensor<3>, Tensor<3>)>,
     length: usize,
 }
 
 impl LayerCache {
-    pub(super) fn new(kv_heads: usize, head_dim: usize, device: &Device) -> Self {
+    pub(crate) fn new(kv_heads: usize, head_dim: usize, device: &Device) -> Self {
         let empty = || Tensor::zeros([kv_heads, FIRST_ROOM, head_dim], device);
         Self { keys_values: Some((empty(), empty())), length: 0 }
     }
 
     /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values, of which those so far are the first.
-    pub(super) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+    pub(crate) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [_, seq, _] = key.dims();
         let total = self.length + seq;
         let (keys, values) = self.keys_values.take().expect("absent only in here");

@@ -1,0 +1,5 @@
+//! Files of weights, and what is none.
+
+pub(crate) mod foreign;
+pub(crate) mod gguf;
+pub(crate) mod safetensors;

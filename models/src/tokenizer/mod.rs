@@ -1,0 +1,16 @@
+//! Texts to token ids and back.
+
+mod byte_bpe;
+pub(crate) mod control;
+mod sentence_piece;
+pub(crate) mod vocabulary;
+pub(crate) mod word_piece;
+
+/// Tokens that a template may name, by their text; empty where a vocabulary lacks one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedTokens {
+    pub bos: String,
+    pub eos: String,
+    pub pad: String,
+    pub unk: String,
+}
