@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use poq_core::weights::KnownModel;
-use poq_models::{BiEncoder, Decoder, DecoderOptions, Kernels, SentenceSettings, cpu_device};
+use poq_models::{BiEncoder, Decoder, DecoderOptions, Kernels, SentenceSettings, WeightStorage, cpu_device};
 
 use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -90,11 +90,12 @@ pub fn decoder_path(model: &str) -> Outcome<PathBuf> {
     }
 }
 
-/// A decoder from its file, folder or name.
-pub fn decoder(model: &str, options: &DecoderOptions) -> Outcome<Decoder> {
+/// A decoder from its file, folder or name, of all its layers or the first so many. Its weights stay as the file has them.
+pub fn decoder(model: &str, layers: Option<usize>) -> Outcome<Decoder> {
     let path = decoder_path(model)?;
     let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
-    Decoder::from_gguf(&bytes, options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
+    let options = DecoderOptions { layers, weights: WeightStorage::AsStored, ..DecoderOptions::default() };
+    Decoder::from_gguf(&bytes, &options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
 }
 
 /// Folder of an encoder.

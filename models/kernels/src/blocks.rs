@@ -1,4 +1,4 @@
-//! ggml's block formats, to f32: a few numbers that share a scale, and for most a minimum.
+//! ggml's block formats: a few numbers of few bits that share a scale, and for some a minimum.
 //!
 //! Written here because candle-core, which unpacks them too, costs minutes of build time in each target for these
 //! lines alone (see the reader of GGUF for why that of the container is not used). Held to the `gguf` Python
@@ -6,7 +6,15 @@
 //!
 //! Layouts: `ggml-common.h` and `ggml-quants.c` of <https://github.com/ggml-org/ggml>.
 
-use half::{bf16, f16};
+use std::ops::Range;
+
+use half::bf16;
+
+/// The most numbers that a block holds.
+pub(crate) const MAX_NUMBERS: usize = 256;
+
+/// The most groups of numbers that a block holds.
+pub(crate) const MAX_GROUPS: usize = 16;
 
 /// One storage type.
 #[derive(Debug)]
@@ -19,24 +27,140 @@ pub struct BlockType {
     pub elements: usize,
     /// Bytes of a block.
     pub bytes: usize,
-    /// Fills `elements` numbers from `bytes` bytes.
-    unpack: fn(&[u8], &mut [f32]),
+    pub(crate) form: Form,
 }
+
+/// What a block holds.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// One number as it is.
+    Number(fn(&[u8]) -> f32),
+    /// Numbers of few bits.
+    Quantised(Quantised),
+}
+
+/// How the numbers of a block are written: a weight is `(number - offset) * scale + minimum`.
+#[derive(Debug)]
+pub(crate) struct Quantised {
+    /// Bits of a number: 4, 5, 6 or 8.
+    pub bits: usize,
+    /// What is subtracted from a number, as it is written without its sign.
+    pub offset: u8,
+    /// Numbers that share a scale: 32, or 16.
+    pub group: usize,
+    /// Whether there are minimums.
+    pub has_minimums: bool,
+    /// The bytes of a block that scales and minimums are in.
+    pub head: Range<usize>,
+    /// From these bytes of some blocks: the scale of each group, and its minimum where there are some.
+    pub scales: fn(&[u8], &mut [f32], &mut [f32]),
+    /// From a block: its numbers, written without their sign.
+    numbers: fn(&[u8], &mut [u8]),
+}
+
+impl Quantised {
+    /// The numbers of a block, as many as it has.
+    pub(crate) fn numbers(&self, block: &[u8], elements: usize) -> [u8; MAX_NUMBERS] {
+        let mut numbers = [0; MAX_NUMBERS];
+        (self.numbers)(block, &mut numbers[..elements]);
+        numbers
+    }
+}
+
+/// Of the simple types: a scale for 32 numbers.
+const SIMPLE: Quantised = Quantised {
+    bits: 4,
+    offset: 0,
+    group: 32,
+    has_minimums: false,
+    head: 0..2,
+    scales: one_scale,
+    numbers: |block, numbers| nibbles(&block[2..], numbers),
+};
 
 /// The storage types that can be read.
 pub const BLOCK_TYPES: [BlockType; 11] = [
-    BlockType { number: 0, name: "F32", elements: 1, bytes: 4, unpack: f32_block },
-    BlockType { number: 1, name: "F16", elements: 1, bytes: 2, unpack: f16_block },
-    BlockType { number: 2, name: "Q4_0", elements: 32, bytes: 18, unpack: q4_0 },
-    BlockType { number: 3, name: "Q4_1", elements: 32, bytes: 20, unpack: q4_1 },
-    BlockType { number: 6, name: "Q5_0", elements: 32, bytes: 22, unpack: q5_0 },
-    BlockType { number: 7, name: "Q5_1", elements: 32, bytes: 24, unpack: q5_1 },
-    BlockType { number: 8, name: "Q8_0", elements: 32, bytes: 34, unpack: q8_0 },
-    BlockType { number: 12, name: "Q4_K", elements: 256, bytes: 144, unpack: q4_k },
-    BlockType { number: 13, name: "Q5_K", elements: 256, bytes: 176, unpack: q5_k },
-    BlockType { number: 14, name: "Q6_K", elements: 256, bytes: 210, unpack: q6_k },
-    BlockType { number: 30, name: "BF16", elements: 1, bytes: 2, unpack: bf16_block },
+    number(0, "F32", 4, |bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
+    number(1, "F16", 2, |bytes| half_at(bytes, 0)),
+    simple(2, "Q4_0", 18, Quantised { offset: 8, ..SIMPLE }),
+    simple(
+        3,
+        "Q4_1",
+        20,
+        Quantised {
+            has_minimums: true,
+            head: 0..4,
+            scales: scale_and_minimum,
+            numbers: |block, numbers| nibbles(&block[4..], numbers),
+            ..SIMPLE
+        },
+    ),
+    simple(
+        6,
+        "Q5_0",
+        22,
+        Quantised {
+            bits: 5,
+            offset: 16,
+            numbers: |block, numbers| with_fifths(&block[2..6], &block[6..], numbers),
+            ..SIMPLE
+        },
+    ),
+    simple(
+        7,
+        "Q5_1",
+        24,
+        Quantised {
+            bits: 5,
+            has_minimums: true,
+            head: 0..4,
+            scales: scale_and_minimum,
+            numbers: |block, numbers| with_fifths(&block[4..8], &block[8..], numbers),
+            ..SIMPLE
+        },
+    ),
+    simple(8, "Q8_0", 34, Quantised { bits: 8, offset: 128, numbers: signed_bytes, ..SIMPLE }),
+    large(12, "Q4_K", 144, Quantised { numbers: |block, numbers| pairs_of_groups(&block[16..], numbers), ..K }),
+    large(13, "Q5_K", 176, Quantised { bits: 5, numbers: q5_k, ..K }),
+    large(
+        14,
+        "Q6_K",
+        210,
+        Quantised {
+            bits: 6,
+            offset: 32,
+            group: 16,
+            has_minimums: false,
+            head: 192..210,
+            scales: q6_k_scales,
+            numbers: q6_k,
+        },
+    ),
+    number(30, "BF16", 2, |bytes| bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32()),
 ];
+
+/// Of the large types but one: eight groups of 32 numbers with scales and minimums of six bits.
+const K: Quantised = Quantised {
+    bits: 4,
+    offset: 0,
+    group: 32,
+    has_minimums: true,
+    head: 0..16,
+    scales: k_scales,
+    numbers: |block, numbers| pairs_of_groups(&block[16..], numbers),
+};
+
+const fn number(number: u32, name: &'static str, bytes: usize, read: fn(&[u8]) -> f32) -> BlockType {
+    BlockType { number, name, elements: 1, bytes, form: Form::Number(read) }
+}
+
+const fn simple(number: u32, name: &'static str, bytes: usize, form: Quantised) -> BlockType {
+    BlockType { number, name, elements: 32, bytes, form: Form::Quantised(form) }
+}
+
+const fn large(number: u32, name: &'static str, bytes: usize, form: Quantised) -> BlockType {
+    BlockType { number, name, elements: MAX_NUMBERS, bytes, form: Form::Quantised(form) }
+}
 
 impl BlockType {
     /// Whole blocks to f32.
@@ -48,116 +172,141 @@ impl BlockType {
 
     /// Whole blocks to as many f32 as they hold.
     pub fn unpack_into(&self, raw: &[u8], values: &mut [f32]) {
-        for (block, values) in raw.chunks_exact(self.bytes).zip(values.chunks_exact_mut(self.elements)) {
-            (self.unpack)(block, values);
+        let blocks = raw.chunks_exact(self.bytes).zip(values.chunks_exact_mut(self.elements));
+        match &self.form {
+            Form::Number(read) => blocks.for_each(|(block, values)| values[0] = read(block)),
+            Form::Quantised(form) => {
+                let (mut scales, mut minimums) = ([0.0; MAX_GROUPS], [0.0; MAX_GROUPS]);
+                for (block, values) in blocks {
+                    let groups = self.elements / form.group;
+                    (form.scales)(&block[form.head.clone()], &mut scales[..groups], &mut minimums[..groups]);
+                    let numbers = form.numbers(block, self.elements);
+                    for (index, value) in values.iter_mut().enumerate() {
+                        let group = index / form.group;
+                        let number = f32::from(i16::from(numbers[index]) - i16::from(form.offset));
+                        *value = number * scales[group] + minimums[group];
+                    }
+                }
+            }
         }
     }
 }
 
-fn f32_block(block: &[u8], values: &mut [f32]) {
-    values[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]);
+const TWO_TO_112: f32 = f32::from_bits((112 + 127) << 23);
+
+/// Without a branch, so that the compiler makes vectors of it.
+#[inline(always)]
+fn half_at(bytes: &[u8], at: usize) -> f32 {
+    let bits = u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    // The exponent of an f32 is 112 more; so those below the normal ones come out right too.
+    let magnitude = (f32::from_bits((bits & 0x7FFF) << 13) * TWO_TO_112).to_bits();
+    let is_finite = bits & 0x7C00 != 0x7C00;
+    let exponent = if is_finite { 0 } else { 0xFF << 23 };
+    f32::from_bits(magnitude | exponent | (bits & 0x8000) << 16)
 }
 
-fn bf16_block(block: &[u8], values: &mut [f32]) {
-    values[0] = bf16::from_le_bytes([block[0], block[1]]).to_f32();
-}
-
-fn f16_block(block: &[u8], values: &mut [f32]) {
-    values[0] = half_at(block, 0);
-}
-
-fn half_at(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
-}
-
-/// The low four bits of 16 bytes are the first half of a block, the high four the second; `bit` finds the fifth.
-fn nibbles(packed: &[u8], values: &mut [f32], value: impl Fn(u8, usize) -> f32) {
-    let (low, high) = values.split_at_mut(16);
-    for (index, byte) in packed.iter().enumerate() {
-        low[index] = value(byte & 15, index);
-        high[index] = value(byte >> 4, index + 16);
+fn one_scale(heads: &[u8], scales: &mut [f32], _minimums: &mut [f32]) {
+    for (head, scale) in heads.chunks_exact(2).zip(scales) {
+        *scale = half_at(head, 0);
     }
 }
 
-fn q4_0(block: &[u8], values: &mut [f32]) {
-    let scale = half_at(block, 0);
-    nibbles(&block[2..], values, |q, _| f32::from(q as i8 - 8) * scale);
+fn scale_and_minimum(heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
+    for ((head, scale), minimum) in heads.chunks_exact(4).zip(scales).zip(minimums) {
+        (*scale, *minimum) = (half_at(head, 0), half_at(head, 2));
+    }
 }
 
-fn q4_1(block: &[u8], values: &mut [f32]) {
-    let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-    nibbles(&block[4..], values, |q, _| f32::from(q) * scale + minimum);
+/// The low four bits of 16 bytes are the first half of a block, the high four the second.
+fn nibbles(packed: &[u8], numbers: &mut [u8]) {
+    let (low, high) = numbers.split_at_mut(16);
+    for ((byte, low), high) in packed.iter().zip(low).zip(high) {
+        (*low, *high) = (byte & 15, byte >> 4);
+    }
 }
 
-/// The fifth bits of 32 numbers, in their order, as 16 or 0.
-fn fifth(bits: &[u8]) -> impl Fn(usize) -> u8 {
+/// [`nibbles`], with the fifth bits of 32 numbers in their order.
+fn with_fifths(bits: &[u8], packed: &[u8], numbers: &mut [u8]) {
+    nibbles(packed, numbers);
     let bits = u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]);
-    move |index| (bits >> index & 1) as u8 * 16
-}
-
-fn q5_0(block: &[u8], values: &mut [f32]) {
-    let (scale, fifth) = (half_at(block, 0), fifth(&block[2..6]));
-    nibbles(&block[6..], values, |q, index| f32::from((q | fifth(index)) as i8 - 16) * scale);
-}
-
-fn q5_1(block: &[u8], values: &mut [f32]) {
-    let (scale, minimum, fifth) = (half_at(block, 0), half_at(block, 2), fifth(&block[4..8]));
-    nibbles(&block[8..], values, |q, index| f32::from(q | fifth(index)) * scale + minimum);
-}
-
-fn q8_0(block: &[u8], values: &mut [f32]) {
-    let scale = half_at(block, 0);
-    for (byte, value) in block[2..].iter().zip(values) {
-        *value = f32::from(*byte as i8) * scale;
+    for (index, number) in numbers.iter_mut().enumerate() {
+        *number |= (bits >> index & 1) as u8 * 16;
     }
 }
 
-/// Scale and minimum, six bits each, of the eight groups of 32 in a block: 12 bytes hold them.
-fn group(packed: &[u8], index: usize) -> (f32, f32) {
-    let (scale, minimum) = if index < 4 {
-        (packed[index] & 63, packed[index + 4] & 63)
-    } else {
-        let (low, high) = (packed[index + 4], index - 4);
-        (low & 15 | packed[high] >> 6 << 4, low >> 4 | packed[high + 4] >> 6 << 4)
-    };
-    (f32::from(scale), f32::from(minimum))
+fn signed_bytes(block: &[u8], numbers: &mut [u8]) {
+    for (byte, number) in block[2..].iter().zip(numbers) {
+        *number = byte ^ 0x80;
+    }
 }
 
-fn q4_k(block: &[u8], values: &mut [f32]) {
-    k_with_minimum(block, &block[16..], values, |_, _| 0);
-}
-
-fn q5_k(block: &[u8], values: &mut [f32]) {
-    let fifths = &block[16..48];
-    k_with_minimum(block, &block[48..], values, |group, index| (fifths[index] >> group & 1) * 16);
+/// Scales and minimums of the eight groups of 32 in a block, six bits each in 12 bytes, times those of the block.
+fn k_scales(heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
+    let groups = scales.chunks_exact_mut(8).zip(minimums.chunks_exact_mut(8));
+    for (head, (scales, minimums)) in heads.chunks_exact(16).zip(groups) {
+        let (scale, minimum, packed) = (half_at(head, 0), half_at(head, 2), &head[4..]);
+        for index in 0..8 {
+            let (of_scale, of_minimum) = if index < 4 {
+                (packed[index] & 63, packed[index + 4] & 63)
+            } else {
+                let (low, high) = (packed[index + 4], index - 4);
+                (low & 15 | packed[high] >> 6 << 4, low >> 4 | packed[high + 4] >> 6 << 4)
+            };
+            scales[index] = scale * f32::from(of_scale);
+            minimums[index] = -(minimum * f32::from(of_minimum));
+        }
+    }
 }
 
 /// Four times 32 bytes: the low bits of each are one group of 32, the high bits the next.
-fn k_with_minimum(block: &[u8], packed: &[u8], values: &mut [f32], fifth: impl Fn(usize, usize) -> u8) {
-    let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-    for (number, values) in values.chunks_exact_mut(32).enumerate() {
-        let (group_scale, group_minimum) = group(&block[4..16], number);
-        let (scale, minimum) = (scale * group_scale, minimum * group_minimum);
-        let bytes = &packed[number / 2 * 32..][..32];
-        for (index, (byte, value)) in bytes.iter().zip(values).enumerate() {
-            let low = if number % 2 == 0 { byte & 15 } else { byte >> 4 };
-            *value = f32::from(low | fifth(number, index)) * scale - minimum;
+fn pairs_of_groups(packed: &[u8], numbers: &mut [u8]) {
+    for (bytes, numbers) in packed.chunks_exact(32).zip(numbers.chunks_exact_mut(64)) {
+        let (low, high) = numbers.split_at_mut(32);
+        for ((byte, low), high) in bytes.iter().zip(low).zip(high) {
+            (*low, *high) = (byte & 15, byte >> 4);
         }
     }
 }
 
-fn q6_k(block: &[u8], values: &mut [f32]) {
-    let scale = half_at(block, 208);
-    for (half, values) in values.chunks_exact_mut(128).enumerate() {
+fn q5_k(block: &[u8], numbers: &mut [u8]) {
+    pairs_of_groups(&block[48..], numbers);
+    for (group, numbers) in numbers.chunks_exact_mut(32).enumerate() {
+        for (fifths, number) in block[16..48].iter().zip(numbers) {
+            *number |= (fifths >> group & 1) * 16;
+        }
+    }
+}
+
+fn q6_k_scales(heads: &[u8], scales: &mut [f32], _minimums: &mut [f32]) {
+    for (head, scales) in heads.chunks_exact(18).zip(scales.chunks_exact_mut(16)) {
+        let scale = half_at(head, 16);
+        for (byte, value) in head.iter().zip(scales) {
+            *value = scale * f32::from(*byte as i8);
+        }
+    }
+}
+
+fn q6_k(block: &[u8], numbers: &mut [u8]) {
+    for (half, numbers) in numbers.chunks_exact_mut(128).enumerate() {
         let (low, high) = (&block[half * 64..][..64], &block[128 + half * 32..][..32]);
-        let scales = &block[192 + half * 8..][..8];
-        for (index, value) in values.iter_mut().enumerate() {
+        for (index, number) in numbers.iter_mut().enumerate() {
             let (quarter, column) = (index / 32, index % 32);
             let byte = low[quarter % 2 * 32 + column];
             let four = if quarter < 2 { byte & 15 } else { byte >> 4 };
-            let two = high[column] >> (quarter * 2) & 3;
-            let q = (four | two << 4) as i8 - 32;
-            *value = scale * f32::from(scales[index / 16] as i8) * f32::from(q);
+            *number = four | (high[column] >> (quarter * 2) & 3) << 4;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_at;
+
+    #[test]
+    fn every_half_is_read() {
+        for bits in 0..=u16::MAX {
+            let (seen, expected) = (half_at(&bits.to_le_bytes(), 0), half::f16::from_bits(bits).to_f32());
+            assert!(seen.to_bits() == expected.to_bits() || seen.is_nan() && expected.is_nan(), "{bits:#x}: {seen}");
         }
     }
 }

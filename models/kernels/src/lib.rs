@@ -15,4 +15,4 @@ pub use attention::attention;
 pub use blocks::{BLOCK_TYPES, BlockType};
 pub use elementwise::gelu;
 pub use matrix::{PackedMatrix, PackedRows};
-pub use packed::{Bytes, Input, Nibbles, dot};
+pub use packed::{Input, PackedBlocks, dot};

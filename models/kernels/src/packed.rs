@@ -1,20 +1,25 @@
-//! Blocks of four and of eight bits, packed for products in vectors of four lanes.
+//! Blocks of few bits, packed for products in vectors of four lanes, as large as their file has them.
 //!
 //! Four words side by side hold four numbers that follow each other at each bit position: a mask and a conversion give
 //! four weights, lane by lane, without shuffles and mostly without shifts. A number is used where its bits stand in the
-//! word, that is, times a power of two, which the other factor makes up for without rounding.
+//! word, that is, times a power of two, which the other factor makes up for without rounding. Bits beyond the fourth lie in words of
+//! their own, where one shift brings those of 16 numbers to their places.
 
-use half::f16;
 use wide::{f32x4, i32x4};
 
-/// Numbers in a block.
-const BLOCK: usize = 32;
+use crate::blocks::{BlockType, Form, Quantised};
 
 /// Numbers that are computed together.
 const LANES: usize = 4;
 
-/// The inputs that a block is multiplied with.
-type InputBlock = [f32x4; BLOCK / LANES];
+/// Numbers in half a group: those of the low 16 bits of four words.
+const HALF: usize = 16;
+
+/// Numbers in a group.
+const GROUP: usize = 2 * HALF;
+
+/// The inputs that a group is multiplied with.
+type InputGroup = [f32x4; GROUP / LANES];
 
 /// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
 const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
@@ -33,15 +38,17 @@ const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
 pub struct Input {
     values: Vec<f32>,
     /// The same as vectors.
-    blocks: Vec<InputBlock>,
+    groups: Vec<InputGroup>,
     /// The same in [`NIBBLE_UNITS`].
-    scaled: Vec<InputBlock>,
-    /// The sum of each block.
+    scaled: Vec<InputGroup>,
+    /// The sum of each group.
     sums: Vec<f32>,
+    /// The sum of each half of a group.
+    half_sums: Vec<f32>,
 }
 
 impl Input {
-    /// `values` in whole blocks of 32.
+    /// `values` in whole groups of 32.
     pub fn new(values: Vec<f32>) -> Self {
         let lanes: Vec<f32x4> = values.as_chunks().0.iter().copied().map(f32x4::new).collect();
         let scaled: Vec<f32x4> = lanes
@@ -49,9 +56,10 @@ impl Input {
             .zip(NIBBLE_UNITS.into_iter().cycle())
             .map(|(lanes, unit)| *lanes * f32x4::splat(unit))
             .collect();
-        let (blocks, scaled) = (lanes.as_chunks().0.to_vec(), scaled.as_chunks().0.to_vec());
-        let sums = values.as_chunks::<BLOCK>().0.iter().map(|block| dot(block, &[1.0; BLOCK])).collect();
-        Self { values, blocks, scaled, sums }
+        let (groups, scaled) = (lanes.as_chunks().0.to_vec(), scaled.as_chunks().0.to_vec());
+        let sums = values.as_chunks::<GROUP>().0.iter().map(|group| dot(group, &[1.0; GROUP])).collect();
+        let half_sums = values.as_chunks::<HALF>().0.iter().map(|half| dot(half, &[1.0; HALF])).collect();
+        Self { values, groups, scaled, sums, half_sums }
     }
 
     /// The inputs.
@@ -60,111 +68,203 @@ impl Input {
     }
 }
 
-/// Rows of blocks of unsigned four-bit numbers: a weight is `number * scale + minimum`.
+/// Rows of quantised blocks.
 #[derive(Debug)]
-pub struct Nibbles {
-    /// Number `4 k + lane` of a block is nibble `k` of word `lane`.
+pub struct PackedBlocks {
+    form: &'static Quantised,
+    /// Groups of 32 in a row.
+    groups: usize,
+    /// The bytes of scales and minimums of a row.
+    head_bytes: usize,
+    heads: Vec<u8>,
+    /// Of numbers of 8 bits, two for each group: number `16 half + 4 k + lane` is byte `k` of word `lane` of that half. Of others one:
+    /// the low bits of number `4 k + lane` are nibble `k` of word `lane`.
     words: Vec<i32x4>,
-    scales: Vec<f32>,
-    minimums: Vec<f32>,
+    /// The bits beyond the fourth: see [`HighBits`].
+    high: Vec<i32x4>,
 }
 
-impl Nibbles {
-    /// Whole blocks of ggml's Q4_0.
-    pub fn from_q4_0(bytes: &[u8]) -> Self {
-        let blocks = bytes.chunks_exact(18);
-        let scales: Vec<f32> = blocks.clone().map(|block| half_at(block, 0)).collect();
-        let minimums = scales.iter().map(|scale| -8.0 * scale).collect();
-        Self { words: blocks.map(|block| nibble_words(&block[2..])).collect(), scales, minimums }
+/// Where the bits beyond the fourth of numbers lie: those of half group `j`, of the `4 k + lane`-th number in it, at `16 (j / slots) + 4 k +
+/// bits (j % slots)` of word `lane`, for `2 * slots` half groups.
+struct HighBits {
+    bits: usize,
+}
+
+impl HighBits {
+    /// Half groups whose bits lie between those of one another.
+    #[inline(always)]
+    const fn slots(&self) -> usize {
+        LANES / self.bits
     }
 
-    /// Whole blocks of ggml's Q4_1.
-    pub fn from_q4_1(bytes: &[u8]) -> Self {
-        let blocks = bytes.chunks_exact(20);
-        Self {
-            scales: blocks.clone().map(|block| half_at(block, 0)).collect(),
-            minimums: blocks.clone().map(|block| half_at(block, 2)).collect(),
-            words: blocks.map(|block| nibble_words(&block[4..])).collect(),
+    /// Half groups in one vector of words.
+    #[inline(always)]
+    const fn halves(&self) -> usize {
+        2 * self.slots()
+    }
+
+    /// Vectors of words of a row.
+    const fn row(&self, groups: usize) -> usize {
+        (2 * groups).div_ceil(self.halves())
+    }
+
+    /// The words with the bits of half group `j` beyond the nibbles that they belong to.
+    #[inline(always)]
+    fn beside_nibbles(&self, words: i32x4, j: usize) -> i32x4 {
+        let slot = (j % self.slots() * self.bits) as i32;
+        // The sign that comes in from the left is beyond the bits that are used.
+        if j < self.slots() { words << (4 - slot) } else { words >> (12 + slot) }
+    }
+}
+
+impl PackedBlocks {
+    /// Rows of `columns` numbers in whole blocks; none of types that are numbers as they are.
+    pub fn new(kind: &'static BlockType, bytes: &[u8], columns: usize) -> Option<Self> {
+        let Form::Quantised(form) = &kind.form else { return None };
+        let (groups, row_blocks) = (columns / GROUP, columns / kind.elements);
+        let mut packed = Self {
+            form,
+            groups,
+            head_bytes: row_blocks * form.head.len(),
+            heads: Vec::with_capacity(bytes.len() / kind.bytes * form.head.len()),
+            words: Vec::with_capacity(
+                bytes.len() / kind.bytes * kind.elements / GROUP * if form.bits == 8 { 2 } else { 1 },
+            ),
+            high: Vec::new(),
+        };
+        let mut row = vec![0; columns];
+        for blocks in bytes.chunks_exact(kind.bytes * row_blocks) {
+            for (block, row) in blocks.chunks_exact(kind.bytes).zip(row.chunks_exact_mut(kind.elements)) {
+                packed.heads.extend_from_slice(&block[form.head.clone()]);
+                row.copy_from_slice(&form.numbers(block, kind.elements)[..kind.elements]);
+            }
+            packed.push_row(&row);
         }
+        Some(packed)
     }
 
-    /// One number for each row: minimums meet the sums of the inputs, so that only `number * input` is summed within a
-    /// block.
-    pub fn product(&self, x: &Input) -> Vec<f32> {
-        let blocks = x.sums.len();
-        let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
-        let rows = rows.zip(self.minimums.chunks_exact(blocks));
-        let row = |((words, scales), minimums)| dot_nibbles(words, scales, &x.scaled) + dot(minimums, &x.sums);
-        rows.map(row).collect()
-    }
-
-    /// The numbers of a row.
-    pub fn unpack(&self, row: usize, values: &mut [f32]) {
-        let (blocks, _) = values.as_chunks_mut::<BLOCK>();
-        let at = row * blocks.len();
-        let weights = self.words[at..].iter().zip(&self.scales[at..]).zip(&self.minimums[at..]);
-        for (block, ((words, scale), minimum)) in blocks.iter_mut().zip(weights) {
-            for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                let numbers = (*words >> (4 * k as i32) & i32x4::splat(15)).round_float();
-                *values = (numbers * f32x4::splat(*scale) + f32x4::splat(*minimum)).to_array();
+    fn push_row(&mut self, row: &[u8]) {
+        let word = |numbers: &[u8; GROUP], lane: usize| {
+            (0..8).map(|k| i32::from(numbers[4 * k + lane] & 15) << (4 * k)).fold(0, |word, bits| word | bits)
+        };
+        for numbers in row.as_chunks::<GROUP>().0 {
+            match self.form.bits {
+                8 => {
+                    let (halves, _) = numbers.as_chunks::<HALF>();
+                    // With their sign again.
+                    let byte = |half: &[u8; HALF], lane: usize, k: usize| half[4 * k + lane] ^ 0x80;
+                    self.words.extend(halves.iter().map(|half| {
+                        i32x4::new(std::array::from_fn(|lane| {
+                            i32::from_le_bytes(std::array::from_fn(|k| byte(half, lane, k)))
+                        }))
+                    }));
+                }
+                _ => self.words.push(i32x4::new(std::array::from_fn(|lane| word(numbers, lane)))),
+            }
+        }
+        if matches!(self.form.bits, 5 | 6) {
+            let layout = HighBits { bits: self.form.bits - 4 };
+            for halves in row.chunks(HALF * layout.halves()) {
+                let mut words = [0; LANES];
+                for (j, half) in halves.as_chunks::<HALF>().0.iter().enumerate() {
+                    let at = 16 * (j / layout.slots()) + layout.bits * (j % layout.slots());
+                    for (index, number) in half.iter().enumerate() {
+                        words[index % LANES] |= i32::from(number >> 4) << (at + 4 * (index / LANES));
+                    }
+                }
+                self.high.push(i32x4::new(words));
             }
         }
     }
-}
 
-/// Rows of blocks of signed eight-bit numbers: a weight is `number * scale`.
-#[derive(Debug)]
-pub struct Bytes {
-    /// Number `16 half + 4 k + lane` of a block is byte `k` of word `lane` of that half.
-    words: Vec<[i32x4; 2]>,
-    /// In [`TOP_BYTE_UNIT`].
-    scales: Vec<f32>,
-}
-
-impl Bytes {
-    /// Whole blocks of ggml's Q8_0.
-    pub fn from_q8_0(bytes: &[u8]) -> Self {
-        let blocks = bytes.chunks_exact(34);
-        Self {
-            scales: blocks.clone().map(|block| half_at(block, 0) * TOP_BYTE_UNIT).collect(),
-            words: blocks.map(|block| [byte_words(&block[2..18]), byte_words(&block[18..])]).collect(),
-        }
-    }
-
-    /// One number for each row.
+    /// One number for each row. Minimums and offsets meet the sums of the inputs, so that only `number * input` is summed within a group.
     pub fn product(&self, x: &Input) -> Vec<f32> {
-        let blocks = x.sums.len();
-        let rows = self.words.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
-        rows.map(|(words, scales)| dot_bytes(words, scales, &x.blocks)).collect()
+        let Self { form, groups, .. } = self;
+        let count = groups * GROUP / form.group;
+        let (mut scales, mut minimums) = (vec![0.0; count], vec![0.0; count]);
+        let sums = if form.group == GROUP { &x.sums } else { &x.half_sums };
+        let has_minimums = form.has_minimums || form.offset > 0 && form.bits < 8;
+        let row = |(row, heads): (usize, &[u8])| {
+            (form.scales)(heads, &mut scales, &mut minimums);
+            if form.bits < 8 && form.offset > 0 {
+                let offset = f32::from(form.offset);
+                minimums.iter_mut().zip(&scales).for_each(|(minimum, scale)| *minimum = -offset * scale);
+            }
+            let sum = match form.bits {
+                4 => dot_nibbles(&self.words[row * groups..][..*groups], &scales, &x.scaled),
+                5 => self.dot_more::<1>(row, &scales, &x.scaled),
+                6 => self.dot_more::<2>(row, &scales, &x.scaled),
+                _ => dot_bytes(&self.words[row * 2 * groups..][..2 * groups], &scales, &x.groups),
+            };
+            if has_minimums { sum + dot(&minimums, sums) } else { sum }
+        };
+        self.heads.chunks_exact(self.head_bytes).enumerate().map(row).collect()
     }
 
-    /// The numbers of a row.
+    /// The numbers of a row, as [`BlockType::unpack`] gives them.
     pub fn unpack(&self, row: usize, values: &mut [f32]) {
-        let (blocks, _) = values.as_chunks_mut::<BLOCK>();
-        let at = row * blocks.len();
-        let weights = self.words[at..].iter().zip(&self.scales[at..]);
-        for (block, (words, scale)) in blocks.iter_mut().zip(weights) {
-            for (k, values) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                *values = (top_byte(words[k / 4], k % 4) * f32x4::splat(*scale)).to_array();
+        let Self { form, groups, head_bytes, .. } = self;
+        let count = groups * GROUP / form.group;
+        let (mut scales, mut minimums) = (vec![0.0; count], vec![0.0; count]);
+        (form.scales)(&self.heads[row * head_bytes..][..*head_bytes], &mut scales, &mut minimums);
+        let offset = if form.bits == 8 { 0.0 } else { f32::from(form.offset) };
+        let layout = HighBits { bits: form.bits.clamp(5, 6) - 4 };
+        for (half, values) in values.as_chunks_mut::<HALF>().0.iter_mut().enumerate() {
+            let group = half * HALF / form.group;
+            let (scale, minimum) = (f32x4::splat(scales[group]), f32x4::splat(minimums[group]));
+            for (k, values) in values.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                let numbers = match form.bits {
+                    8 => top_byte(self.words[row * 2 * groups + half], k) * f32x4::splat(TOP_BYTE_UNIT),
+                    bits => {
+                        let low = self.words[row * groups + half / 2] >> (16 * (half % 2) + 4 * k) as i32;
+                        let mut number = low & i32x4::splat(15);
+                        if bits > 4 {
+                            let words = self.high[row * layout.row(*groups) + half / layout.halves()];
+                            let high = layout.beside_nibbles(words, half % layout.halves()) >> (4 * k) as i32;
+                            number |= high & i32x4::splat(((1 << layout.bits) - 1) << 4);
+                        }
+                        number.round_float()
+                    }
+                };
+                *values = ((numbers - f32x4::splat(offset)) * scale + minimum).to_array();
             }
         }
     }
+
+    /// Numbers with `HIGH` bits beyond four.
+    fn dot_more<const HIGH: usize>(&self, row: usize, scales: &[f32], x: &[InputGroup]) -> f32 {
+        let layout = const { HighBits { bits: HIGH } };
+        let (groups, row_high) = (self.groups, layout.row(self.groups));
+        let groups_together = const { HighBits { bits: HIGH }.halves() / 2 };
+        let words = self.words[row * groups..][..groups].chunks(groups_together);
+        let scales = scales.chunks(groups_together * if HIGH == 1 { 1 } else { 2 });
+        let x = x.chunks(groups_together);
+        let mut sum = f32x4::ZERO;
+        for (((high, words), x), scales) in self.high[row * row_high..][..row_high].iter().zip(words).zip(x).zip(scales)
+        {
+            for (group, (words, x)) in words.iter().zip(x).enumerate() {
+                let (first_x, second_x) = x.split_at(4);
+                let first = dot_half::<HIGH>(*words, layout.beside_nibbles(*high, 2 * group), first_x);
+                let second = dot_half::<HIGH>(*words >> 16, layout.beside_nibbles(*high, 2 * group + 1), second_x);
+                if HIGH == 1 {
+                    sum += (first + second) * f32x4::splat(scales[group]);
+                } else {
+                    sum += first * f32x4::splat(scales[2 * group]) + second * f32x4::splat(scales[2 * group + 1]);
+                }
+            }
+        }
+        total(sum)
+    }
 }
 
-fn half_at(block: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
-}
-
-/// In a file, the low four bits of 16 bytes are the first half of a block, the high four the second.
-fn nibble_words(bytes: &[u8]) -> i32x4 {
-    i32x4::new(std::array::from_fn(|lane| {
-        let nibble = |k: usize| i32::from(bytes[(4 * k + lane) % 16] >> (k / 4 * 4) & 15) << (4 * k);
-        (0..8).map(nibble).fold(0, |word, nibble| word | nibble)
-    }))
-}
-
-fn byte_words(bytes: &[u8]) -> i32x4 {
-    i32x4::new(std::array::from_fn(|lane| i32::from_le_bytes(std::array::from_fn(|k| bytes[4 * k + lane]))))
+/// Half a group of numbers, of which `words` has the low bits at [`NIBBLES`] and `high` `HIGH` bits beside each of these.
+#[inline(always)]
+fn dot_half<const HIGH: usize>(words: i32x4, high: i32x4, x: &[f32x4]) -> f32x4 {
+    let number = |k: usize| {
+        let beside = i32x4::splat(((1 << HIGH) - 1) << (4 * k + 4));
+        (words & i32x4::splat(NIBBLES[k]) | high & beside).round_float()
+    };
+    (number(0) * x[0] + number(1) * x[1]) + (number(2) * x[2] + number(3) * x[3])
 }
 
 /// Byte `k` of each word, as the signed number that it is at the top of the word.
@@ -173,7 +273,7 @@ fn top_byte(words: i32x4, k: usize) -> f32x4 {
     (words << (24 - 8 * k as i32) & i32x4::splat(TOP_BYTE)).round_float()
 }
 
-fn dot_nibbles(words: &[i32x4], scales: &[f32], x: &[InputBlock]) -> f32 {
+fn dot_nibbles(words: &[i32x4], scales: &[f32], x: &[InputGroup]) -> f32 {
     let mut sum = f32x4::ZERO;
     for ((words, scale), x) in words.iter().zip(scales).zip(x) {
         // The sign that comes in from the left is beyond the nibbles.
@@ -189,15 +289,15 @@ fn dot_nibbles(words: &[i32x4], scales: &[f32], x: &[InputBlock]) -> f32 {
     total(sum)
 }
 
-fn dot_bytes(words: &[[i32x4; 2]], scales: &[f32], x: &[InputBlock]) -> f32 {
+fn dot_bytes(words: &[i32x4], scales: &[f32], x: &[InputGroup]) -> f32 {
     let mut sum = f32x4::ZERO;
-    for (([low, high], scale), x) in words.iter().zip(scales).zip(x) {
+    for (([low, high], scale), x) in words.as_chunks().0.iter().zip(scales).zip(x) {
         let (mut first, mut second) = (f32x4::ZERO, f32x4::ZERO);
         for k in 0..4 {
             first += top_byte(*low, k) * x[k];
             second += top_byte(*high, k) * x[k + 4];
         }
-        sum += (first + second) * f32x4::splat(*scale);
+        sum += (first + second) * f32x4::splat(*scale * TOP_BYTE_UNIT);
     }
     total(sum)
 }

@@ -73,7 +73,7 @@ impl Fields<'_> {
     }
 
     fn fault(&self, name: &str, seen: impl std::fmt::Debug, allowed: impl Into<String>) -> ModelError {
-        ModelError::field(Part::Gguf, &self.key(name), seen, allowed.into())
+        ModelError::field(Part::Gguf, self.key(name), seen, allowed.into())
     }
 }
 

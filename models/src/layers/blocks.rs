@@ -5,7 +5,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use poq_kernels::{BlockType, Bytes, Input, Nibbles, PackedMatrix, PackedRows, dot};
+use poq_kernels::{BlockType, Input, PackedBlocks, PackedMatrix, PackedRows, dot};
 
 use crate::format::gguf::Stored;
 use crate::host::{self, Kernels};
@@ -32,13 +32,11 @@ struct Panel {
     inputs: usize,
 }
 
-/// Whole rows of blocks. The simple types are packed for speed; the others are unpacked row by row as they are used.
+/// Whole rows of blocks.
 enum Blocks {
-    /// Q4_0 and Q4_1.
-    Nibbles(Nibbles),
-    /// Q8_0.
-    Bytes(Bytes),
-    /// Any other type, as the file has it.
+    /// Numbers of few bits.
+    Packed(PackedBlocks),
+    /// Numbers as they are, as the file has them: F32, F16 and BF16.
     Raw { kind: &'static BlockType, bytes: Vec<u8> },
 }
 
@@ -50,7 +48,7 @@ impl BlockMatrix {
             let row = inputs / kind.elements * kind.bytes;
             for bytes in bytes.chunks(row * (PANEL / inputs).max(1)) {
                 let rows = bytes.len() / row;
-                panels.push(Panel { weights: Blocks::new(kind, bytes), first: outputs, rows, inputs });
+                panels.push(Panel { weights: Blocks::new(kind, bytes, inputs), first: outputs, rows, inputs });
                 outputs += rows;
             }
         }
@@ -99,8 +97,7 @@ impl Panel {
     /// One number for each row.
     fn product(&self, x: &Input) -> Vec<f32> {
         match &self.weights {
-            Blocks::Nibbles(weights) => weights.product(x),
-            Blocks::Bytes(weights) => weights.product(x),
+            Blocks::Packed(weights) => weights.product(x),
             Blocks::Raw { kind, bytes } => {
                 let mut values = vec![0.0; self.inputs];
                 let row = |bytes| {
@@ -128,8 +125,7 @@ impl Panel {
     /// Fills `inputs` numbers: those of `BlockType::unpack`.
     fn unpack(&self, row: usize, values: &mut [f32]) {
         match &self.weights {
-            Blocks::Nibbles(weights) => weights.unpack(row, values),
-            Blocks::Bytes(weights) => weights.unpack(row, values),
+            Blocks::Packed(weights) => weights.unpack(row, values),
             Blocks::Raw { kind, bytes } => {
                 let length = bytes.len() / self.rows;
                 kind.unpack_into(&bytes[row * length..][..length], values);
@@ -139,12 +135,10 @@ impl Panel {
 }
 
 impl Blocks {
-    fn new(kind: &'static BlockType, bytes: &[u8]) -> Self {
-        match kind.name {
-            "Q4_0" => Self::Nibbles(Nibbles::from_q4_0(bytes)),
-            "Q4_1" => Self::Nibbles(Nibbles::from_q4_1(bytes)),
-            "Q8_0" => Self::Bytes(Bytes::from_q8_0(bytes)),
-            _ => Self::Raw { kind, bytes: bytes.to_vec() },
+    fn new(kind: &'static BlockType, bytes: &[u8], inputs: usize) -> Self {
+        match PackedBlocks::new(kind, bytes, inputs) {
+            Some(packed) => Self::Packed(packed),
+            None => Self::Raw { kind, bytes: bytes.to_vec() },
         }
     }
 }

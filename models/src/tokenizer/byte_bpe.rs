@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use tokenizers::models::bpe::BPE;
-use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::SplitDelimiterBehavior;
-use tokenizers::{PreTokenizedString, PreTokenizer, TokenizerImpl};
 
+use super::bpe::{Bpe, Change, Splitter, internal};
 use super::vocabulary::Vocabulary;
 use crate::error::{ModelError, Part, shorten};
 use crate::format::gguf::Gguf;
@@ -57,75 +56,39 @@ const PRES: [Pre; 4] = [
     },
 ];
 
-/// Where texts are split before their pieces become tokens.
-struct Splitter {
-    digits: Option<Digits>,
-    split: Option<Split>,
-    /// Writes bytes as printable characters, and splits as GPT-2 where nothing else does.
-    bytes: ByteLevel,
-}
+/// The tokenizer of a file, with whether texts begin with a token of their own where the file does not say.
+pub(super) fn read(gguf: &Gguf<'_>, vocabulary: &Vocabulary<'_>) -> Result<(Bpe, bool), ModelError> {
+    let fault = |field: &str, seen: &str, allowed: &str| ModelError::field(Part::Gguf, field, seen, allowed);
+    let name = gguf.optional_text("tokenizer.ggml.pre")?.unwrap_or("default");
+    let pre = PRES.into_iter().find(|pre| pre.names.contains(&name)).ok_or_else(|| {
+        let names: Vec<String> = PRES.iter().flat_map(|pre| pre.names).map(|name| format!("\"{name}\"")).collect();
+        fault("tokenizer.ggml.pre", name, &format!("one of {}", names.join(", ")))
+    })?;
+    let merges: Option<Vec<(String, String)>> = gguf
+        .texts("tokenizer.ggml.merges")?
+        .into_iter()
+        .map(|merge| merge.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
+        .collect();
+    let merges = merges
+        .ok_or_else(|| fault("tokenizer.ggml.merges", "an entry without a space", "pairs with a space between them"))?;
+    let bpe = BPE::builder().vocab_and_merges(vocabulary.ids()?, merges).ignore_merges(pre.keeps_whole).build();
+    let bpe = bpe.map_err(|error| {
+        let seen = shorten(&error.to_string());
+        fault("tokenizer.ggml.merges", &seen, "merges of tokens in the vocabulary into tokens in the vocabulary")
+    })?;
 
-impl PreTokenizer for Splitter {
-    fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
-        if let Some(digits) = &self.digits {
-            digits.pre_tokenize(text)?;
-        }
-        if let Some(split) = &self.split {
-            split.pre_tokenize(text)?;
-        }
-        self.bytes.pre_tokenize(text)
-    }
-}
-
-/// A tokenizer of these parts alone: the library's own `Tokenizer` brings the code of every kind there is.
-pub(super) struct ByteBpe(TokenizerImpl<BPE, NFC, Splitter, ByteLevel, ByteLevel>);
-
-impl ByteBpe {
-    /// With whether texts begin with a token of its own, where the file does not say.
-    pub(super) fn read(gguf: &Gguf<'_>, vocabulary: &Vocabulary<'_>) -> Result<(Self, bool), ModelError> {
-        let fault = |field: &str, seen: &str, allowed: &str| ModelError::field(Part::Gguf, field, seen, allowed);
-        let name = gguf.optional_text("tokenizer.ggml.pre")?.unwrap_or("default");
-        let pre = PRES.into_iter().find(|pre| pre.names.contains(&name)).ok_or_else(|| {
-            let names: Vec<String> = PRES.iter().flat_map(|pre| pre.names).map(|name| format!("\"{name}\"")).collect();
-            fault("tokenizer.ggml.pre", name, &format!("one of {}", names.join(", ")))
-        })?;
-        let merges: Option<Vec<(String, String)>> = gguf
-            .texts("tokenizer.ggml.merges")?
-            .into_iter()
-            .map(|merge| merge.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
-            .collect();
-        let merges = merges.ok_or_else(|| {
-            fault("tokenizer.ggml.merges", "an entry without a space", "pairs with a space between them")
-        })?;
-        let bpe = BPE::builder().vocab_and_merges(vocabulary.ids()?, merges).ignore_merges(pre.keeps_whole).build();
-        let bpe = bpe.map_err(|error| {
-            let seen = shorten(&error.to_string());
-            fault("tokenizer.ggml.merges", &seen, "merges of tokens in the vocabulary into tokens in the vocabulary")
-        })?;
-
-        let internal = |error: tokenizers::Error| ModelError::Tokenizer(error.to_string());
-        let add_space = gguf.optional_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(false);
-        let split = pre.pattern.map(|pattern| {
-            let pattern = SplitPattern::Regex(pattern.to_owned());
-            Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(internal)
-        });
-        let splitter = Splitter {
-            digits: pre.has_single_digits.then(|| Digits::new(true)),
-            bytes: ByteLevel::new(add_space, true, pre.pattern.is_none()),
-            split: split.transpose()?,
-        };
-        let mut tokenizer = TokenizerImpl::new(bpe);
-        tokenizer.with_pre_tokenizer(Some(splitter));
-        if pre.is_nfc {
-            tokenizer.with_normalizer(Some(NFC)).map_err(internal)?;
-        }
-        tokenizer.add_tokens(vocabulary.found_first()).map_err(internal)?;
-        Ok((Self(tokenizer), pre.adds_bos))
-    }
-
-    pub(super) fn ids(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
-        Ok(self.0.encode_fast(text, false)?.get_ids().to_vec())
-    }
+    let add_space = gguf.optional_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(false);
+    let split = pre.pattern.map(|pattern| {
+        let pattern = SplitPattern::Regex(pattern.to_owned());
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(internal)
+    });
+    let splitter = Splitter {
+        digits: pre.has_single_digits.then(|| Digits::new(true)),
+        bytes: ByteLevel::new(add_space, true, pre.pattern.is_none()),
+        split: split.transpose()?,
+    };
+    let change = pre.is_nfc.then_some(Change::Nfc);
+    Ok((Bpe::new(bpe, change, Some(splitter), vocabulary.found_first())?, pre.adds_bos))
 }
 
 /// The bytes of a token that is written in `characters`; one that is not is text.

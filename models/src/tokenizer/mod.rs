@@ -1,5 +1,6 @@
 //! Texts to token ids and back.
 
+mod bpe;
 mod byte_bpe;
 pub(crate) mod control;
 mod sentence_piece;

@@ -4,71 +4,38 @@
 use std::collections::HashMap;
 
 use tokenizers::models::bpe::BPE;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{NormalizedString, Normalizer, TokenizerImpl};
 
+use super::bpe::{Bpe, Change};
 use super::vocabulary::{BYTE, NORMAL, Vocabulary};
 use crate::error::{ModelError, Part, shorten};
 use crate::format::gguf::Gguf;
 
 /// Stands for a space.
-const SPACE: char = '▁';
+pub(super) const SPACE: char = '▁';
 
-/// Writes spaces as tokens have them.
-struct Spaces {
-    /// Texts begin with one.
-    is_first: bool,
-}
-
-impl Normalizer for Spaces {
-    fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
-        let mut space = [0; SPACE.len_utf8()];
-        let space = SPACE.encode_utf8(&mut space);
-        text.replace(' ', space)?;
-        if self.is_first {
-            text.prepend(space);
-        }
-        Ok(())
+/// The tokenizer of a file.
+pub(super) fn read(gguf: &Gguf<'_>, vocabulary: &Vocabulary<'_>) -> Result<Bpe, ModelError> {
+    let field = "tokenizer.ggml.scores";
+    let scores = gguf.numbers(field)?;
+    let tokens = &vocabulary.tokens;
+    if scores.len() != tokens.len() {
+        let seen = format!("{} scores", scores.len());
+        return Err(ModelError::field(Part::Gguf, field, seen, format!("{}, one per token", tokens.len())));
     }
-}
-
-/// A tokenizer of these parts alone, as for byte-level BPE.
-pub(super) struct SentencePiece(TokenizerImpl<BPE, Spaces, ByteLevel, ByteLevel, ByteLevel>);
-
-impl SentencePiece {
-    pub(super) fn read(gguf: &Gguf<'_>, vocabulary: &Vocabulary<'_>) -> Result<Self, ModelError> {
-        let field = "tokenizer.ggml.scores";
-        let scores = gguf.numbers(field)?;
-        let tokens = &vocabulary.tokens;
-        if scores.len() != tokens.len() {
-            let seen = format!("{} scores", scores.len());
-            return Err(ModelError::field(Part::Gguf, field, seen, format!("{}, one per token", tokens.len())));
-        }
-        if let Some(score) = scores.iter().find(|score| score.is_nan()) {
-            return Err(ModelError::field(Part::Gguf, field, score, "numbers"));
-        }
-        let unknown = gguf.optional_count("tokenizer.ggml.unknown_token_id", 0..=u32::MAX)?;
-        let unknown = unknown.and_then(|id| tokens.get(id)).map(|token| (*token).to_owned());
-        let merges = merges(vocabulary, &scores);
-        let mut bpe = BPE::builder().vocab_and_merges(vocabulary.ids()?, merges).byte_fallback(true).fuse_unk(true);
-        if let Some(unknown) = unknown {
-            bpe = bpe.unk_token(unknown);
-        }
-        let bpe = bpe.build().map_err(|error| {
-            let seen = shorten(&error.to_string());
-            ModelError::field(Part::Gguf, "tokenizer.ggml.tokens", seen, "tokens that merge into one another")
-        })?;
-        let internal = |error: tokenizers::Error| ModelError::Tokenizer(error.to_string());
-        let is_first = gguf.optional_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
-        let mut tokenizer = TokenizerImpl::new(bpe);
-        tokenizer.with_normalizer(Some(Spaces { is_first })).map_err(internal)?;
-        tokenizer.add_tokens(vocabulary.found_first()).map_err(internal)?;
-        Ok(Self(tokenizer))
+    if let Some(score) = scores.iter().find(|score| score.is_nan()) {
+        return Err(ModelError::field(Part::Gguf, field, score, "numbers"));
     }
-
-    pub(super) fn ids(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
-        Ok(self.0.encode_fast(text, false)?.get_ids().to_vec())
+    let unknown = gguf.optional_count("tokenizer.ggml.unknown_token_id", 0..=u32::MAX)?;
+    let mut bpe = BPE::builder().vocab_and_merges(vocabulary.ids()?, merges(vocabulary, &scores)).byte_fallback(true);
+    if let Some(unknown) = unknown.and_then(|id| tokens.get(id)) {
+        bpe = bpe.unk_token((*unknown).to_owned()).fuse_unk(true);
     }
+    let bpe = bpe.build().map_err(|error| {
+        let seen = shorten(&error.to_string());
+        ModelError::field(Part::Gguf, "tokenizer.ggml.tokens", seen, "tokens that merge into one another")
+    })?;
+    let is_first = gguf.optional_bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+    Bpe::new(bpe, Some(Change::Spaces { is_first }), None, vocabulary.found_first())
 }
 
 /// Each way to make a token of two others: tokens of better scores first, and among the ways of one token those with the shorter

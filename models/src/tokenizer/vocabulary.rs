@@ -3,10 +3,9 @@
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 
-use super::NamedTokens;
-use super::byte_bpe::{self, ByteBpe};
+use super::bpe::Bpe;
 use super::control::{ControlTokens, Piece, Rendered};
-use super::sentence_piece::SentencePiece;
+use super::{NamedTokens, byte_bpe, sentence_piece};
 use crate::error::{ModelError, Part};
 use crate::format::gguf::Gguf;
 
@@ -67,15 +66,9 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
-/// The ways in which texts become tokens.
-enum Method {
-    Bytes(ByteBpe),
-    Sentence(SentencePiece),
-}
-
 /// Text to token ids and back, with what ends a text.
 pub(crate) struct DecoderTokenizer {
-    method: Method,
+    tokenizer: Bpe,
     /// Id to the bytes that a token stands for; none for a control token.
     bytes: Vec<Vec<u8>>,
     control_tokens: ControlTokens,
@@ -124,16 +117,17 @@ impl DecoderTokenizer {
             vocabulary.is_control[id] |= is_marked || vocabulary.kinds[id] != NORMAL;
         }
 
-        let (method, adds_bos) = match gguf.text("tokenizer.ggml.model")? {
-            "gpt2" => {
-                let (method, adds_bos) = ByteBpe::read(gguf, &vocabulary)?;
-                (Method::Bytes(method), adds_bos)
-            }
-            "llama" => (Method::Sentence(SentencePiece::read(gguf, &vocabulary)?), true),
+        let is_sentence_piece = match gguf.text("tokenizer.ggml.model")? {
+            "gpt2" => false,
+            "llama" => true,
             other => {
                 let allowed = "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece)";
                 return Err(ModelError::field(Part::Gguf, "tokenizer.ggml.model", other, allowed));
             }
+        };
+        let (tokenizer, adds_bos) = match is_sentence_piece {
+            true => (sentence_piece::read(gguf, &vocabulary)?, true),
+            false => byte_bpe::read(gguf, &vocabulary)?,
         };
         let add_bos = gguf.optional_bool("tokenizer.ggml.add_bos_token")?.unwrap_or(adds_bos && bos.is_some());
         if add_bos && bos.is_none() {
@@ -141,18 +135,18 @@ impl DecoderTokenizer {
         }
         let Vocabulary { tokens, kinds, is_control } = vocabulary;
         let characters = byte_bpe::byte_characters();
-        let bytes = tokens.iter().zip(&kinds).map(|(token, kind)| match (*kind, &method) {
-            (CONTROL, _) => Vec::new(),
+        let bytes = tokens.iter().zip(&kinds).map(|(token, kind)| match *kind {
+            CONTROL => Vec::new(),
             // A token that was added by name is plain text, not bytes in disguise.
-            (USER_DEFINED, _) => token.as_bytes().to_vec(),
-            (_, Method::Bytes(_)) => byte_bpe::bytes(token, &characters),
-            (kind, Method::Sentence(_)) => super::sentence_piece::bytes(token, kind),
+            USER_DEFINED => token.as_bytes().to_vec(),
+            kind if is_sentence_piece => sentence_piece::bytes(token, kind),
+            _ => byte_bpe::bytes(token, &characters),
         });
         let control_tokens = (0..).zip(&tokens).zip(&is_control).filter(|(_, is_control)| **is_control);
         Ok(Self {
             bytes: bytes.collect(),
             control_tokens: ControlTokens::new(control_tokens.map(|((id, text), _)| ((*text).to_owned(), id))),
-            method,
+            tokenizer,
             named,
             bos,
             add_bos,
@@ -182,7 +176,7 @@ impl DecoderTokenizer {
 
     /// Token ids of a text, in which nothing is a control token.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        Ok(self.begun(self.ids(text)?))
+        Ok(self.begun(self.tokenizer.ids(text)?))
     }
 
     /// Token ids of what a chat template made.
@@ -193,7 +187,7 @@ impl DecoderTokenizer {
             match piece {
                 Piece::Text(text) => {
                     let text = if drops_blanks { text.trim_start() } else { text };
-                    ids.extend(self.ids(&veil.lifted(text))?);
+                    ids.extend(self.tokenizer.ids(&veil.lifted(text))?);
                     drops_blanks = false;
                 }
                 Piece::Control(id) => {
@@ -203,14 +197,6 @@ impl DecoderTokenizer {
             }
         }
         Ok(self.begun(ids))
-    }
-
-    fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let ids = match &self.method {
-            Method::Bytes(method) => method.ids(text),
-            Method::Sentence(method) => method.ids(text),
-        };
-        ids.map_err(|error| ModelError::Tokenizer(error.to_string()))
     }
 
     /// With the token that begins a text, where the file asks for it.

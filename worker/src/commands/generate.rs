@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use futures_lite::future::block_on;
-use poq_models::{DecoderOptions, GenerateOptions, Message, Prompt};
+use poq_models::{GenerateOptions, Message, Prompt};
 use serde::{Deserialize, Serialize};
 
 use super::whole::whole;
@@ -58,8 +58,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         seed: arguments.seed.wrapping_add(row as u64 - 1),
     };
     check_options(arguments)?;
-    let options_of_model = DecoderOptions { layers: arguments.layers, ..DecoderOptions::default() };
-    let decoder = models::decoder(&arguments.model, &options_of_model)?;
+    let decoder = models::decoder(&arguments.model, arguments.layers)?;
     if let Some(date) = decoder.told_date() {
         say(format_args!("poq: the model's chat template asks for today's date; it is told {date}, on any day"));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, Task};
 use poq_core::text::extractive;
-use poq_models::{Decoder, DecoderOptions, Finish, GenerateOptions, Message, Prompt};
+use poq_models::{Decoder, Finish, GenerateOptions, Message, Prompt};
 
 use super::journal::sha256;
 use super::plan::{NodeKind, NodePlan, Plan};
@@ -60,8 +60,7 @@ impl<'a> Node<'a> {
             NodeKind::Lead => Kind::Lead,
             NodeKind::Keyword => Kind::Keyword,
             NodeKind::Decoder { model, temperature, seed, layers, .. } => {
-                let options = DecoderOptions { layers: *layers, ..DecoderOptions::default() };
-                let decoder = models::decoder(model.as_str(), &options)?;
+                let decoder = models::decoder(model.as_str(), *layers)?;
                 let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
                 block_on(decoder.generate(&request("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))
                     .map_err(|error| Fault::from(error).of(format!("inference node `{}`", plan.id)))?;
