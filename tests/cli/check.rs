@@ -52,6 +52,7 @@ fn what_cannot_be_checked_is_bad_input() {
     fails("reward.mean[", &["assertions.0", "Syntax error"]);
     fails("rewards.mean.chrf > 0", &["assertions.0", "rewards", "allowed: reward, gain"]);
     fails("\"a\" * cost.chrf > 1", &["assertions.0"]);
+    fails("gain.mean.chrf > 0.0", &["assertions.0", "`gain` has no figures in this run"]);
     fails("1 + 1", &["assertions.0", "true or false"]);
     fails(" ", &["assertions.0"]);
     poq(&["check"], "").fails(2, &["nothing to check"]);

@@ -16,15 +16,15 @@ use crate::{jsonl, text};
 pub fn read(path: &Path, limit: Option<usize>) -> Outcome<Vec<Task>> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let parse: fn(&str) -> Result<Vec<Task>, String> = match extension {
-        Some("json") => squad,
-        Some("jsonl") => rows,
+        Some("json") => |text| squad(text).map_err(|error| format!(": {error}")),
+        Some("jsonl") => |text| rows(text).map_err(|error| format!(" {error}")),
         _ => {
             let message =
                 format!("{}: allowed: a .jsonl file of tasks or a .json file in SQuAD's layout", path.display());
             return Err(Fault::input(message));
         }
     };
-    let mut tasks = parse(&text::read(path)?).map_err(|error| Fault::input(format!("{} {error}", path.display())))?;
+    let mut tasks = parse(&text::read(path)?).map_err(|error| Fault::input(format!("{}{error}", path.display())))?;
     tasks.truncate(limit.unwrap_or(usize::MAX));
     Ok(tasks)
 }

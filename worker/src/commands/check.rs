@@ -167,6 +167,10 @@ fn simulated<'a>(
     Ok((report, context))
 }
 
+/// What assertions may speak of; some runs lack figures of some, as those of `gain` where nobody attacks.
+const VARIABLES: [&str; 11] =
+    ["reward", "gain", "quality", "cost", "latency_ms", "rounds", "weight", "stake", "profit", "mechanism", "audit"];
+
 /// By variable and field, figures by name; a variable without a field has them itself.
 type Tables = BTreeMap<(&'static str, &'static str), Map<String, serde_json::Value>>;
 
@@ -331,10 +335,11 @@ fn explained(error: &str, report: &Report) -> String {
             ids.join(", ")
         );
     }
-    if error.starts_with("Undeclared reference") {
-        return format!(
-            "{error}; allowed: reward, gain, quality, cost, latency_ms, rounds, weight, stake, profit, mechanism, audit"
-        );
+    if let Some(seen) = error.strip_prefix("Undeclared reference to '").and_then(|rest| rest.split('\'').next()) {
+        return match VARIABLES.contains(&seen) {
+            true => format!("`{seen}` has no figures in this run"),
+            false => format!("`{seen}` is unknown; allowed: {}", VARIABLES.join(", ")),
+        };
     }
     error.to_owned()
 }
