@@ -29,7 +29,7 @@ pub enum Fault {
     Differs(String),
     /// The result of a link cannot be compared with a run here, in words: exit code 5.
     NotComparable(String),
-    /// Interrupted; what was done is kept: exit code 130.
+    /// Interrupted; rows, rounds and cells that were done are kept, half a study is not: exit code 130.
     Interrupted,
 }
 
@@ -43,7 +43,7 @@ Exit codes:
   4    link decode --replay: the result differs from the link's
   5    link decode --replay: the link's result cannot be compared with a run here
   100  an assertion of check does not hold
-  130  interrupted, and what was done is kept";
+  130  interrupted; rows, rounds and cells that were done are kept, half a study is not";
 
 impl Fault {
     /// The process's exit code.
@@ -82,7 +82,7 @@ impl fmt::Display for Fault {
             Self::Differs(words) | Self::NotComparable(words) => f.write_str(words),
             Self::Rows { failed } => write!(f, "{} failed; each is named above", so_many(*failed, "rows")),
             Self::Assertions { failed, all } => write!(f, "{failed} of {all} assertions do not hold"),
-            Self::Interrupted => write!(f, "interrupted; what was done is kept"),
+            Self::Interrupted => write!(f, "interrupted"),
         }
     }
 }
