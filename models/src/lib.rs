@@ -1,7 +1,7 @@
-//! The neural networks of PoQ Lab on burn: Llama-family decoders as inference nodes, BERT-family encoders as
+//! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, BERT-family encoders as
 //! evaluators. One crate for the native worker and for the page, so that both compute the same.
 //!
-//! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling.
+//! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling, ratings of what it is shown.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
 //! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision, or, on
 //!   the CPU of a page, that of `poq-kernels`.
@@ -32,8 +32,8 @@ mod tokenizer;
 
 pub use burn::tensor::Device;
 pub use decoder::{
-    Continuation, Date, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Step,
-    WeightStorage,
+    Continuation, Date, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Rater, Rating,
+    Step, WeightStorage,
 };
 pub use encoder::{BiEncoder, Embedding, Pooling, SentenceSettings, Similarity, cosine};
 pub use error::{Blame, ModelError, Part};

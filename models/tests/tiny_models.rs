@@ -290,3 +290,27 @@ fn check_neighbours(encoder: &BiEncoder) -> Result<Vec<f32>, Box<dyn std::error:
     assert_eq!(block_on(encoder.embed(&[]))?, []);
     Ok(together.into_iter().flat_map(|embedding| embedding.vector).collect())
 }
+
+/// Against the probabilities that generation itself draws from: a prompt of its own for each, no memory between them.
+#[test]
+fn ratings_are_those_of_prompts_read_from_the_start() -> Outcome {
+    let decoder = decoder(None)?;
+    let prompts: Vec<Prompt> =
+        ["the cat: a", "the cat: b in a hat", "the cat", "a", "the cat: b in a hat", &"long ".repeat(40)]
+            .iter()
+            .map(|text| Prompt::Text((*text).to_owned()))
+            .collect();
+    let mut kept = decoder.rater()?;
+    block_on(decoder.read_common(&mut kept, [&prompts[0], &prompts[1]]))?;
+    for prompt in &prompts {
+        let seen = block_on(decoder.rate(&mut kept, prompt))?;
+        let expected = block_on(decoder.rate(&mut decoder.rater()?, prompt))?;
+        assert!((seen.expected - expected.expected).abs() < 1e-4, "{prompt:?}: {seen:?} for {expected:?}");
+        assert_eq!((&seen.reply, seen.is_number), (&expected.reply, expected.is_number));
+        assert!((0.0..=9.0).contains(&seen.expected) && (0.0..=1.0).contains(&seen.of_numbers), "{seen:?}");
+        let first = generate(&decoder, if let Prompt::Text(text) = prompt { text } else { "" }, &options(1, 0.0, 0))?;
+        assert_eq!(first.text, seen.reply);
+    }
+    assert!(block_on(decoder.rate(&mut kept, &prompts[5]))?.truncated_prompt);
+    Ok(())
+}

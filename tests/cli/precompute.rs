@@ -201,3 +201,101 @@ fn bad_plans_and_folders_are_named() {
     let file = write(folder.path(), "file", "");
     poq(&["precompute", &plan, "--out", &format!("{file}/data")], "").fails(1, &["cannot make", "file/data"]);
 }
+
+/// A plan with one judge more, whose kind and model are given.
+fn judged_plan(folder: &Path, kind: &str, model: &str, template: &str) -> String {
+    let tasks = [
+        r#"{"id": "a", "kind": "qa", "prompt": "What is the capital of France?", "references": ["Paris"], "context": "Paris is the capital of France. London is not."}"#,
+        r#"{"id": "b", "kind": "qa", "prompt": "What colour is snow?", "references": ["white"], "context": "Snow is white. Coal is black."}"#,
+    ];
+    write(folder, "t.jsonl", &tasks.join("\n"));
+    let judge = format!(
+        "[[evaluators]]\nid = \"j\"\nname = \"J\"\nkind = {kind:?}\nmodel = {model:?}\ntemplate = {template:?}\n"
+    );
+    let head = "id = \"judged\"\nlicences = \"none\"\n[[tasks]]\npath = \"t.jsonl\"\n";
+    write(folder, "plan.toml", &[head, NODES_AND_EVALUATORS, &judge].concat())
+}
+
+/// Qwen's expected rating of each answer; as a judge it stands beside truth, as an evaluator it is paid.
+#[test]
+fn a_decoder_judges() {
+    let template = "Question: {prompt}\nRight answer: {reference}\n\nHow well does this answer agree with the right answer, from 0 (not at \
+                    all) to 9 (fully)? Reply with one digit and nothing else.\nAnswer: {answer}";
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = |name: &str| folder.path().join(name);
+    let mut raws = Vec::new();
+    for kind in ["judge", "llm_judge"] {
+        let plan = judged_plan(folder.path(), kind, "qwen2.5-coder-0.5b-instruct", template);
+        let out = out(kind);
+        poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "").succeeds();
+        let manifest: Value =
+            serde_json::from_slice(&fs::read(out.join("manifest.json")).expect("a file")).expect("JSON");
+        let entry = &manifest["evaluators"][3];
+        assert_eq!((&entry["kind"], &entry["normalization"]), (&Value::from(kind), &Value::from("ten")));
+        let model = entry["model"].as_str().expect("a model");
+        assert!(model.contains("1d9614638d18") && model.contains("Right answer: {reference}"), "{model}");
+        let of_judge = rows(&out.join("scores.jsonl")).into_iter().filter(|row| row["evaluator"] == "j");
+        let scores: Vec<(f64, f64)> = of_judge
+            .map(|row| (row["raw"].as_f64().expect("raw"), row["latency_ms"].as_f64().expect("latency")))
+            .collect();
+        assert_eq!(scores.len(), 4);
+        assert!(scores.iter().all(|(raw, latency)| (0.0..=10.0).contains(raw) && *latency > 0.0), "{scores:?}");
+        raws.push(scores.into_iter().map(|(raw, _)| raw).collect::<Vec<_>>());
+        let simulate = ["simulate", "--rounds", "200", "--json", "--dataset", out.to_str().expect("UTF-8")];
+        let paid = poq(&simulate, "").json()["evaluator_nodes"].as_array().map(Vec::len);
+        assert_eq!(paid, Some(if kind == "judge" { 3 } else { 4 }));
+    }
+    assert_eq!(raws[0], raws[1]);
+}
+
+#[test]
+fn a_reply_that_is_no_number_is_no_score() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tiny = repository("models/tests/fixtures/tiny-llama.gguf");
+    let tiny = tiny.to_str().expect("UTF-8");
+    let out = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let run = |kind: &str, template: &str| {
+        poq(&["precompute", &judged_plan(folder.path(), kind, tiny, template), "--out", &out(kind)], "")
+    };
+    for kind in ["judge", "llm_judge"] {
+        run(kind, "{answer}").fails(3, &["evaluator `j`", "its reply begins", "no number from 0 to 9", "--resume"]);
+        // The others are done, and no score was made up.
+        let scores = rows(&folder.path().join(kind).join("scores.jsonl"));
+        assert_eq!(scores.iter().filter(|row| row["evaluator"] != "j").count(), 12);
+        assert!(scores.len() < 16);
+    }
+    run("judge", "{prompt}").fails(2, &["evaluators[3]", "{answer}"]);
+    run("judg", "{answer}").fails(2, &["unknown kind `judg`", "did you mean `judge`?"]);
+}
+
+/// A base model has no chat template: it is asked by a text of its own, and goes on until it is stopped.
+#[test]
+fn a_base_model_answers_until_it_is_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = judged_plan(folder.path(), "rouge_l", "", "");
+    let text = fs::read_to_string(&plan).expect("a plan");
+    let (head, _) = text.split_once("[[evaluators]]\nid = \"j\"").expect("a judge");
+    let node = |stop: &str| {
+        let shown = "Passage: Cats purr. Dogs bark.\\nQuestion: What purrs?\\nAnswer: cats\\n\\nPassage: The sky is blue.\\nQuestion: What is blue?\\nAnswer: \
+                     the sky\\n\\nPassage: {context}\\nQuestion: {prompt}\\nAnswer:";
+        format!(
+            "[[inference_nodes]]\nid = \"gemma\"\nname = \"G\"\nkind = \"decoder\"\nmodel = \"gemma-3-270m\"\nmax_tokens = {{ qa = 12 }}\n\
+             templates = {{ qa = \"{shown}\" }}\n{stop}"
+        )
+    };
+    let answers = |name: &str, stop: &str| -> Vec<String> {
+        let (plan, out) =
+            (write(folder.path(), "base.toml", &(head.to_owned() + &node(stop))), folder.path().join(name));
+        poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "").succeeds();
+        let rows = rows(&out.join("outputs.jsonl")).into_iter().filter(|row| row["node"] == "gemma");
+        rows.map(|row| row["text"].as_str().expect("a text").to_owned()).collect()
+    };
+    let (on, stopped) = (answers("on", ""), answers("stopped", "stop = [\"\\n\"]\n"));
+    for (on, stopped) in on.iter().zip(&stopped) {
+        assert!(!stopped.is_empty() && on.starts_with(stopped) && on.contains('\n'), "{on:?}, {stopped:?}");
+        assert!(!stopped.contains('\n'), "{stopped:?}");
+    }
+    assert_eq!(stopped.iter().map(|text| text.to_lowercase()).collect::<Vec<_>>(), ["paris", "white"]);
+    let bad = write(folder.path(), "base.toml", &(head.to_owned() + &node("stop = [\"\"]\n")));
+    poq(&["precompute", &bad, "--out", "nowhere"], "").fails(2, &["`gemma`", "`stop`", "empty"]);
+}

@@ -1,14 +1,21 @@
 //! Models from a file, a folder or the cache.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
+use std::hash::Hash;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use poq_core::weights::KnownModel;
-use poq_models::{BiEncoder, Decoder, DecoderOptions, Kernels, SentenceSettings, WeightStorage, cpu_device};
+use poq_models::{
+    BiEncoder, Decoder, DecoderOptions, Kernels, Message, Prompt, SentenceSettings, WeightStorage, cpu_device,
+};
 
 use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::precompute::journal::sha256;
 
 /// What a user names a model by: a path that exists, else a known name.
 fn locate(model: &str) -> Outcome<PathBuf> {
@@ -96,6 +103,57 @@ pub fn decoder(model: &str, layers: Option<usize>) -> Outcome<Decoder> {
     let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
     let options = DecoderOptions { layers, weights: WeightStorage::AsStored, ..DecoderOptions::default() };
     Decoder::from_gguf(&bytes, &options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
+}
+
+/// Models that a run has read: each is read once, whoever uses it.
+#[derive(Default)]
+pub struct Models {
+    /// By path and layers.
+    decoders: Kept<(PathBuf, Option<usize>), Decoder>,
+    bi_encoders: Kept<PathBuf, BiEncoder>,
+}
+
+type Kept<K, M> = RefCell<HashMap<K, Rc<M>>>;
+
+impl Models {
+    /// As [`decoder`].
+    pub fn decoder(&self, model: &str, layers: Option<usize>) -> Outcome<Rc<Decoder>> {
+        kept(&self.decoders, (decoder_path(model)?, layers), || decoder(model, layers))
+    }
+
+    /// As [`bi_encoder`].
+    pub fn bi_encoder(&self, model: &str) -> Outcome<Rc<BiEncoder>> {
+        kept(&self.bi_encoders, encoder_folder(model)?, || bi_encoder(model))
+    }
+}
+
+fn kept<K: Eq + Hash, M>(
+    models: &RefCell<HashMap<K, Rc<M>>>,
+    key: K,
+    read: impl FnOnce() -> Outcome<M>,
+) -> Outcome<Rc<M>> {
+    if let Some(model) = models.borrow().get(&key) {
+        return Ok(Rc::clone(model));
+    }
+    let model = Rc::new(read()?);
+    models.borrow_mut().insert(key, Rc::clone(&model));
+    Ok(model)
+}
+
+/// What a decoder is asked: a message where it has a template for them; a base model continues the text as it stands.
+pub fn asked(decoder: &Decoder, content: String) -> Prompt {
+    match decoder.has_template() {
+        true => Prompt::Messages(vec![Message { role: "user".into(), content }]),
+        false => Prompt::Text(content),
+    }
+}
+
+/// Reads a model file to name it with its hash, as a manifest does, and what is done with it.
+pub fn decoder_name(model: &str, more: &str) -> Outcome<String> {
+    let path = decoder_path(model)?;
+    let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(format!("{name} (sha256 {}{more})", sha256(&bytes)))
 }
 
 /// Folder of an encoder.

@@ -8,6 +8,7 @@ mod families;
 mod generate;
 mod jinja;
 mod network;
+mod rating;
 mod sampler;
 mod text;
 mod weights;
@@ -22,6 +23,7 @@ pub use date::Date;
 pub(crate) use families::Activation;
 pub use generate::{Continuation, Finish, Generation, Step};
 use network::Network;
+pub use rating::{Rater, Rating};
 use text::TextStream;
 use weights::Weights;
 
@@ -108,6 +110,11 @@ impl Decoder {
     /// The model's own name for itself.
     pub fn name(&self) -> &str {
         &self.network.config().name
+    }
+
+    /// Whether messages can be put to it: base models have no template for them, and continue texts.
+    pub fn has_template(&self) -> bool {
+        self.template.is_some()
     }
 
     /// Blocks that run.

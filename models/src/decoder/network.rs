@@ -48,6 +48,17 @@ impl Memory {
     pub(super) fn len(&self) -> usize {
         self.length
     }
+
+    /// Whether both are for texts of like lengths.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.is_long == other.is_long
+    }
+
+    /// Forgets all but the first `length` tokens.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+        self.layers.iter_mut().for_each(|layer| layer.truncate(length));
+    }
 }
 
 impl Network {

@@ -20,6 +20,11 @@ impl LayerCache {
         Self { keys_values: Some((empty(), empty())), length: 0 }
     }
 
+    /// Forgets all but the first `length` rows.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values, of which those so far are the first.
     pub(crate) fn append(&mut self, key: Tensor<3>, value: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [_, seq, _] = key.dims();

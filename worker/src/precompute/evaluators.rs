@@ -1,17 +1,18 @@
 //! Evaluators at work: a task and an answer in, a raw value and its measured latency out.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, ScoreRow, Task};
 use poq_core::text::{chrf, rouge, structure};
-use poq_models::BiEncoder;
+use poq_models::{BiEncoder, Decoder, ModelError, Rater};
 
 use super::journal::sha256;
 use super::plan::{Against, EvaluatorKind, EvaluatorPlan};
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::models;
+use crate::models::{self, Models};
 
 /// An evaluator that is ready to score.
 pub struct Evaluator<'a> {
@@ -22,6 +23,7 @@ pub struct Evaluator<'a> {
 /// How it judges, with what it needs for that.
 enum Kind {
     BiEncoder(Box<Comparing>),
+    LlmJudge(Box<Judging>),
     RougeL,
     Chrf,
     Structure,
@@ -29,16 +31,40 @@ enum Kind {
 
 /// A bi encoder at work.
 struct Comparing {
-    encoder: BiEncoder,
+    encoder: Rc<BiEncoder>,
     against: Against,
     /// Scores of which a text was cut to fit the model.
     cut: Cell<usize>,
 }
 
+/// A judge at work.
+struct Judging {
+    decoder: Rc<Decoder>,
+    template: String,
+    state: RefCell<JudgeState>,
+}
+
+/// What a judge keeps from one answer to the next.
+struct JudgeState {
+    rater: Rater,
+    /// The task whose prompt is read, and how long that took.
+    begun: Option<(String, f64)>,
+    /// Ratings whose prompt was cut to fit the model.
+    cut: usize,
+}
+
+/// What the largest rating, 9, is scaled to.
+const BEST: f64 = 10.0;
+
 /// Reads a model's weights to name them with their hash, as the manifest does.
 pub fn model_name(kind: &EvaluatorKind) -> Outcome<Option<String>> {
-    let EvaluatorKind::BiEncoder { model, .. } = kind else {
-        return Ok(None);
+    let model = match kind {
+        EvaluatorKind::BiEncoder { model, .. } => model,
+        EvaluatorKind::LlmJudge { model, template, .. } => {
+            let template = serde_json::to_string(template).environment("cannot serialise a template")?;
+            return models::decoder_name(model.as_str(), &format!(", template {template}")).map(Some);
+        }
+        _ => return Ok(None),
     };
     let folder = models::encoder_folder(model.as_str())?;
     let (settings, path) = models::sentence_settings(&folder)?;
@@ -51,13 +77,16 @@ pub fn model_name(kind: &EvaluatorKind) -> Outcome<Option<String>> {
 impl<'a> Evaluator<'a> {
     /// Loads what the evaluator needs. An encoder embeds once unmeasured, so that no measured score pays for first-use
     /// work.
-    pub fn load(plan: &'a EvaluatorPlan) -> Outcome<Self> {
+    pub fn load(plan: &'a EvaluatorPlan, read: &Models) -> Outcome<Self> {
         let kind = match &plan.kind {
             EvaluatorKind::BiEncoder { model, against } => {
-                let encoder = models::bi_encoder(model.as_str())?;
+                let encoder = read.bi_encoder(model.as_str())?;
                 let about = || format!("evaluator `{}`", plan.id);
                 block_on(encoder.embed(&["Hello"])).map_err(|error| Fault::from(error).of(about()))?;
                 Kind::BiEncoder(Box::new(Comparing { encoder, against: *against, cut: Cell::new(0) }))
+            }
+            EvaluatorKind::LlmJudge { model, template, .. } => {
+                Kind::LlmJudge(Box::new(Judging::load(plan, read.decoder(model.as_str(), None)?, template)?))
             }
             EvaluatorKind::RougeL => Kind::RougeL,
             EvaluatorKind::Chrf => Kind::Chrf,
@@ -68,27 +97,35 @@ impl<'a> Evaluator<'a> {
 
     /// What is to be said of the scores so far: that texts were cut.
     pub fn notice(&self) -> Option<String> {
-        let Kind::BiEncoder(comparing) = &self.kind else { return None };
-        let (cut, id, tokens) = (comparing.cut.get(), &self.plan.id, comparing.encoder.max_tokens());
-        (cut > 0)
-            .then(|| format!("{id}: in {cut} of its scores the end of a text was cut to the model's {tokens} tokens"))
+        let (cut, what, tokens) = match &self.kind {
+            Kind::BiEncoder(comparing) => (comparing.cut.get(), "end", comparing.encoder.max_tokens()),
+            Kind::LlmJudge(judging) => (judging.state.borrow().cut, "front", judging.decoder.context_length()),
+            Kind::RougeL | Kind::Chrf | Kind::Structure => return None,
+        };
+        let id = &self.plan.id;
+        (cut > 0).then(|| {
+            format!("{id}: in {cut} of its scores the {what} of a text was cut to the model's {tokens} tokens")
+        })
     }
 
-    /// Scores what `output` answers to `task`. The latency is that of an evaluator that keeps nothing between scores: a
-    /// bi encoder embeds both sides each time.
+    /// Scores what `output` answers to `task`. The latency is that of an evaluator that keeps nothing between scores: a bi encoder embeds
+    /// both sides each time, and what a judge reads of a task once counts for each answer.
     ///
     /// # Errors
     /// [`Fault::Input`] where this row alone is at fault; a fault of the environment ends the run.
     pub fn score(&self, task: &Task, output: &Output) -> Outcome<ScoreRow> {
-        let started = Instant::now();
         let answer = output.text.as_str();
-        let raw = match &self.kind {
-            Kind::RougeL => rouge::best_rouge_l(answer, &task.references),
-            Kind::Chrf => chrf::best_chrf(answer, &task.references),
-            Kind::Structure => structure::structure(answer, task.kind),
-            Kind::BiEncoder(comparing) => comparing.similarity(task, answer)?,
+        let measured = |raw: &dyn Fn() -> Outcome<f64>| {
+            let started = Instant::now();
+            Ok::<_, Fault>((raw()?, milliseconds(started)))
         };
-        let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+        let (raw, latency_ms) = match &self.kind {
+            Kind::RougeL => measured(&|| Ok(rouge::best_rouge_l(answer, &task.references)))?,
+            Kind::Chrf => measured(&|| Ok(chrf::best_chrf(answer, &task.references)))?,
+            Kind::Structure => measured(&|| Ok(structure::structure(answer, task.kind)))?,
+            Kind::BiEncoder(comparing) => measured(&|| comparing.similarity(task, answer))?,
+            Kind::LlmJudge(judging) => judging.rate(task, answer)?,
+        };
         Ok(ScoreRow {
             task: task.id.clone(),
             node: output.node.clone(),
@@ -96,6 +133,45 @@ impl<'a> Evaluator<'a> {
             raw,
             latency_ms,
         })
+    }
+}
+
+fn milliseconds(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1e3
+}
+
+impl Judging {
+    /// A judge rates once unmeasured, so that no measured score pays for first-use work.
+    fn load(plan: &EvaluatorPlan, decoder: Rc<Decoder>, template: &str) -> Outcome<Self> {
+        let about = |error: ModelError| Fault::from(error).of(format!("evaluator `{}`", plan.id));
+        let mut rater = decoder.rater().map_err(about)?;
+        block_on(decoder.rate(&mut rater, &models::asked(&decoder, "Hello".to_owned()))).map_err(about)?;
+        let state = RefCell::new(JudgeState { rater, begun: None, cut: 0 });
+        Ok(Self { decoder, template: template.to_owned(), state })
+    }
+
+    /// The rating of an answer, from 0 to [`BEST`], and its latency. A reply that is no number is never made one: it is the row's fault.
+    fn rate(&self, task: &Task, answer: &str) -> Outcome<(f64, f64)> {
+        let state = &mut *self.state.borrow_mut();
+        let shown = |answer: &str| models::asked(&self.decoder, EvaluatorKind::shown(&self.template, task, answer));
+        let begun_ms = match &state.begun {
+            Some((id, begun_ms)) if *id == task.id => *begun_ms,
+            _ => {
+                let started = Instant::now();
+                block_on(self.decoder.read_common(&mut state.rater, [&shown(answer), &shown("")]))?;
+                let begun_ms = milliseconds(started);
+                state.begun = Some((task.id.clone(), begun_ms));
+                begun_ms
+            }
+        };
+        let started = Instant::now();
+        let rating = block_on(self.decoder.rate(&mut state.rater, &shown(answer)))?;
+        let latency_ms = begun_ms + milliseconds(started);
+        state.cut += usize::from(rating.truncated_prompt);
+        if !rating.is_number {
+            return Err(Fault::input(format!("its reply begins {:?}, no number from 0 to 9", rating.reply)));
+        }
+        Ok((rating.expected * BEST / 9.0, latency_ms))
     }
 }
 

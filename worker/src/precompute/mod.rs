@@ -8,7 +8,7 @@
 mod beside;
 mod evaluators;
 mod hardware;
-mod journal;
+pub mod journal;
 mod nodes;
 mod plan;
 
@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::models::Models;
 use crate::progress::Progress;
 use crate::words::so_many;
 use crate::{dataset, interrupt};
@@ -71,12 +72,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
         .iter()
         .map(|evaluator| Ok(evaluator.entry(evaluators::model_name(&evaluator.kind)?)))
         .collect::<Outcome<Vec<_>>>()?;
-    let models = inference_nodes
+    let names = inference_nodes
         .iter()
         .map(|entry| entry.model.clone())
         .chain(evaluator_entries.iter().map(|entry| entry.model.clone()))
         .collect();
-    let fingerprint = serde_json::to_vec(&Fingerprint { plan: &plan, tasks: &tasks, models })
+    let fingerprint = serde_json::to_vec(&Fingerprint { plan: &plan, tasks: &tasks, models: names })
         .environment("cannot serialise the plan")?;
     let fingerprint = journal::sha256(&fingerprint);
 
@@ -87,9 +88,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     write_whole(&out.join(TASKS), &task_lines(&tasks)?)?;
     // Models that cannot do what the plan asks are refused before any row is made.
-    let evaluators = plan.evaluators.iter().map(Evaluator::load).collect::<Outcome<Vec<_>>>()?;
+    let models = Models::default();
+    let load = |evaluator| Evaluator::load(evaluator, &models);
+    let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let mut failed = 0;
-    let outputs = answer_all(&plan, &tasks, out, &mut failed)?;
+    let outputs = answer_all(&plan, &tasks, &models, out, &mut failed)?;
     score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
         let advice = "is not complete: run again with --resume to try the failed rows again";
@@ -109,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         hardware: hardware::describe(),
         licences: plan.licences.clone(),
         made_by: format!(
-            "poq precompute {} (burn, CPU, f32), plan and tasks sha256 {fingerprint}",
+            "poq precompute {} (burn, CPU, decoders' weights as stored), plan and tasks sha256 {fingerprint}",
             env!("CARGO_PKG_VERSION")
         ),
     };
@@ -169,7 +172,7 @@ fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
 
 /// Every node's answer to every task; those that are in the journal are kept. The nodes take turns on each task, so
 /// that a change in the machine's load falls on all of them alike.
-fn answer_all(plan: &Plan, tasks: &[Task], out: &Path, failed: &mut usize) -> Outcome<Vec<Output>> {
+fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: &mut usize) -> Outcome<Vec<Output>> {
     let (mut journal, rows) = Journal::open::<Output>(&out.join(OUTPUTS))?;
     let mut done: HashMap<(String, String), Output> =
         rows.into_iter().map(|row| ((row.node.clone(), row.task.clone()), row)).collect();
@@ -179,7 +182,7 @@ fn answer_all(plan: &Plan, tasks: &[Task], out: &Path, failed: &mut usize) -> Ou
         .iter()
         .map(|node| {
             let missing = tasks.iter().filter(|task| !done.contains_key(&key(node, task))).count();
-            Ok((node, if missing > 0 { Some(Node::load(node)?) } else { None }, missing))
+            Ok((node, if missing > 0 { Some(Node::load(node, models)?) } else { None }, missing))
         })
         .collect::<Outcome<Vec<_>>>()?;
     let missing = nodes.iter().map(|(_, _, missing)| *missing as u64).sum();

@@ -2,17 +2,18 @@
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, Task};
 use poq_core::text::extractive;
-use poq_models::{Decoder, Finish, GenerateOptions, Message, Prompt};
+use poq_models::{Decoder, Finish, GenerateOptions, Prompt, Step};
 
-use super::journal::sha256;
 use super::plan::{NodeKind, NodePlan, Plan};
 use crate::console::say;
-use crate::fault::{Blame as _, Fault, Outcome};
+use crate::fault::{Fault, Outcome};
+use crate::models::Models;
 use crate::{interrupt, models};
 
 /// A node that is ready to answer.
@@ -33,9 +34,10 @@ enum Kind {
 
 /// A decoder with its settings.
 struct Decoding {
-    decoder: Decoder,
+    decoder: Rc<Decoder>,
     temperature: f32,
     seed: u64,
+    stop: Vec<String>,
     /// Answers whose prompt was cut to fit the model.
     cut: Cell<usize>,
 }
@@ -45,24 +47,22 @@ pub fn model_name(kind: &NodeKind) -> Outcome<Option<String>> {
     let NodeKind::Decoder { model, layers, .. } = kind else {
         return Ok(None);
     };
-    let path = models::decoder_path(model.as_str())?;
-    let bytes = std::fs::read(&path).input(format!("cannot read {}", path.display()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let layers = layers.map(|layers| format!(", first {layers} layers")).unwrap_or_default();
-    Ok(Some(format!("{name} (sha256 {}{layers})", sha256(&bytes))))
+    models::decoder_name(model.as_str(), &layers).map(Some)
 }
 
 impl<'a> Node<'a> {
     /// Loads what the node needs. A decoder answers once unmeasured, so that no measured answer pays for first-use
     /// work, and so that a model whose template cannot take a request is refused before any row is made.
-    pub fn load(plan: &'a NodePlan) -> Outcome<Self> {
+    pub fn load(plan: &'a NodePlan, read: &Models) -> Outcome<Self> {
         let kind = match &plan.kind {
             NodeKind::Lead => Kind::Lead,
             NodeKind::Keyword => Kind::Keyword,
-            NodeKind::Decoder { model, temperature, seed, layers, .. } => {
-                let decoder = models::decoder(model.as_str(), *layers)?;
+            NodeKind::Decoder { model, temperature, seed, layers, stop, .. } => {
+                let decoder = read.decoder(model.as_str(), *layers)?;
                 let options = GenerateOptions { max_tokens: 2, temperature: 0.0, seed: 0 };
-                block_on(decoder.generate(&request("Hello".into()), &options, &mut |_| ControlFlow::Continue(())))
+                let asked = models::asked(&decoder, "Hello".into());
+                block_on(decoder.generate(&asked, &options, &mut |_| ControlFlow::Continue(())))
                     .map_err(|error| Fault::from(error).of(format!("inference node `{}`", plan.id)))?;
                 if let Some(date) = decoder.told_date() {
                     let (id, asks) = (&plan.id, "the model's chat template asks for today's date");
@@ -70,8 +70,8 @@ impl<'a> Node<'a> {
                         "{id}: {asks}; it is told {date}, on any day, so that the same plan gives the same answers"
                     ));
                 }
-                let (temperature, seed) = (*temperature, *seed);
-                Kind::Decoder(Box::new(Decoding { decoder, temperature, seed, cut: Cell::new(0) }))
+                let (temperature, seed, stop) = (*temperature, *seed, stop.clone());
+                Kind::Decoder(Box::new(Decoding { decoder, temperature, seed, stop, cut: Cell::new(0) }))
             }
         };
         Ok(Self { plan, kind })
@@ -98,7 +98,7 @@ impl<'a> Node<'a> {
                     temperature: decoding.temperature,
                     seed: decoding.seed.wrapping_add(index as u64),
                 };
-                decoding.answer(&request(plan.request(task)), &options)?
+                decoding.answer(&models::asked(&decoding.decoder, plan.request(&self.plan.kind, task)), &options)?
             }
         };
         Ok(Output {
@@ -121,23 +121,33 @@ struct Answered {
 }
 
 impl Decoding {
+    /// Where an answer ends before the end of `text`; blanks before it end nothing.
+    fn end(&self, text: &str) -> Option<usize> {
+        let begun = text.len() - text.trim_start().len();
+        self.stop.iter().filter_map(|stop| text[begun..].find(stop)).min().map(|end| begun + end)
+    }
+
     fn answer(&self, prompt: &Prompt, options: &GenerateOptions) -> Outcome<Answered> {
-        let mut go_on = |_: &_| if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let mut said = String::new();
+        let mut go_on = |step: &Step| {
+            said.push_str(&step.text);
+            if interrupt::requested() || self.end(&said).is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
         let started = Instant::now();
         let generation = block_on(self.decoder.generate(prompt, options, &mut go_on))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-        if generation.finish == Finish::Stopped {
+        if interrupt::requested() && generation.finish == Finish::Stopped {
             return Err(Fault::Interrupted);
         }
         self.cut.set(self.cut.get() + usize::from(generation.truncated_prompt));
-        let text = generation.text.trim().to_owned();
+        let text = &generation.text[..self.end(&generation.text).unwrap_or(generation.text.len())];
+        let text = text.trim().to_owned();
         Ok(Answered { text, tokens_in: generation.tokens_in, tokens_out: generation.tokens_out, latency_ms })
     }
-}
-
-/// What a decoder is asked.
-fn request(content: String) -> Prompt {
-    Prompt::Messages(vec![Message { role: "user".into(), content }])
 }
 
 /// The text that `extract` takes from the task's context; its tokens are words.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use poq_core::dataset::{EvaluatorEntry, NodeEntry, Task, TaskKind};
+use poq_core::dataset::{EvaluatorEntry, JUDGE, NodeEntry, Task, TaskKind};
 use poq_core::fields::{self, Fields, unknown_word};
 use poq_core::json;
 use poq_core::score::ScoreNormalization;
@@ -72,6 +72,12 @@ pub enum NodeKind {
         layers: Option<usize>,
         /// Tokens at most, by kind of task.
         max_tokens: BTreeMap<TaskKind, usize>,
+        /// What this node is asked, where not by the plan's templates.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        templates: BTreeMap<TaskKind, String>,
+        /// Texts that end an answer, and are no part of it; for base models, which go on.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        stop: Vec<String>,
     },
     /// The first sentences of the context.
     Lead,
@@ -103,6 +109,15 @@ pub enum EvaluatorKind {
         model: ModelName,
         /// What the answer is compared with.
         against: Against,
+    },
+    /// A decoder that is shown the task and the answer, and rates it by a number from 0 to 9.
+    LlmJudge {
+        /// Name, file or folder of the model.
+        model: ModelName,
+        /// What it is shown: `{answer}`, and `{prompt}`, `{context}`, `{reference}` where they stand in it.
+        template: String,
+        /// Whether its scores stand beside truth, and take no part in consensus.
+        is_beside: bool,
     },
     /// ROUGE-L against the best reference.
     RougeL,
@@ -141,6 +156,8 @@ impl NodePlan {
                 seed: fields.optional("seed")?,
                 layers: fields.optional("layers")?,
                 max_tokens: fields.optional("max_tokens")?,
+                templates: fields.optional("templates")?,
+                stop: fields.optional("stop")?,
             },
             "lead" => NodeKind::Lead,
             "keyword" => NodeKind::Keyword,
@@ -161,17 +178,33 @@ impl EvaluatorPlan {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         let (id, name) = (fields.required("id")?, fields.required("name")?);
         let normalization: Option<ScoreNormalization> = fields.optional("normalization")?;
-        let normalization = normalization.unwrap_or(ScoreNormalization::Unit);
         let kind: String = fields.required("kind")?;
         let kind = match kind.as_str() {
             "bi_encoder" => {
                 EvaluatorKind::BiEncoder { model: fields.required("model")?, against: fields.required("against")? }
             }
+            "llm_judge" | JUDGE => EvaluatorKind::LlmJudge {
+                model: fields.required("model")?,
+                template: fields.required("template")?,
+                is_beside: kind == JUDGE,
+            },
             "rouge_l" => EvaluatorKind::RougeL,
             "chrf" => EvaluatorKind::Chrf,
             "structure" => EvaluatorKind::Structure,
-            other => return Err(unknown_word("kind", other, &["bi_encoder", "rouge_l", "chrf", "structure"])),
+            other => {
+                let known = ["bi_encoder", "llm_judge", "rouge_l", "chrf", "structure", JUDGE];
+                return Err(unknown_word("kind", other, &known));
+            }
         };
+        if let EvaluatorKind::LlmJudge { template, .. } = &kind
+            && !template.contains("{answer}")
+        {
+            return Err("`template`: it shows no {answer}, which is to be rated".to_owned());
+        }
+        let normalization = normalization.unwrap_or(match kind {
+            EvaluatorKind::LlmJudge { .. } => ScoreNormalization::Ten,
+            _ => ScoreNormalization::Unit,
+        });
         fields.finish()?;
         Ok(Self { id, name, normalization, kind })
     }
@@ -221,7 +254,8 @@ impl Plan {
             }
         }
         for (index, evaluator) in plan.evaluators.iter_mut().enumerate() {
-            if let EvaluatorKind::BiEncoder { model, .. } = &mut evaluator.kind {
+            if let EvaluatorKind::BiEncoder { model, .. } | EvaluatorKind::LlmJudge { model, .. } = &mut evaluator.kind
+            {
                 beside.find(&format!("evaluators[{index}].model"), model).map_err(named)?;
             }
         }
@@ -236,7 +270,10 @@ impl Plan {
         check_unique("inference_nodes", self.inference_nodes.iter().map(|node| node.id.as_str()))?;
         check_unique("evaluators", self.evaluators.iter().map(|evaluator| evaluator.id.as_str()))?;
         for node in &self.inference_nodes {
-            if let NodeKind::Decoder { max_tokens, temperature, .. } = &node.kind {
+            if let NodeKind::Decoder { max_tokens, temperature, stop, .. } = &node.kind {
+                if stop.iter().any(String::is_empty) {
+                    return Err(Fault::input(format!("inference node `{}`: `stop`: an empty text", node.id)));
+                }
                 let bad_temperature = !temperature.is_finite() || *temperature < 0.0;
                 if bad_temperature || max_tokens.values().any(|&tokens| tokens == 0) {
                     let message = "`temperature` must be a finite number, 0 or more, and `max_tokens` 1 or more";
@@ -247,34 +284,49 @@ impl Plan {
         Ok(())
     }
 
-    /// What a decoder is asked for `task`.
-    pub fn request(&self, task: &Task) -> String {
+    /// What a decoder is asked for `task`: by the node's own templates, else by the plan's.
+    pub fn request(&self, node: &NodeKind, task: &Task) -> String {
         let default = match task.kind {
             TaskKind::Qa => {
                 "Answer the question with a few words taken from the passage.\n\nPassage: {context}\n\nQuestion: {prompt}"
             }
             TaskKind::Summarization => "{prompt}\n\n{context}",
         };
-        let template = self.templates.get(&task.kind).map_or(default, String::as_str);
-        // One pass, so that a text that holds `{context}` itself is left alone.
-        let mut request = String::new();
-        let mut rest = template;
-        while let Some(at) = rest.find('{') {
-            request.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(tail) = rest.strip_prefix("{prompt}") {
-                request.push_str(&task.prompt);
-                rest = tail;
-            } else if let Some(tail) = rest.strip_prefix("{context}") {
-                request.push_str(task.context.as_deref().unwrap_or_default());
-                rest = tail;
-            } else {
-                request.push('{');
-                rest = &rest[1..];
-            }
-        }
-        request.push_str(rest);
-        request
+        let own = match node {
+            NodeKind::Decoder { templates, .. } => templates.get(&task.kind),
+            NodeKind::Lead | NodeKind::Keyword => None,
+        };
+        let template = own.or_else(|| self.templates.get(&task.kind)).map_or(default, String::as_str);
+        filled(template, &[("{prompt}", &task.prompt), ("{context}", task.context.as_deref().unwrap_or_default())])
+    }
+}
+
+/// A template with each place that `texts` name filled. One pass, so that a text that holds `{context}` itself is left alone.
+fn filled(template: &str, texts: &[(&str, &str)]) -> String {
+    let mut whole = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        whole.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (text, tail) = texts
+            .iter()
+            .find_map(|(place, text)| Some((*text, rest.strip_prefix(place)?)))
+            .unwrap_or_else(|| rest.split_at(1));
+        whole.push_str(text);
+        rest = tail;
+    }
+    whole.push_str(rest);
+    whole
+}
+
+impl EvaluatorKind {
+    /// What a judge is shown of a task and an answer to it.
+    pub fn shown(template: &str, task: &Task, answer: &str) -> String {
+        let references = task.references.join(" / ");
+        let context = task.context.as_deref().unwrap_or_default();
+        let texts =
+            [("{prompt}", &task.prompt), ("{reference}", &references)].map(|(place, text)| (place, text.as_str()));
+        filled(template, &[&texts[..], &[("{context}", context), ("{answer}", answer)]].concat())
     }
 }
 
@@ -330,6 +382,8 @@ impl EvaluatorPlan {
     pub fn entry(&self, model: Option<String>) -> EvaluatorEntry {
         let kind = match self.kind {
             EvaluatorKind::BiEncoder { .. } => "bi_encoder",
+            EvaluatorKind::LlmJudge { is_beside: true, .. } => JUDGE,
+            EvaluatorKind::LlmJudge { is_beside: false, .. } => "llm_judge",
             EvaluatorKind::RougeL => "rouge_l",
             EvaluatorKind::Chrf => "chrf",
             EvaluatorKind::Structure => "structure",
@@ -369,7 +423,10 @@ mod tests {
             context: Some("because".into()),
             group: None,
         };
-        assert_eq!(plan.request(&task), "why {context}? | because | {other}");
+        assert_eq!(plan.request(&NodeKind::Lead, &task), "why {context}? | because | {other}");
+        let text = r#"{"id": "a", "name": "A", "kind": "decoder", "model": "m", "templates": {"qa": "Q: {prompt}"}, "stop": ["\n"]}"#;
+        let own: NodePlan = json::parse(text.as_bytes()).expect("a node");
+        assert_eq!(plan.request(&own.kind, &task), "Q: why {context}?");
     }
 
     const PLAN: &str = r#"
