@@ -299,3 +299,45 @@ fn a_base_model_answers_until_it_is_stopped() {
     let bad = write(folder.path(), "base.toml", &(head.to_owned() + &node("stop = [\"\"]\n")));
     poq(&["precompute", &bad, "--out", "nowhere"], "").fails(2, &["`gemma`", "`stop`", "empty"]);
 }
+
+/// The same raw values as in the dataset that the plan makes, whose tasks need not be there.
+#[test]
+fn one_evaluator_of_a_plan_scores_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = judged_plan(folder.path(), "bi_encoder", "all-minilm-l6-v2", "");
+    let text = fs::read_to_string(&plan).expect("a plan").replace("template = \"\"", "against = \"reference\"");
+    let plan = write(folder.path(), "plan.toml", &text);
+    let out = folder.path().join("data");
+    poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "").succeeds();
+    let [tasks, outputs, scores] = ["tasks", "outputs", "scores"].map(|name| rows(&out.join(format!("{name}.jsonl"))));
+    let of = |evaluator: &str| {
+        let answers: Vec<String> = outputs
+            .iter()
+            .map(|output| {
+                let mut row = tasks.iter().find(|task| task["id"] == output["task"]).expect("a task").clone();
+                row.as_object_mut().expect("an object").remove("id");
+                row["prediction"] = output["text"].clone();
+                row.to_string()
+            })
+            .collect();
+        poq(&["score", "--plan", &plan, "--evaluator", evaluator], &answers.join("\n")).succeeds().rows()
+    };
+    fs::remove_file(folder.path().join("t.jsonl")).expect("the tasks go");
+    for evaluator in ["j", "rouge-l", "structure"] {
+        let seen = of(evaluator);
+        assert_eq!(seen.len(), 4);
+        for (seen, output) in seen.iter().zip(&outputs) {
+            let same = |row: &&Value| {
+                row["evaluator"] == evaluator && row["task"] == output["task"] && row["node"] == output["node"]
+            };
+            let expected = scores.iter().find(same).expect("a score")["raw"].as_f64().expect("raw");
+            assert_eq!(seen["raw"].as_f64(), Some(expected));
+            assert_eq!(seen["score"].as_f64(), Some(10.0 * expected.clamp(0.0, 1.0)));
+            assert!(seen["latency_ms"].as_f64().is_some_and(|latency| latency > 0.0));
+        }
+    }
+    poq(&["score", "--plan", &plan, "--evaluator", "rouge"], "").fails(2, &["no evaluator `rouge`", "rouge-l"]);
+    poq(&["score", "--plan", &plan], "").fails(2, &["--evaluator"]);
+    let rows = "{\"prompt\": \"p\", \"prediction\": \"a\"}\n";
+    poq(&["score", "--plan", &plan, "--evaluator", "chrf"], rows).fails(3, &["row 1", "`references`"]);
+}

@@ -52,8 +52,9 @@ enum Cli {
     /// Turn a scenario into a share link, or back
     #[command(subcommand)]
     Link(link::Command),
-    /// Token F1 and exact match of JSONL {prediction, references[]} on standard input
-    Score,
+    /// Token F1 and exact match of JSONL {prediction, references[]} on standard input; or what an evaluator of a plan says of
+    /// JSONL {prompt, context, prediction, references[]}
+    Score(score::Arguments),
     /// Sentence embeddings of JSONL {text} on standard input
     Embed(embed::Arguments),
     /// Continue JSONL {prompt} or {messages} on standard input
@@ -97,7 +98,7 @@ fn run(cli: Cli) -> fault::Outcome {
         Cli::Sensitivity(arguments) => sensitivity::run(&arguments),
         Cli::Reproduce(arguments) => reproduce::run(&arguments),
         Cli::Link(command) => link::run(&command),
-        Cli::Score => score::run(),
+        Cli::Score(arguments) => score::run(&arguments),
         Cli::Embed(arguments) => embed::run(&arguments),
         Cli::Generate(arguments) => generate::run(&arguments),
         Cli::Precompute(arguments) => precompute::run(&arguments),

@@ -24,11 +24,11 @@ pub struct Rating {
     pub truncated_prompt: bool,
 }
 
-/// What a decoder keeps from one rating to the next, so that prompts which begin alike are not read from the start each time. It belongs to
-/// the decoder that made it.
+/// What a decoder keeps from one rating to the next: the beginning that prompts have in common. It belongs to the decoder that made it.
 pub struct Rater {
     /// The tokens of each number from 0 to 9, with and without a space before it.
     numbers: Vec<Vec<u32>>,
+    /// Tokens that are kept.
     read: Vec<u32>,
     memory: Memory,
 }
@@ -54,26 +54,25 @@ impl Decoder {
         }
     }
 
-    /// Reads what two prompts begin with, so that neither has to be read from the start.
+    /// Reads what two prompts begin with, from the start, and keeps it: ratings of prompts that begin so read the rest alone.
     ///
     /// # Errors
     /// As [`Self::encode`], or a device that fails.
     pub async fn read_common(&self, rater: &mut Rater, prompts: [&Prompt; 2]) -> Result<(), ModelError> {
         let [first, second] = prompts.map(|prompt| self.encode(prompt));
         let (mut first, second) = (first?, second?);
+        (rater.memory, rater.read) = (self.network.memory(first.len()), Vec::new());
         // A prompt that is cut begins elsewhere.
         if first.len().max(second.len()) < self.context_length() {
-            let length = first.len();
             first.truncate(common(&first, &second));
-            let known = self.forget_but(rater, &first, length);
-            self.network.remember(&first[known..], &mut rater.memory).await?;
+            self.network.remember(&first, &mut rater.memory).await?;
             rater.read = first;
         }
         Ok(())
     }
 
     /// Rates by the first token of the reply to `prompt`, which should ask for a number from 0 to 9. A prompt that leaves no room in
-    /// the context is cut from the front.
+    /// the context is cut from the front. What is kept of earlier prompts stays as it is, or goes where this one begins otherwise.
     ///
     /// # Errors
     /// A prompt without tokens, a chat template that fails, weights that give no finite numbers, or a device that fails.
@@ -89,8 +88,8 @@ impl Decoder {
         // The last token is read anew: what follows it is asked for.
         let known = self.forget_but(rater, &ids[..ids.len() - 1], ids.len());
         let scores = self.network.next_scores(&ids[known..], &mut rater.memory).await?;
+        rater.memory.truncate(known);
         let tokens_in = ids.len();
-        rater.read = ids;
 
         let (best, highest) =
             (0..).zip(&scores).fold(

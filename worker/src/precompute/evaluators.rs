@@ -108,24 +108,12 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Scores what `output` answers to `task`. The latency is that of an evaluator that keeps nothing between scores: a bi encoder embeds
-    /// both sides each time, and what a judge reads of a task once counts for each answer.
+    /// The row of what `output` answers to `task`.
     ///
     /// # Errors
-    /// [`Fault::Input`] where this row alone is at fault; a fault of the environment ends the run.
+    /// As [`Self::rate`].
     pub fn score(&self, task: &Task, output: &Output) -> Outcome<ScoreRow> {
-        let answer = output.text.as_str();
-        let measured = |raw: &dyn Fn() -> Outcome<f64>| {
-            let started = Instant::now();
-            Ok::<_, Fault>((raw()?, milliseconds(started)))
-        };
-        let (raw, latency_ms) = match &self.kind {
-            Kind::RougeL => measured(&|| Ok(rouge::best_rouge_l(answer, &task.references)))?,
-            Kind::Chrf => measured(&|| Ok(chrf::best_chrf(answer, &task.references)))?,
-            Kind::Structure => measured(&|| Ok(structure::structure(answer, task.kind)))?,
-            Kind::BiEncoder(comparing) => measured(&|| comparing.similarity(task, answer))?,
-            Kind::LlmJudge(judging) => judging.rate(task, answer)?,
-        };
+        let Rated { raw, latency_ms } = self.rate(task, &output.text)?;
         Ok(ScoreRow {
             task: task.id.clone(),
             node: output.node.clone(),
@@ -134,6 +122,32 @@ impl<'a> Evaluator<'a> {
             latency_ms,
         })
     }
+
+    /// Rates an answer to `task`. The latency is that of an evaluator that keeps nothing between answers: a bi encoder embeds both sides
+    /// each time, and what a judge reads of a task once counts for each answer.
+    ///
+    /// # Errors
+    /// [`Fault::Input`] where this answer alone is at fault; a fault of the environment ends the run.
+    pub fn rate(&self, task: &Task, answer: &str) -> Outcome<Rated> {
+        let measured = |raw: &dyn Fn() -> Outcome<f64>| {
+            let started = Instant::now();
+            Ok(Rated { raw: raw()?, latency_ms: milliseconds(started) })
+        };
+        match &self.kind {
+            Kind::RougeL => measured(&|| Ok(rouge::best_rouge_l(answer, &task.references))),
+            Kind::Chrf => measured(&|| Ok(chrf::best_chrf(answer, &task.references))),
+            Kind::Structure => measured(&|| Ok(structure::structure(answer, task.kind))),
+            Kind::BiEncoder(comparing) => measured(&|| comparing.similarity(task, answer)),
+            Kind::LlmJudge(judging) => judging.rate(task, answer),
+        }
+    }
+}
+
+/// What an evaluator says of an answer.
+pub struct Rated {
+    /// As its kind has it.
+    pub raw: f64,
+    pub latency_ms: f64,
 }
 
 fn milliseconds(started: Instant) -> f64 {
@@ -150,8 +164,8 @@ impl Judging {
         Ok(Self { decoder, template: template.to_owned(), state })
     }
 
-    /// The rating of an answer, from 0 to [`BEST`], and its latency. A reply that is no number is never made one: it is the row's fault.
-    fn rate(&self, task: &Task, answer: &str) -> Outcome<(f64, f64)> {
+    /// The rating of an answer, from 0 to [`BEST`]. A reply that is no number is never made one: it is the row's fault.
+    fn rate(&self, task: &Task, answer: &str) -> Outcome<Rated> {
         let state = &mut *self.state.borrow_mut();
         let shown = |answer: &str| models::asked(&self.decoder, EvaluatorKind::shown(&self.template, task, answer));
         let begun_ms = match &state.begun {
@@ -171,7 +185,7 @@ impl Judging {
         if !rating.is_number {
             return Err(Fault::input(format!("its reply begins {:?}, no number from 0 to 9", rating.reply)));
         }
-        Ok((rating.expected * BEST / 9.0, latency_ms))
+        Ok(Rated { raw: rating.expected * BEST / 9.0, latency_ms })
     }
 }
 

@@ -6,11 +6,11 @@
 //! while a run lasts, and goes away at the end.
 
 mod beside;
-mod evaluators;
+pub mod evaluators;
 mod hardware;
 pub mod journal;
 mod nodes;
-mod plan;
+pub mod plan;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};

@@ -262,6 +262,21 @@ impl Plan {
         Ok((plan, tasks))
     }
 
+    /// One evaluator of a plan, whose tasks and nodes need not be there.
+    pub fn read_evaluator(path: &Path, id: &str) -> Outcome<EvaluatorPlan> {
+        let named = |fault: Fault| fault.of(path.display());
+        let plan = parse(&text::read(path)?).map_err(named)?;
+        let ids: Vec<String> = plan.evaluators.iter().map(|evaluator| format!("`{}`", evaluator.id)).collect();
+        let Some(index) = plan.evaluators.iter().position(|evaluator| evaluator.id == id) else {
+            let message = format!("{}: there is no evaluator `{id}`; allowed: {}", path.display(), ids.join(", "));
+            return Err(Fault::input(json::with_nearest(&message)));
+        };
+        let mut evaluator = plan.evaluators.into_iter().nth(index).expect("found");
+        let beside = Beside(path.parent().unwrap_or(Path::new(".")));
+        evaluator.find_model(&beside, index).map_err(named)?;
+        Ok(evaluator)
+    }
+
     fn check(&self, tasks: &[Task]) -> Outcome {
         if tasks.is_empty() {
             return Err(Fault::input("field `tasks`: no task; allowed: at least one"));
@@ -378,6 +393,15 @@ impl NodeKind {
 }
 
 impl EvaluatorPlan {
+    fn find_model(&mut self, beside: &Beside<'_>, index: usize) -> Outcome {
+        match &mut self.kind {
+            EvaluatorKind::BiEncoder { model, .. } | EvaluatorKind::LlmJudge { model, .. } => {
+                beside.find(&format!("evaluators[{index}].model"), model)
+            }
+            EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => Ok(()),
+        }
+    }
+
     /// The manifest's entry; `model` names the weights with their hash.
     pub fn entry(&self, model: Option<String>) -> EvaluatorEntry {
         let kind = match self.kind {
