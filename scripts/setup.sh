@@ -359,6 +359,14 @@ ensure_numpy() {
   fi
 }
 
+# llama.cpp, for the benchmarks alone. Pinned, as what is set beside it changes with it.
+ensure_llama() {
+  if ! "$POQ_CACHE/llama/bin/python" -c 'import xllamacpp' >/dev/null 2>&1; then
+    say "fetching llama.cpp, about half a minute"
+    python_packages llama xllamacpp==2026.10.11549
+  fi
+}
+
 # MiniLM as ONNX, in the cache, from the weights that `poq models fetch` brought.
 ensure_onnx() {
   local source=$POQ_ROOT/benches/inference key model=all-minilm-l6-v2
