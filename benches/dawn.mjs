@@ -65,7 +65,7 @@ async function checkEncoder(precision, { ask }) {
 
 async function checkDecoder(precision, { ask }) {
   const { known_answer: known } = await ask({ Load: { model: SMOLLM2 } }, "Loaded");
-  const cases = (await reference("decoder")).filter(({ layers, prompt }) => layers === null && prompt.text);
+  const cases = (await reference("smollm2-135m-instruct")).filter(({ layers, prompt }) => layers === null && prompt.text);
   cases.sort((a, b) => a.prompt_ids.length - b.prompt_ids.length);
   let same = 0;
   for (const { prompt, tokens, margins } of cases.slice(0, 5)) {

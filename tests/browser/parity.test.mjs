@@ -121,7 +121,7 @@ async function compareTokens(page, cases) {
   return answers;
 }
 
-const decoderCases = () => reference("decoder").cases.filter(({ layers, prompt }) => layers === null && prompt.text);
+const decoderCases = () => reference("smollm2-135m-instruct").cases.filter(({ layers, prompt }) => layers === null && prompt.text);
 
 test("SmolLM2 on the CPU of a page takes the reference's tokens, and `poq` gives the same text", async () => {
   await withPage(async ({ page, url }) => {
