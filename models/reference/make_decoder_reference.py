@@ -1,18 +1,14 @@
-"""Writes smollm2-135m-instruct.json: greedy continuations by an independent NumPy forward pass, to hold `Decoder` to.
+"""Writes smollm2-135m-instruct.json: greedy continuations of SmolLM2 by `network.py`, to hold `Decoder` to.
 
-Nothing is shared with the Rust side: the `gguf` package dequantises, the `tokenizers` package is built here from the
-GGUF's metadata, and the network below is plain float32 NumPy.
+The `tokenizers` package, built here from the GGUF's metadata, makes tokens of the prompts and texts of the tokens.
 
     python make_decoder_reference.py SmolLM2-135M-Instruct.Q4_1.gguf smollm2-135m-instruct.json
 """
 
-import hashlib
-import json
 import sys
 from pathlib import Path
 
-import gguf
-import numpy as np
+from network import Network, continued, write
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 STEPS = 64
@@ -65,65 +61,6 @@ CASES = [
 ]
 
 
-class Model:
-    def __init__(self, path):
-        reader = gguf.GGUFReader(path)
-        fields = {name: field.contents() for name, field in reader.fields.items()}
-        self.fields = fields
-        self.tensors = {
-            tensor.name: np.ascontiguousarray(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
-            for tensor in reader.tensors
-        }
-        self.layers = fields["llama.block_count"]
-        self.heads = fields["llama.attention.head_count"]
-        self.kv_heads = fields["llama.attention.head_count_kv"]
-        self.head_dim = fields["llama.embedding_length"] // self.heads
-        self.epsilon = np.float32(fields["llama.attention.layer_norm_rms_epsilon"])
-        exponents = np.arange(self.head_dim // 2, dtype=np.float64) * 2 / self.head_dim
-        self.frequencies = fields["llama.rope.freq_base"] ** -exponents
-
-    def norm(self, x, name):
-        return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + self.epsilon) * self.tensors[name]
-
-    def rope(self, x, start):
-        """x is [seq, heads, head_dim]; numbers 2i and 2i + 1 of a head are one pair."""
-        angles = np.outer(np.arange(start, start + len(x)), self.frequencies)
-        cos, sin = (f(angles).astype(np.float32)[:, None, :] for f in (np.cos, np.sin))
-        even, odd = x[..., 0::2], x[..., 1::2]
-        return np.stack([even * cos - odd * sin, even * sin + odd * cos], axis=-1).reshape(x.shape)
-
-    def forward(self, ids, cache, layers):
-        """Reads ids after what the cache holds (a list of (keys, values) a layer); logits after the last."""
-        start = cache[0][0].shape[0] if cache else 0
-        x = self.tensors["token_embd.weight"][ids]
-        for index in range(layers):
-            w = lambda part: self.tensors[f"blk.{index}.{part}.weight"]
-            h = self.norm(x, f"blk.{index}.attn_norm.weight")
-            q = self.rope((h @ w("attn_q").T).reshape(len(ids), self.heads, -1), start)
-            k = self.rope((h @ w("attn_k").T).reshape(len(ids), self.kv_heads, -1), start)
-            v = (h @ w("attn_v").T).reshape(len(ids), self.kv_heads, -1)
-            if len(cache) > index:
-                k = np.concatenate([cache[index][0], k])
-                v = np.concatenate([cache[index][1], v])
-                cache[index] = (k, v)
-            else:
-                cache.append((k, v))
-            mixed = np.empty_like(q)
-            for head in range(self.heads):
-                shared = head * self.kv_heads // self.heads
-                scores = q[:, head] @ k[:, shared].T / np.float32(np.sqrt(self.head_dim))
-                later = np.arange(len(k))[None, :] > start + np.arange(len(ids))[:, None]
-                scores[later] = -np.inf
-                scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-                mixed[:, head] = scores / scores.sum(axis=-1, keepdims=True) @ v[:, shared]
-            x = x + mixed.reshape(len(ids), -1) @ w("attn_output").T
-            h = self.norm(x, f"blk.{index}.ffn_norm.weight")
-            gate = h @ w("ffn_gate").T
-            x = x + (gate / (1 + np.exp(-gate)) * (h @ w("ffn_up").T)) @ w("ffn_down").T
-        last = self.norm(x[-1], "output_norm.weight")
-        return self.tensors.get("output.weight", self.tensors["token_embd.weight"]) @ last
-
-
 def build_tokenizer(fields):
     tokens = fields["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
@@ -145,44 +82,18 @@ def chat(messages):
 
 
 def main(source, target):
-    model = Model(source)
-    tokenizer = build_tokenizer(model.fields)
-    ends = {model.fields["tokenizer.ggml.eos_token_id"]}
+    network = Network(source, keep_all=True)
+    tokenizer = build_tokenizer(network.fields)
+    ends = {network.fields["tokenizer.ggml.eos_token_id"]}
     ends |= {tokenizer.token_to_id(name) for name in ("<|im_end|>", "<|endoftext|>")}
     cases = []
     for prompt, layers in CASES:
         text = chat(prompt["messages"]) if "messages" in prompt else prompt["text"]
-        prompt_ids = tokenizer.encode(text, add_special_tokens=False).ids
-        cache, ids, tokens, margins, ended = [], prompt_ids, [], [], False
-        while len(tokens) < STEPS:
-            logits = model.forward(ids, cache, layers or model.layers)
-            second, best = np.argpartition(logits, -2)[-2:]
-            if logits[second] > logits[best]:
-                second, best = best, second
-            margins.append(round(float(logits[best] - logits[second]), 4))
-            if int(best) in ends:
-                ended = True
-                break
-            tokens.append(int(best))
-            ids = [int(best)]
-        cases.append(
-            {
-                "prompt": prompt,
-                "layers": layers,
-                "prompt_ids": prompt_ids,
-                "tokens": tokens,
-                # One more than tokens where the end-of-text token came.
-                "margins": margins,
-                "ended": ended,
-                "text": tokenizer.decode(tokens, skip_special_tokens=True),
-            }
-        )
-        print(len(cases), len(prompt_ids), len(tokens), ended, min(margins), repr(cases[-1]["text"][:60]), file=sys.stderr)
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    with open(target, "w", encoding="utf-8") as file:
-        file.write('{"made_by": "make_decoder_reference.py", "weights_sha256": "%s", "cases": [\n' % digest)
-        file.write(",\n".join(json.dumps(case, ensure_ascii=False) for case in cases))
-        file.write("\n]}\n")
+        ids = tokenizer.encode(text, add_special_tokens=False).ids
+        case = continued(network, ids, ends, STEPS, layers)
+        text = tokenizer.decode(case["tokens"], skip_special_tokens=True)
+        cases.append({"prompt": prompt, "layers": layers, **case, "text": text})
+    write(target, Path(__file__).name, source, cases)
 
 
 if __name__ == "__main__":

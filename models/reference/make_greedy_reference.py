@@ -5,15 +5,13 @@ Prompts become tokens, and tokens text, by llama.cpp (PyPI `xllamacpp`); the con
     python make_greedy_reference.py MODEL.gguf MODEL.json
 """
 
-import hashlib
 import json
 import sys
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import xllamacpp
-from network import Network
+from network import Network, continued, write
 
 STEPS = 32
 PASSAGE = (
@@ -71,26 +69,10 @@ def main(source, target):
             rendered = ask(server, "/apply-template", {"messages": prompt["messages"]})["prompt"]
             body = {"content": rendered, "add_special": True, "parse_special": True}
         prompt_ids = ask(server, "/tokenize", body)["tokens"]
-        cache, ids, tokens, margins, ended = [], prompt_ids, [], [], False
-        while len(tokens) < STEPS:
-            logits = network.logits(ids, cache)
-            second, best = np.argsort(logits)[-2:]
-            margins.append(round(float(logits[best] - logits[second]), 4))
-            if int(best) in ends:
-                ended = True
-                break
-            tokens.append(int(best))
-            ids = [int(best)]
-        text = ask(server, "/detokenize", {"tokens": tokens})["content"]
-        case = {"prompt": prompt, "layers": None, "prompt_ids": prompt_ids, "tokens": tokens, "margins": margins}
-        cases.append(case | {"ended": ended, "text": text})
-        print(len(cases), len(prompt_ids), len(tokens), ended, min(margins), repr(text[:60]), file=sys.stderr)
-    with Path(source).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with open(target, "w", encoding="utf-8") as file:
-        file.write('{"made_by": "make_greedy_reference.py", "weights_sha256": "%s", "cases": [\n' % digest)
-        file.write(",\n".join(json.dumps(case, ensure_ascii=False) for case in cases))
-        file.write("\n]}\n")
+        case = continued(network, prompt_ids, ends, STEPS)
+        text = ask(server, "/detokenize", {"tokens": case["tokens"]})["content"]
+        cases.append({"prompt": prompt, "layers": None, **case, "text": text})
+    write(target, Path(__file__).name, source, cases)
 
 
 if __name__ == "__main__":

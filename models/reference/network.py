@@ -4,6 +4,11 @@ Nothing is shared with the Rust side: the `gguf` package reads and dequantises, 
 here from the models' published descriptions.
 """
 
+import hashlib
+import json
+import sys
+from pathlib import Path
+
 import gguf
 import numpy as np
 
@@ -138,12 +143,12 @@ class Network:
         activation = gelu_tanh if self.is_gemma else silu
         return (activation(gate) * up) @ self.get(name("ffn_down")).T
 
-    def logits(self, ids, cache, is_long=False, last_only=True):
+    def logits(self, ids, cache, is_long=False, last_only=True, blocks=None):
         """Reads ids after what the cache, a list, holds of earlier ones; logits after the last of them, or after each."""
         x = self.get("token_embd.weight")[ids]
         if self.is_gemma:
             x = x * np.sqrt(self.hidden)
-        for block in range(self.blocks):
+        for block in range(blocks or self.blocks):
             mixed = self.attention(self.norm(x, f"blk.{block}.attn_norm"), block, cache, is_long)
             if self.is_gemma:
                 mixed = self.norm(mixed, f"blk.{block}.post_attention_norm")
@@ -160,3 +165,27 @@ class Network:
             cap = self.field("final_logit_softcapping")
             scores = cap * np.tanh(scores / cap)
         return scores[-1] if last_only else scores
+
+
+def continued(network, prompt_ids, ends, steps, blocks=None):
+    """The greedy continuation of a prompt: at most `steps` tokens, with how much the best logit is above the next, once more than
+    tokens where one of `ends` came; by the first `blocks` blocks, or all."""
+    cache, ids, tokens, margins, ended = [], prompt_ids, [], [], False
+    while len(tokens) < steps:
+        logits = network.logits(ids, cache, blocks=blocks)
+        second, best = np.argsort(logits)[-2:]
+        margins.append(round(float(logits[best] - logits[second]), 4))
+        if ended := int(best) in ends:
+            break
+        tokens.append(int(best))
+        ids = [int(best)]
+    print(len(prompt_ids), len(tokens), ended, min(margins), file=sys.stderr)
+    return {"prompt_ids": prompt_ids, "tokens": tokens, "margins": margins, "ended": ended}
+
+
+def write(target, made_by, source, cases):
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    with open(target, "w", encoding="utf-8") as file:
+        file.write('{"made_by": "%s", "weights_sha256": "%s", "cases": [\n' % (made_by, digest))
+        file.write(",\n".join(json.dumps(case, ensure_ascii=False) for case in cases))
+        file.write("\n]}\n")

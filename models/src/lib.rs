@@ -1,7 +1,8 @@
 //! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, BERT-family encoders as
 //! evaluators. One crate for the native worker and for the page, so that both compute the same.
 //!
-//! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling, ratings of what it is shown.
+//! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling, ratings of
+//!   what it is shown.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
 //! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision, or, on
 //!   the CPU of a page, that of `poq-kernels`.
@@ -18,6 +19,8 @@
 //!   ([`Decoder::check_against`]).
 
 mod decoder;
+#[cfg(test)]
+mod devices;
 mod encoder;
 mod error;
 mod format;

@@ -9,7 +9,7 @@ mod edit;
 use std::error::Error;
 
 use common::{Outcome, fixture};
-use edit::{ARRAY, STRING, U16, U32};
+use edit::{STRING, U16, U32};
 use poq_models::{Date, Decoder, DecoderOptions, Message, ModelError, Prompt, cpu_device};
 
 type Change<'a> = (&'a str, u32, Vec<u8>);
@@ -19,6 +19,25 @@ const LOOP: &str = "{% for m in messages %}{{ m['content'] }}{% endfor %}";
 fn load(changes: &[Change<'_>]) -> Result<Decoder, ModelError> {
     let bytes = fixture("tiny-llama.gguf").map_err(|error| ModelError::Tokenizer(error.to_string()))?;
     Decoder::from_gguf(&edit::gguf(&bytes, changes), &DecoderOptions::default(), &cpu_device())
+}
+
+/// GGUF's number of the type of lists.
+const ARRAY: u32 = 9;
+
+fn list(kind: u32, values: Vec<Vec<u8>>) -> Vec<u8> {
+    [&kind.to_le_bytes()[..], &(values.len() as u64).to_le_bytes(), &values.concat()].concat()
+}
+
+fn texts(texts: &[&str]) -> Vec<u8> {
+    list(STRING, texts.iter().map(|text| edit::text(text)).collect())
+}
+
+fn integers(integers: &[i32]) -> Vec<u8> {
+    list(5, integers.iter().map(|integer| integer.to_le_bytes().to_vec()).collect())
+}
+
+fn numbers(numbers: &[f32]) -> Vec<u8> {
+    list(6, numbers.iter().map(|number| number.to_le_bytes().to_vec()).collect())
 }
 
 fn template(text: &str) -> Change<'static> {
@@ -205,9 +224,9 @@ fn sentence_piece(more: &[Change<'_>]) -> Result<Decoder, ModelError> {
     let scores: Vec<f32> = (0..264).map(|id| id as f32).collect();
     let mut changes: Vec<Change<'_>> = vec![
         ("tokenizer.ggml.model", STRING, edit::text("llama")),
-        ("tokenizer.ggml.tokens", ARRAY, edit::texts(&tokens)),
-        ("tokenizer.ggml.token_type", ARRAY, edit::integers(&kinds)),
-        ("tokenizer.ggml.scores", ARRAY, edit::numbers(&scores)),
+        ("tokenizer.ggml.tokens", ARRAY, texts(&tokens)),
+        ("tokenizer.ggml.token_type", ARRAY, integers(&kinds)),
+        ("tokenizer.ggml.scores", ARRAY, numbers(&scores)),
         id("tokenizer.ggml.bos_token_id", 1),
         id("tokenizer.ggml.eos_token_id", 2),
         id("tokenizer.ggml.unknown_token_id", 0),
@@ -244,7 +263,7 @@ fn sentence_piece_merges_by_score_and_writes_other_characters_in_bytes() -> Outc
     let mut kinds: Vec<i32> = vec![6; 264];
     (kinds[0], kinds[1], kinds[2]) = (2, 3, 3);
     kinds[259..].copy_from_slice(&[1, 1, 1, 4, 1]);
-    let own = sentence_piece(&[("tokenizer.ggml.token_type", ARRAY, edit::integers(&kinds)), add_bos])?;
+    let own = sentence_piece(&[("tokenizer.ggml.token_type", ARRAY, integers(&kinds)), add_bos])?;
     assert_eq!(ids(&own, "aab")?, [1, 259, 260, 262]);
     assert_eq!(ids(&own, " ab")?, [1, 259, 259, 262]);
     Ok(())
@@ -256,11 +275,11 @@ fn a_sentence_piece_vocabulary_that_disagrees_is_named() -> Outcome {
         sentence_piece(changes).map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
     };
     for (change, named) in [
-        (("tokenizer.ggml.scores", ARRAY, edit::numbers(&[0.0; 3])), "3 scores"),
+        (("tokenizer.ggml.scores", ARRAY, numbers(&[0.0; 3])), "3 scores"),
         (("tokenizer.ggml.scores", STRING, edit::text("none")), "an array of f32"),
-        (("tokenizer.ggml.scores", ARRAY, edit::numbers(&[f32::NAN; 264])), "NaN"),
-        (("tokenizer.ggml.tokens", ARRAY, edit::texts(&["a"; 264])), "duplicates"),
-        (("tokenizer.ggml.tokens", ARRAY, edit::texts(&["a", "b"])), "one per token"),
+        (("tokenizer.ggml.scores", ARRAY, numbers(&[f32::NAN; 264])), "NaN"),
+        (("tokenizer.ggml.tokens", ARRAY, texts(&["a"; 264])), "duplicates"),
+        (("tokenizer.ggml.tokens", ARRAY, texts(&["a", "b"])), "one per token"),
         (("tokenizer.ggml.model", STRING, edit::text("t5")), "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece)"),
         (id("tokenizer.ggml.unknown_token_id", 264), "tokenizer.ggml.unknown_token_id"),
     ] {

@@ -314,3 +314,11 @@ fn ratings_are_those_of_prompts_read_from_the_start() -> Outcome {
     assert!(block_on(decoder.rate(&mut kept, &prompts[5]))?.truncated_prompt);
     Ok(())
 }
+
+#[test]
+fn a_vocabulary_without_numbers_cannot_rate() -> Outcome {
+    let model = Decoder::from_gguf(&fixture("families/qwen2.gguf")?, &DecoderOptions::default(), &cpu_device())?;
+    let error = model.rater().err().ok_or("no error")?.to_string();
+    assert!(error.contains("has no token for 0") && error.contains("a judge"), "{error}");
+    Ok(())
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{command, poq, repository, run, write};
 
@@ -204,9 +204,12 @@ fn bad_plans_and_folders_are_named() {
 
 /// A plan with one judge more, whose kind and model are given.
 fn judged_plan(folder: &Path, kind: &str, model: &str, template: &str) -> String {
+    let task = |id: &str, prompt: &str, reference: &str, context: &str| {
+        json!({"id": id, "kind": "qa", "prompt": prompt, "references": [reference], "context": context}).to_string()
+    };
     let tasks = [
-        r#"{"id": "a", "kind": "qa", "prompt": "What is the capital of France?", "references": ["Paris"], "context": "Paris is the capital of France. London is not."}"#,
-        r#"{"id": "b", "kind": "qa", "prompt": "What colour is snow?", "references": ["white"], "context": "Snow is white. Coal is black."}"#,
+        task("a", "What is the capital of France?", "Paris", "Paris is the capital of France. London is not."),
+        task("b", "What colour is snow?", "white", "Snow is white. Coal is black."),
     ];
     write(folder, "t.jsonl", &tasks.join("\n"));
     let judge = format!(
@@ -219,8 +222,8 @@ fn judged_plan(folder: &Path, kind: &str, model: &str, template: &str) -> String
 /// Qwen's expected rating of each answer; as a judge it stands beside truth, as an evaluator it is paid.
 #[test]
 fn a_decoder_judges() {
-    let template = "Question: {prompt}\nRight answer: {reference}\n\nHow well does this answer agree with the right answer, from 0 (not at \
-                    all) to 9 (fully)? Reply with one digit and nothing else.\nAnswer: {answer}";
+    let template = "Question: {prompt}\nRight answer: {reference}\n\nHow well does this answer agree with the right \
+                    answer, from 0 (not at all) to 9 (fully)? Reply with one digit and nothing else.\nAnswer: {answer}";
     let folder = tempfile::tempdir().expect("a folder");
     let out = |name: &str| folder.path().join(name);
     let mut raws = Vec::new();
@@ -276,12 +279,10 @@ fn a_base_model_answers_until_it_is_stopped() {
     let text = fs::read_to_string(&plan).expect("a plan");
     let (head, _) = text.split_once("[[evaluators]]\nid = \"j\"").expect("a judge");
     let node = |stop: &str| {
-        let shown = "Passage: Cats purr. Dogs bark.\\nQuestion: What purrs?\\nAnswer: cats\\n\\nPassage: The sky is blue.\\nQuestion: What is blue?\\nAnswer: \
-                     the sky\\n\\nPassage: {context}\\nQuestion: {prompt}\\nAnswer:";
-        format!(
-            "[[inference_nodes]]\nid = \"gemma\"\nname = \"G\"\nkind = \"decoder\"\nmodel = \"gemma-3-270m\"\nmax_tokens = {{ qa = 12 }}\n\
-             templates = {{ qa = \"{shown}\" }}\n{stop}"
-        )
+        let shown = "Passage: Cats purr. Dogs bark.\nQuestion: What purrs?\nAnswer: cats\n\nPassage: The sky is blue.\n\
+                     Question: What is blue?\nAnswer: the sky\n\nPassage: {context}\nQuestion: {prompt}\nAnswer:";
+        let head = "[[inference_nodes]]\nid = \"gemma\"\nname = \"G\"\nkind = \"decoder\"\nmodel = \"gemma-3-270m\"\n";
+        format!("{head}max_tokens = {{ qa = 12 }}\ntemplates = {{ qa = {shown:?} }}\n{stop}")
     };
     let answers = |name: &str, stop: &str| -> Vec<String> {
         let (plan, out) =

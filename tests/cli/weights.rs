@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ran, command, poq, run, write};
@@ -52,6 +52,15 @@ fn weights_come_from_a_folder_and_are_checked() {
     assert!(left.is_empty(), "something half stays behind: {left:?}");
 }
 
+/// The path that a request names, and the first byte that it asks for.
+fn asked(stream: &TcpStream) -> (String, usize) {
+    let reader = BufReader::new(stream.try_clone().expect("a handle"));
+    let lines: Vec<String> = reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let path = lines[0].split(' ').nth(1).expect("a path").to_owned();
+    let range = lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    (path, range.map_or(0, |range| range.trim_end_matches('-').parse().expect("a number")))
+}
+
 #[test]
 fn a_download_that_broke_off_goes_on() {
     let source = fs::read(fetched(DECODER).join("SmolLM2-135M-Instruct.Q4_1.gguf")).expect("weights");
@@ -61,13 +70,7 @@ fn a_download_that_broke_off_goes_on() {
         let mut starts = Vec::new();
         for (index, stream) in listener.incoming().take(2).enumerate() {
             let mut stream = stream.expect("a connection");
-            let mut start = 0;
-            let reader = BufReader::new(stream.try_clone().expect("a handle"));
-            for line in reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
-                    start = range.trim_end_matches('-').parse().expect("a number");
-                }
-            }
+            let (_, start) = asked(&stream);
             starts.push(start);
             let status = if start > 0 { "206 Partial Content" } else { "200 OK" };
             let head =
@@ -118,16 +121,12 @@ fn fetch_from(cache: &Path, answers: &[Answer<'_>], mut check: impl FnMut(usize,
         let start = std::thread::scope(|scope| {
             let server = scope.spawn(|| {
                 let (mut stream, _) = listener.accept().expect("a connection");
-                let reader = BufReader::new(stream.try_clone().expect("a handle"));
-                let lines: Vec<String> =
-                    reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-                let range =
-                    lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+                let (_, start) = asked(&stream);
                 let Answer { status, header, told, body } = answer;
                 let head = format!("HTTP/1.1 {status}\r\n{header}Content-Length: {told}\r\nConnection: close\r\n\r\n");
                 // A client that has seen enough hangs up.
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-                range.map_or(0, |range| range.trim_end_matches('-').parse().expect("a number"))
+                start
             });
             check(index, with_cache(cache, &["models", "fetch", "SmolLM2-135M-Instruct", "--from", &address]));
             server.join().expect("the server ends")
@@ -228,12 +227,8 @@ fn parts_are_joined_and_one_that_broke_off_goes_on() {
         let mut seen = Vec::new();
         for index in 0..requests {
             let (mut stream, _) = listener.accept().expect("a connection");
-            let reader = BufReader::new(stream.try_clone().expect("a handle"));
-            let lines: Vec<String> = reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let part: usize = lines[0].split(['/', ' ']).nth(2).and_then(|part| part.parse().ok()).expect("a part");
-            let range =
-                lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
-            let start = range.map_or(0, |range| range.trim_end_matches('-').parse().expect("a number"));
+            let (path, start) = asked(&stream);
+            let part: usize = path.trim_start_matches('/').parse().expect("a part");
             seen.push((part, start));
             let body = &parts[part][start..];
             let status = match (start, body.len()) {

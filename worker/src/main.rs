@@ -12,6 +12,7 @@ mod console;
 mod corpus;
 mod dataset;
 mod fault;
+mod hash;
 mod interrupt;
 mod jsonl;
 mod models;
@@ -52,8 +53,8 @@ enum Cli {
     /// Turn a scenario into a share link, or back
     #[command(subcommand)]
     Link(link::Command),
-    /// Token F1 and exact match of JSONL {prediction, references[]} on standard input; or what an evaluator of a plan says of
-    /// JSONL {prompt, context, prediction, references[]}
+    /// Token F1 and exact match of JSONL {prediction, references[]} on standard input; or what an evaluator of a plan
+    /// says of JSONL {prompt, context, prediction, references[]}
     Score(score::Arguments),
     /// Sentence embeddings of JSONL {text} on standard input
     Embed(embed::Arguments),

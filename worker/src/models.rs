@@ -13,9 +13,8 @@ use poq_models::{
     BiEncoder, Decoder, DecoderOptions, Kernels, Message, Prompt, SentenceSettings, WeightStorage, cpu_device,
 };
 
-use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::precompute::journal::sha256;
+use crate::{cache, hash};
 
 /// What a user names a model by: a path that exists, else a known name.
 fn locate(model: &str) -> Outcome<PathBuf> {
@@ -97,7 +96,8 @@ pub fn decoder_path(model: &str) -> Outcome<PathBuf> {
     }
 }
 
-/// A decoder from its file, folder or name, of all its layers or the first so many. Its weights stay as the file has them.
+/// A decoder from its file, folder or name, of all its layers or the first so many. Its weights stay as the file has
+/// them.
 pub fn decoder(model: &str, layers: Option<usize>) -> Outcome<Decoder> {
     let path = decoder_path(model)?;
     let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
@@ -111,6 +111,7 @@ pub struct Models {
     /// By path and layers.
     decoders: Kept<(PathBuf, Option<usize>), Decoder>,
     bi_encoders: Kept<PathBuf, BiEncoder>,
+    hashes: Kept<PathBuf, String>,
 }
 
 type Kept<K, M> = RefCell<HashMap<K, Rc<M>>>;
@@ -125,13 +126,22 @@ impl Models {
     pub fn bi_encoder(&self, model: &str) -> Outcome<Rc<BiEncoder>> {
         kept(&self.bi_encoders, encoder_folder(model)?, || bi_encoder(model))
     }
+
+    /// The hash of a file of weights.
+    pub fn sha256(&self, path: &Path) -> Outcome<Rc<String>> {
+        let doing = || format!("cannot read {}", path.display());
+        kept(&self.hashes, path.to_owned(), || hash::of_file(path).input(doing()))
+    }
+
+    /// A decoder's file with its hash, as a manifest names it, and what is done with it.
+    pub fn decoder_name(&self, model: &str, more: &str) -> Outcome<String> {
+        let path = decoder_path(model)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(format!("{name} (sha256 {}{more})", self.sha256(&path)?))
+    }
 }
 
-fn kept<K: Eq + Hash, M>(
-    models: &RefCell<HashMap<K, Rc<M>>>,
-    key: K,
-    read: impl FnOnce() -> Outcome<M>,
-) -> Outcome<Rc<M>> {
+fn kept<K: Eq + Hash, M>(models: &Kept<K, M>, key: K, read: impl FnOnce() -> Outcome<M>) -> Outcome<Rc<M>> {
     if let Some(model) = models.borrow().get(&key) {
         return Ok(Rc::clone(model));
     }
@@ -146,14 +156,6 @@ pub fn asked(decoder: &Decoder, content: String) -> Prompt {
         true => Prompt::Messages(vec![Message { role: "user".into(), content }]),
         false => Prompt::Text(content),
     }
-}
-
-/// Reads a model file to name it with its hash, as a manifest does, and what is done with it.
-pub fn decoder_name(model: &str, more: &str) -> Outcome<String> {
-    let path = decoder_path(model)?;
-    let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(format!("{name} (sha256 {}{more})", sha256(&bytes)))
 }
 
 /// Folder of an encoder.

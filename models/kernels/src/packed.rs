@@ -2,8 +2,8 @@
 //!
 //! Four words side by side hold four numbers that follow each other at each bit position: a mask and a conversion give
 //! four weights, lane by lane, without shuffles and mostly without shifts. A number is used where its bits stand in the
-//! word, that is, times a power of two, which the other factor makes up for without rounding. Bits beyond the fourth lie in words of
-//! their own, where one shift brings those of 16 numbers to their places.
+//! word, that is, times a power of two, which the other factor makes up for without rounding. Bits beyond the fourth
+//! lie in words of their own, where one shift brings those of 16 numbers to their places.
 
 use wide::{f32x4, i32x4};
 
@@ -77,15 +77,15 @@ pub struct PackedBlocks {
     /// The bytes of scales and minimums of a row.
     head_bytes: usize,
     heads: Vec<u8>,
-    /// Of numbers of 8 bits, two for each group: number `16 half + 4 k + lane` is byte `k` of word `lane` of that half. Of others one:
-    /// the low bits of number `4 k + lane` are nibble `k` of word `lane`.
+    /// Of numbers of 8 bits, two for each group: number `16 half + 4 k + lane` is byte `k` of word `lane` of that half.
+    /// Of others one: the low bits of number `4 k + lane` are nibble `k` of word `lane`.
     words: Vec<i32x4>,
     /// The bits beyond the fourth: see [`HighBits`].
     high: Vec<i32x4>,
 }
 
-/// Where the bits beyond the fourth of numbers lie: those of half group `j`, of the `4 k + lane`-th number in it, at `16 (j / slots) + 4 k +
-/// bits (j % slots)` of word `lane`, for `2 * slots` half groups.
+/// Where the bits beyond the fourth of numbers lie: those of half group `j`, of the `4 k + lane`-th number in it, at
+/// `16 (j / slots) + 4 k + bits (j % slots)` of word `lane`, for `2 * slots` half groups.
 struct HighBits {
     bits: usize,
 }
@@ -177,7 +177,8 @@ impl PackedBlocks {
         }
     }
 
-    /// One number for each row. Minimums and offsets meet the sums of the inputs, so that only `number * input` is summed within a group.
+    /// One number for each row. Minimums and offsets meet the sums of the inputs, so that only `number * input` is
+    /// summed within a group.
     pub fn product(&self, x: &Input) -> Vec<f32> {
         let Self { form, groups, .. } = self;
         let count = groups * GROUP / form.group;
@@ -257,7 +258,8 @@ impl PackedBlocks {
     }
 }
 
-/// Half a group of numbers, of which `words` has the low bits at [`NIBBLES`] and `high` `HIGH` bits beside each of these.
+/// Half a group of numbers, of which `words` has the low bits at [`NIBBLES`] and `high` `HIGH` bits beside each of
+/// these.
 #[inline(always)]
 fn dot_half<const HIGH: usize>(words: i32x4, high: i32x4, x: &[f32x4]) -> f32x4 {
     let number = |k: usize| {

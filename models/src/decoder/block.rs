@@ -1,13 +1,13 @@
-//! One transformer block: attention with rotary positions and a key-value cache, then a gated feed-forward network; with
-//! the parts that its family has.
+//! One transformer block: attention with rotary positions and a key-value cache, then a gated feed-forward network;
+//! with the parts that its family has.
 
 use burn::tensor::{Tensor, s};
 
 use super::config::DecoderConfig;
-use super::families::{Activation, Spec};
+use super::families::Spec;
 use super::weights::{Matrix, Weights};
 use crate::error::ModelError;
-use crate::layers::fused::{self, Positions};
+use crate::layers::fused::{self, Gate, Positions};
 use crate::layers::kv_cache::LayerCache;
 use crate::layers::linear::Linear;
 use crate::layers::norm::RmsNorm;
@@ -25,7 +25,7 @@ pub(super) struct Block {
     /// Gate and up in one product: `hidden` to `2 * feed_forward`.
     gate_up: Linear,
     down: Linear,
-    activation: Activation,
+    gate: Gate,
     attention_cap: Option<f64>,
     heads: usize,
     kv_heads: usize,
@@ -94,7 +94,7 @@ impl Block {
             feed_forward_norm: norm("ffn_norm")?,
             gate_up: weights.linear(&gate_up, hidden, false)?,
             down: weights.linear(&[matrix("ffn_down", hidden)], feed_forward, false)?,
-            activation: spec.activation,
+            gate: spec.gate,
             attention_cap: weights.config.attention_cap,
             heads,
             kv_heads,
@@ -112,7 +112,7 @@ impl Block {
         let attended = self.attend(self.attention_norm.forward(x.clone()), pass, cache);
         let x = x + after(0, attended);
         let both = self.gate_up.forward(self.feed_forward_norm.forward(x.clone()));
-        let fed = self.down.forward(fused::gated(both, self.activation));
+        let fed = self.down.forward(fused::gated(both, self.gate));
         x + after(1, fed)
     }
 

@@ -9,8 +9,8 @@ use crate::layers::rotary::Rotary;
 /// Far above any model that fits into memory; keeps sums of sizes far from overflow.
 const MAX_SIZE: u32 = 1 << 24;
 
-/// Factors of the turns of pairs, a tensor of a file: for all texts, or for those that are no longer than what the model
-/// was first trained on and for those that are.
+/// Factors of the turns of pairs, a tensor of a file: for all texts, or for those that are no longer than what the
+/// model was first trained on and for those that are.
 pub(super) const FACTORS: &str = "rope_freqs.weight";
 pub(super) const FACTORS_SHORT: &str = "rope_factors_short.weight";
 pub(super) const FACTORS_LONG: &str = "rope_factors_long.weight";

@@ -20,7 +20,6 @@ use chat::ChatTemplate;
 pub use chat::Message;
 use config::DecoderConfig;
 pub use date::Date;
-pub(crate) use families::Activation;
 pub use generate::{Continuation, Finish, Generation, Step};
 use network::Network;
 pub use rating::{Rater, Rating};
@@ -51,8 +50,8 @@ pub enum WeightStorage {
     F32,
     /// In half precision, 2 bytes a weight, for a GPU whose shaders know it; what is computed with them there is f32.
     F16,
-    /// In blocks of the bits that the file has, on the CPU device only: for the storage types Q4_0 and Q4_1 3/4 byte a
-    /// weight, for Q8_0 9/8 byte, and these are made for speed; for other types what the file has.
+    /// In blocks of the bits that the file has and as large as there, on the CPU device only. F16 and BF16 become f32
+    /// row by row as they are used, blocks of few bits are multiplied as they are.
     AsStored,
 }
 
@@ -88,8 +87,8 @@ impl Decoder {
     /// Reads a GGUF file and puts its weights on `device`; `bytes` are not needed afterwards.
     ///
     /// # Errors
-    /// A file that is not GGUF, is truncated or damaged, is of an architecture that is not known here, lacks a tensor or
-    /// field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date`
+    /// A file that is not GGUF, is truncated or damaged, is of an architecture that is not known here, lacks a tensor
+    /// or field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date`
     /// out of range, or `weights` that `device` cannot keep: of a kind that it does not know, or in larger pieces than
     /// it holds ([`ModelError::TooLarge`]).
     pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {

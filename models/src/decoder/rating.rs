@@ -5,12 +5,13 @@ use super::{Decoder, Prompt};
 use crate::error::{ModelError, Part};
 
 /// The number that stands for the best rating; the worst is 0.
-const BEST: usize = 9;
+const BEST: u8 = 9;
 
 /// How a decoder rates what a prompt shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rating {
-    /// The expected number, 0 to 9, each weighed by its probability as G-Eval does (arXiv 2303.16634); not a number where `of_numbers` is 0.
+    /// The expected number, 0 to 9, each weighed by its probability as G-Eval does (arXiv 2303.16634); not a number
+    /// where `of_numbers` is 0.
     pub expected: f64,
     /// The probability of the ten numbers together, 0 to 1.
     pub of_numbers: f64,
@@ -24,7 +25,15 @@ pub struct Rating {
     pub truncated_prompt: bool,
 }
 
-/// What a decoder keeps from one rating to the next: the beginning that prompts have in common. It belongs to the decoder that made it.
+impl Rating {
+    /// `expected` as a share of the best number, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.expected / f64::from(BEST)
+    }
+}
+
+/// What a decoder keeps from one rating to the next: the beginning that prompts have in common. It belongs to the
+/// decoder that made it.
 pub struct Rater {
     /// The tokens of each number from 0 to 9, with and without a space before it.
     numbers: Vec<Vec<u32>>,
@@ -39,7 +48,7 @@ impl Decoder {
     /// # Errors
     /// A vocabulary that lacks one of the numbers 0 to 9 as a token.
     pub fn rater(&self) -> Result<Rater, ModelError> {
-        let mut numbers = vec![Vec::new(); BEST + 1];
+        let mut numbers = vec![Vec::new(); usize::from(BEST) + 1];
         let mut bytes = Vec::new();
         for id in 0..self.tokenizer.len() as u32 {
             bytes.clear();
@@ -49,12 +58,17 @@ impl Decoder {
             }
         }
         match numbers.iter().position(Vec::is_empty) {
-            Some(number) => Err(ModelError::missing(Part::Gguf, format!("a token for the number {number}"))),
+            Some(number) => Err(ModelError::OtherModel {
+                part: Part::Gguf,
+                seen: format!("a model whose vocabulary has no token for {number}"),
+                asked: "a judge, which rates by the numbers 0 to 9",
+            }),
             None => Ok(Rater { numbers, read: Vec::new(), memory: self.network.memory(0) }),
         }
     }
 
-    /// Reads what two prompts begin with, from the start, and keeps it: ratings of prompts that begin so read the rest alone.
+    /// Reads what two prompts begin with, from the start, and keeps it: ratings of prompts that begin so read the rest
+    /// alone.
     ///
     /// # Errors
     /// As [`Self::encode`], or a device that fails.
@@ -71,11 +85,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Rates by the first token of the reply to `prompt`, which should ask for a number from 0 to 9. A prompt that leaves no room in
-    /// the context is cut from the front. What is kept of earlier prompts stays as it is, or goes where this one begins otherwise.
+    /// Rates by the first token of the reply to `prompt`, which should ask for a number from 0 to 9. A prompt that
+    /// leaves no room in the context is cut from the front. What is kept of earlier prompts stays as it is, or goes
+    /// where this one begins otherwise.
     ///
     /// # Errors
-    /// A prompt without tokens, a chat template that fails, weights that give no finite numbers, or a device that fails.
+    /// A prompt without tokens, a chat template that fails, weights that give no finite numbers, or a device that
+    /// fails.
     pub async fn rate(&self, rater: &mut Rater, prompt: &Prompt) -> Result<Rating, ModelError> {
         let mut ids = self.encode(prompt)?;
         if ids.is_empty() {

@@ -6,21 +6,21 @@ use burn::tensor::activation::{gelu, gelu_approximate, silu, softmax, tanh};
 use burn::tensor::module::layer_norm as burn_layer_norm;
 use burn::tensor::{DType, Tensor, TensorData, s};
 
-use crate::decoder::Activation as Gate;
 #[cfg(feature = "webgpu")]
 use crate::gpu::{self, Activation, Mean};
 
 /// Added to the score of a token that must not be seen; finite, as some devices make NaN of infinities.
 pub(crate) const HIDDEN: f32 = -1.0e30;
 
-/// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`, come in fours.
+/// Whether kernels of our own compute with a tensor: on a GPU, where the numbers that they read together, `columns`,
+/// come in fours.
 #[cfg(feature = "webgpu")]
 fn is_own<const D: usize>(x: &Tensor<D>, columns: usize) -> bool {
     x.device() != crate::cpu_device() && columns.is_multiple_of(4)
 }
 
-/// `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. `weight` is f32 or f16, all
-/// others are f32.
+/// `x W^T (+ bias)`: `[rows, inputs]` with `[outputs, inputs]`, and `[1, outputs]`, to `[rows, outputs]`. `weight` is
+/// f32 or f16, all others are f32.
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
     #[cfg(feature = "webgpu")]
     if is_own(&x, x.dims()[1]) {
@@ -60,6 +60,15 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor
     let mean = x.clone().square().mean_dim(1);
     let scale = mean.add_scalar(epsilon).sqrt().recip();
     x * scale * weight.clone()
+}
+
+/// What a gate is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// `x` times its logistic function.
+    Silu,
+    /// The Gaussian error linear unit by its approximation with `tanh`.
+    GeluTanh,
 }
 
 /// `activation(gate) * up` of `[rows, 2 * columns]`, gates before ups; SwiGLU, with `silu`.
@@ -135,8 +144,8 @@ impl Positions {
     }
 }
 
-/// The first `heads` of `[seq, all heads, head_dim]`, each pair of numbers turned by its angle: `[seq, heads, head_dim]`. `rotate`,
-/// `[head_dim, head_dim]`, takes each number to its partner in its pair.
+/// The first `heads` of `[seq, all heads, head_dim]`, each pair of numbers turned by its angle: `[seq, heads,
+/// head_dim]`. `rotate`, `[head_dim, head_dim]`, takes each number to its partner in its pair.
 pub(crate) fn turned(all: Tensor<3>, positions: &Positions, rotate: &Tensor<2>, heads: usize) -> Tensor<3> {
     let [seq, _, head_dim] = all.dims();
     #[cfg(feature = "webgpu")]
@@ -149,8 +158,9 @@ pub(crate) fn turned(all: Tensor<3>, positions: &Positions, rotate: &Tensor<2>, 
     turning * positions.cos.clone() + partner.reshape([seq, heads, head_dim]) * positions.sin.clone()
 }
 
-/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]` to the tokens up to themselves, whose keys and
-/// values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`. Scores are capped by `cap`.
+/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]` to the tokens up to themselves,
+/// whose keys and values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`. Scores are capped by
+/// `cap`.
 pub(crate) fn cached_attention(
     turned: Tensor<3>,
     keys: Tensor<3>,
@@ -190,23 +200,9 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::cpu_device;
-
     #[cfg(feature = "webgpu")]
-    static GPU: std::sync::LazyLock<gpu::Gpu> = std::sync::LazyLock::new(|| {
-        let opened = futures_lite::future::block_on(gpu::Gpu::open(|reason| panic!("the GPU is lost: {reason}")));
-        opened.expect("tests of this feature want a GPU")
-    });
-
-    /// The GPU where there is one in this build, and the CPU.
-    fn devices() -> Vec<Device> {
-        #[cfg(feature = "webgpu")]
-        {
-            vec![cpu_device(), GPU.device.clone()]
-        }
-        #[cfg(not(feature = "webgpu"))]
-        vec![cpu_device()]
-    }
+    use crate::devices::GPU;
+    use crate::devices::devices;
 
     fn numbers(count: usize, seed: f64) -> Vec<f64> {
         (0..count).map(|index| f64::from(libm::sin(index as f64 * (0.37 + seed)) as f32)).collect()

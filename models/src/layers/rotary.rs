@@ -16,8 +16,8 @@ pub(crate) enum Pairs {
 }
 
 impl Pairs {
-    /// For each place in a head of which neighbours are pairs: the number of a file's head that stands there. Queries and
-    /// keys that are read in this order have the same products as in the file's.
+    /// For each place in a head of which neighbours are pairs: the number of a file's head that stands there. Queries
+    /// and keys that are read in this order have the same products as in the file's.
     pub(crate) fn order(self, head_dim: usize) -> impl Iterator<Item = usize> {
         (0..head_dim).map(move |place| match self {
             Self::Neighbours => place,
@@ -43,8 +43,8 @@ impl Rotary {
         Self { frequencies: factors.iter().enumerate().map(turn).collect(), scale }
     }
 
-    /// The turns of `seq` positions from `start` on, for heads in which neighbours are pairs; each looks back at `window`
-    /// positions, its own among them, or at all.
+    /// The turns of `seq` positions from `start` on, for heads in which neighbours are pairs; each looks back at
+    /// `window` positions, its own among them, or at all.
     pub(crate) fn positions(&self, start: usize, seq: usize, window: Option<usize>, device: &Device) -> Positions {
         let angles = || {
             (start..start + seq).flat_map(|position| {
@@ -64,7 +64,8 @@ impl Rotary {
     }
 }
 
-/// `[head_dim, head_dim]`: takes each number to its partner in its pair, `(a, b)` to `(-b, a)`, where neighbours are pairs.
+/// `[head_dim, head_dim]`: takes each number to its partner in its pair, `(a, b)` to `(-b, a)`, where neighbours are
+/// pairs.
 pub(crate) fn rotation(head_dim: usize, device: &Device) -> Tensor<2> {
     let mut values = vec![0.0_f32; head_dim * head_dim];
     for pair in (0..head_dim).step_by(2) {

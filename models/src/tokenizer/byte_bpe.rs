@@ -37,19 +37,24 @@ const GPT2: Pre = Pre {
     adds_bos: false,
 };
 
-/// Words with what precedes them, single digits, runs of signs, blanks.
-const QWEN2_PATTERN: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// The same with up to three digits together.
-const LLAMA3_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Words with what precedes them, digits by `$digits`, runs of signs, blanks.
+macro_rules! words {
+    ($digits:literal) => {
+        concat!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|",
+            $digits,
+            r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )
+    };
+}
 
 const PRES: [Pre; 4] = [
     GPT2,
     Pre { names: &["smollm", "starcoder", "refact", "command-r"], has_single_digits: true, ..GPT2 },
-    Pre { names: &["qwen2"], pattern: Some(QWEN2_PATTERN), is_nfc: true, ..GPT2 },
+    Pre { names: &["qwen2"], pattern: Some(words!(r"\p{N}")), is_nfc: true, ..GPT2 },
     Pre {
         names: &["llama-bpe", "llama3", "llama-v3"],
-        pattern: Some(LLAMA3_PATTERN),
+        pattern: Some(words!(r"\p{N}{1,3}")),
         keeps_whole: true,
         adds_bos: true,
         ..GPT2

@@ -1,5 +1,5 @@
-//! SentencePiece's BPE: characters of a text, blanks among them, are merged into the tokens of the best scores; what is no
-//! token is written in bytes.
+//! SentencePiece's BPE: characters of a text, blanks among them, are merged into the tokens of the best scores; what is
+//! no token is written in bytes.
 
 use std::collections::HashMap;
 
@@ -38,8 +38,8 @@ pub(super) fn read(gguf: &Gguf<'_>, vocabulary: &Vocabulary<'_>) -> Result<Bpe, 
     Bpe::new(bpe, Some(Change::Spaces { is_first }), None, vocabulary.found_first())
 }
 
-/// Each way to make a token of two others: tokens of better scores first, and among the ways of one token those with the shorter
-/// left parts, as Hugging Face makes them of such files.
+/// Each way to make a token of two others: tokens of better scores first, and among the ways of one token those with
+/// the shorter left parts, as Hugging Face makes them of such files.
 fn merges(vocabulary: &Vocabulary<'_>, scores: &[f64]) -> Vec<(String, String)> {
     let all = vocabulary.tokens.iter().zip(&vocabulary.kinds).zip(scores);
     let pieces: HashMap<&str, f64> =

@@ -56,8 +56,8 @@ impl<'a> Vocabulary<'a> {
         Err(ModelError::field(Part::Gguf, "tokenizer.ggml.tokens", seen, allowed))
     }
 
-    /// Tokens that are found in a text before all others, as it is written. The library makes such tokens of their names in any
-    /// text; so it is not told of those that are no text.
+    /// Tokens that are found in a text before all others, as it is written. The library makes such tokens of their
+    /// names in any text; so it is not told of those that are no text.
     pub(super) fn found_first(&self) -> Vec<AddedToken> {
         let all = self.tokens.iter().zip(&self.kinds).zip(&self.is_control);
         let found =

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 pub const U16: u32 = 2;
 pub const U32: u32 = 4;
 pub const STRING: u32 = 8;
-pub const ARRAY: u32 = 9;
+const ARRAY: u32 = 9;
 
 fn number(bytes: &[u8], at: usize, width: usize) -> u64 {
     bytes[at..at + width].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
@@ -32,28 +32,6 @@ fn end(bytes: &[u8], at: usize, kind: u32) -> usize {
 /// A text as a GGUF file has it.
 pub fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
-}
-
-/// A list of texts as a GGUF file has it.
-#[allow(dead_code)] // Each test file uses some of these.
-pub fn texts(texts: &[&str]) -> Vec<u8> {
-    list(STRING, texts.iter().map(|one| text(one)).collect())
-}
-
-/// A list of f32 as a GGUF file has it.
-#[allow(dead_code)] // As above.
-pub fn numbers(numbers: &[f32]) -> Vec<u8> {
-    list(6, numbers.iter().map(|number| number.to_le_bytes().to_vec()).collect())
-}
-
-/// A list of i32 as a GGUF file has it.
-#[allow(dead_code)] // As above.
-pub fn integers(integers: &[i32]) -> Vec<u8> {
-    list(5, integers.iter().map(|integer| integer.to_le_bytes().to_vec()).collect())
-}
-
-fn list(kind: u32, values: Vec<Vec<u8>>) -> Vec<u8> {
-    [&kind.to_le_bytes()[..], &(values.len() as u64).to_le_bytes(), &values.concat()].concat()
 }
 
 /// A GGUF file with other values of some keys, or with more keys: key, type and bytes of the value.

@@ -220,8 +220,8 @@ pub fn Ask(props: &PartProps) -> Html {
         <section aria-labelledby="score-ask">
             <h3 id="score-ask">{ "Ask a language model" }</h3>
             <p class="plain">
-                { "SmolLM2-135M-Instruct answers, token by token: this device as an inference node. Another Llama-family model in GGUF \
-                   can be opened from a file; it is not kept." }
+                { "SmolLM2-135M-Instruct answers, token by token: this device as an inference node. Another model in \
+                   GGUF, of the families Llama, Qwen2, Gemma or Phi-3, can be opened from a file; it is not kept." }
             </p>
             { picker("a file", "Open a model in GGUF", !is_idle || state.transfer.is_some(), open) }
             if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| weights::known(model).is_none()) {

@@ -9,7 +9,6 @@ use poq_core::dataset::{Output, ScoreRow, Task};
 use poq_core::text::{chrf, rouge, structure};
 use poq_models::{BiEncoder, Decoder, ModelError, Rater};
 
-use super::journal::sha256;
 use super::plan::{Against, EvaluatorKind, EvaluatorPlan};
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::models::{self, Models};
@@ -53,25 +52,24 @@ struct JudgeState {
     cut: usize,
 }
 
-/// What the largest rating, 9, is scaled to.
+/// The raw value of the best rating.
 const BEST: f64 = 10.0;
 
 /// Reads a model's weights to name them with their hash, as the manifest does.
-pub fn model_name(kind: &EvaluatorKind) -> Outcome<Option<String>> {
+pub fn model_name(kind: &EvaluatorKind, read: &Models) -> Outcome<Option<String>> {
     let model = match kind {
         EvaluatorKind::BiEncoder { model, .. } => model,
         EvaluatorKind::LlmJudge { model, template, .. } => {
             let template = serde_json::to_string(template).environment("cannot serialise a template")?;
-            return models::decoder_name(model.as_str(), &format!(", template {template}")).map(Some);
+            return read.decoder_name(model.as_str(), &format!(", template {template}")).map(Some);
         }
-        _ => return Ok(None),
+        EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => return Ok(None),
     };
     let folder = models::encoder_folder(model.as_str())?;
     let (settings, path) = models::sentence_settings(&folder)?;
-    let bytes = std::fs::read(&path).input(format!("cannot read {}", path.display()))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // The same weights make other vectors where the folder asks for another pooling.
-    Ok(Some(format!("{name} (model.safetensors sha256 {}{settings})", sha256(&bytes))))
+    Ok(Some(format!("{name} (model.safetensors sha256 {}{settings})", read.sha256(&path)?)))
 }
 
 impl<'a> Evaluator<'a> {
@@ -123,8 +121,8 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Rates an answer to `task`. The latency is that of an evaluator that keeps nothing between answers: a bi encoder embeds both sides
-    /// each time, and what a judge reads of a task once counts for each answer.
+    /// Rates an answer to `task`. The latency is that of an evaluator that keeps nothing between answers: a bi encoder
+    /// embeds both sides each time, and what a judge reads of a task once counts for each answer.
     ///
     /// # Errors
     /// [`Fault::Input`] where this answer alone is at fault; a fault of the environment ends the run.
@@ -185,7 +183,7 @@ impl Judging {
         if !rating.is_number {
             return Err(Fault::input(format!("its reply begins {:?}, no number from 0 to 9", rating.reply)));
         }
-        Ok(Rated { raw: rating.expected * BEST / 9.0, latency_ms })
+        Ok(Rated { raw: rating.share() * BEST, latency_ms })
     }
 }
 

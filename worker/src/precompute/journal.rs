@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::jsonl;
+use crate::{hash, jsonl};
 
 /// A JSONL file that rows are added to.
 pub struct Journal {
@@ -62,10 +61,5 @@ impl Journal {
 pub fn describe(path: &Path) -> Outcome<poq_core::dataset::FileEntry> {
     let bytes = std::fs::read(path).environment(format!("cannot read {}", path.display()))?;
     let rows = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
-    Ok(poq_core::dataset::FileEntry { rows, sha256: sha256(&bytes) })
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(poq_core::dataset::FileEntry { rows, sha256: hash::of_bytes(&bytes) })
 }

@@ -8,7 +8,7 @@
 mod beside;
 pub mod evaluators;
 mod hardware;
-pub mod journal;
+mod journal;
 mod nodes;
 pub mod plan;
 
@@ -26,7 +26,7 @@ use crate::fault::{Blame as _, Fault, Outcome};
 use crate::models::Models;
 use crate::progress::Progress;
 use crate::words::so_many;
-use crate::{dataset, interrupt};
+use crate::{dataset, hash, interrupt};
 use evaluators::Evaluator;
 use journal::Journal;
 use nodes::Node;
@@ -62,15 +62,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
     let (plan, tasks) = Plan::read(&arguments.plan)?;
     let out = &arguments.out;
+    let models = Models::default();
     let inference_nodes = plan
         .inference_nodes
         .iter()
-        .map(|node| Ok(node.entry(nodes::model_name(&node.kind)?)))
+        .map(|node| Ok(node.entry(nodes::model_name(&node.kind, &models)?)))
         .collect::<Outcome<Vec<_>>>()?;
     let evaluator_entries = plan
         .evaluators
         .iter()
-        .map(|evaluator| Ok(evaluator.entry(evaluators::model_name(&evaluator.kind)?)))
+        .map(|evaluator| Ok(evaluator.entry(evaluators::model_name(&evaluator.kind, &models)?)))
         .collect::<Outcome<Vec<_>>>()?;
     let names = inference_nodes
         .iter()
@@ -79,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         .collect();
     let fingerprint = serde_json::to_vec(&Fingerprint { plan: &plan, tasks: &tasks, models: names })
         .environment("cannot serialise the plan")?;
-    let fingerprint = journal::sha256(&fingerprint);
+    let fingerprint = hash::of_bytes(&fingerprint);
 
     fs::create_dir_all(out).environment(format!("cannot make {}", out.display()))?;
     let Some(_lock) = claim(out, &fingerprint, arguments.resume)? else {
@@ -88,7 +89,6 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     write_whole(&out.join(TASKS), &task_lines(&tasks)?)?;
     // Models that cannot do what the plan asks are refused before any row is made.
-    let models = Models::default();
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let mut failed = 0;

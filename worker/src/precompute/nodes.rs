@@ -43,12 +43,12 @@ struct Decoding {
 }
 
 /// Reads a model file to name it with its hash, as the manifest does.
-pub fn model_name(kind: &NodeKind) -> Outcome<Option<String>> {
+pub fn model_name(kind: &NodeKind, read: &Models) -> Outcome<Option<String>> {
     let NodeKind::Decoder { model, layers, .. } = kind else {
         return Ok(None);
     };
     let layers = layers.map(|layers| format!(", first {layers} layers")).unwrap_or_default();
-    models::decoder_name(model.as_str(), &layers).map(Some)
+    read.decoder_name(model.as_str(), &layers).map(Some)
 }
 
 impl<'a> Node<'a> {

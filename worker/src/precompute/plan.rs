@@ -316,7 +316,8 @@ impl Plan {
     }
 }
 
-/// A template with each place that `texts` name filled. One pass, so that a text that holds `{context}` itself is left alone.
+/// A template with each place that `texts` name filled. One pass, so that a text that holds `{context}` itself is left
+/// alone.
 fn filled(template: &str, texts: &[(&str, &str)]) -> String {
     let mut whole = String::new();
     let mut rest = template;
@@ -448,7 +449,7 @@ mod tests {
             group: None,
         };
         assert_eq!(plan.request(&NodeKind::Lead, &task), "why {context}? | because | {other}");
-        let text = r#"{"id": "a", "name": "A", "kind": "decoder", "model": "m", "templates": {"qa": "Q: {prompt}"}, "stop": ["\n"]}"#;
+        let text = r#"{"id": "a", "name": "A", "kind": "decoder", "model": "m", "templates": {"qa": "Q: {prompt}"}}"#;
         let own: NodePlan = json::parse(text.as_bytes()).expect("a node");
         assert_eq!(plan.request(&own.kind, &task), "Q: why {context}?");
     }

@@ -1,6 +1,6 @@
 //! Gemma 2 and Gemma 3. Their files have 1 added to the weights of norms already.
 
-use super::{Activation, Spec, Windows, llama};
+use super::{Gate, Spec, Windows, llama};
 use crate::layers::rotary::Pairs;
 
 /// Soft caps; every second block sees a window.
@@ -8,7 +8,7 @@ pub(super) const GEMMA2: Spec = Spec {
     architecture: "gemma2",
     pairs: Pairs::Halves,
     has_norms_after: true,
-    activation: Activation::GeluTanh,
+    gate: Gate::GeluTanh,
     has_scaled_embedding: true,
     has_soft_caps: true,
     other_scale: Some(46),

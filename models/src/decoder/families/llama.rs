@@ -1,6 +1,6 @@
 //! Llama and what is built like it: TinyLlama, Llama 3, SmolLM2, Mistral.
 
-use super::{Activation, Spec, Windows};
+use super::{Gate, Spec, Windows};
 use crate::layers::rotary::Pairs;
 
 pub(super) const LLAMA: Spec = Spec {
@@ -10,7 +10,7 @@ pub(super) const LLAMA: Spec = Spec {
     is_joined: false,
     has_head_norms: false,
     has_norms_after: false,
-    activation: Activation::Silu,
+    gate: Gate::Silu,
     has_scaled_embedding: false,
     has_soft_caps: false,
     other_scale: None,

@@ -5,6 +5,7 @@ mod llama;
 mod phi3;
 mod qwen2;
 
+use crate::layers::fused::Gate;
 use crate::layers::rotary::Pairs;
 
 /// What all decoders of an architecture have in common.
@@ -23,24 +24,16 @@ pub(super) struct Spec {
     /// What attention and feed-forward give is normalised before it is added.
     pub has_norms_after: bool,
     /// What gates are made of.
-    pub activation: Activation,
+    pub gate: Gate,
     /// Embeddings are multiplied with the root of their length.
     pub has_scaled_embedding: bool,
     /// Scores of attention and of tokens are capped, where a file's fields say so.
     pub has_soft_caps: bool,
-    /// Blocks of the size of this family whose scores of attention have a scale that no field of its files gives; it is not read.
+    /// Blocks of the size of this family whose scores of attention have a scale that no field of its files gives; it is
+    /// not read.
     pub other_scale: Option<usize>,
     /// Which blocks look no farther back than the file's window.
     pub windows: Windows,
-}
-
-/// What a gate is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// `x` times its logistic function.
-    Silu,
-    /// The Gaussian error linear unit by its approximation with `tanh`.
-    GeluTanh,
 }
 
 /// Which blocks see a window of the text.
@@ -85,7 +78,8 @@ mod tests {
     use futures_lite::future::block_on;
     use serde::Deserialize;
 
-    use crate::{Decoder, DecoderOptions, WeightStorage, cpu_device};
+    use crate::devices::devices;
+    use crate::{Decoder, DecoderOptions, Device, WeightStorage, cpu_device};
 
     const REFERENCE: &str = include_str!("../../../reference/families.json");
 
@@ -104,11 +98,11 @@ mod tests {
         logits: Vec<Vec<f64>>,
     }
 
-    fn model(file: &str, weights: WeightStorage) -> Decoder {
+    fn model(file: &str, weights: WeightStorage, device: &Device) -> Decoder {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families").join(file);
         let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let options = DecoderOptions { weights, ..DecoderOptions::default() };
-        Decoder::from_gguf(&bytes, &options, &cpu_device()).expect("a model of this family")
+        Decoder::from_gguf(&bytes, &options, device).expect("a model of this family")
     }
 
     /// The largest difference to the reference, of tokens that are read one by one, and of all of them together.
@@ -139,11 +133,16 @@ mod tests {
             let file = format!("{}.gguf", family.architecture);
             let of_family: Vec<&Case> = cases.iter().filter(|case| case.file == file).collect();
             assert_eq!(of_family.len(), 2, "{file}");
-            for weights in [WeightStorage::F32, WeightStorage::AsStored] {
-                let decoder = model(&file, weights);
+            let as_f32 = devices().into_iter().map(|device| (WeightStorage::F32, device));
+            for (weights, device) in as_f32.chain([(WeightStorage::AsStored, cpu_device())]) {
+                let decoder = model(&file, weights, &device);
                 for case in &of_family {
                     let seen = differences(&decoder, case);
-                    assert!(seen.iter().all(|seen| *seen < 1e-3), "{file}, {weights:?}, {}: {seen:?}", case.length);
+                    assert!(
+                        seen.iter().all(|seen| *seen < 1e-3),
+                        "{file}, {weights:?} on {device:?}, {}: {seen:?}",
+                        case.length
+                    );
                 }
             }
         }

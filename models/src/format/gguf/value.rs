@@ -22,7 +22,8 @@ pub(crate) enum Value<'a> {
     Signed(i64),
     Float(f64),
     Bool(bool),
-    /// Bytes that should be UTF-8; checked when they are asked for, as many files hold odd ones where it does not matter.
+    /// Bytes that should be UTF-8; checked when they are asked for, as many files hold odd ones where it does not
+    /// matter.
     Text(&'a [u8]),
     /// The elements as they lie in the file, all of them within it.
     Array {

@@ -5,13 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use poq_core::weights::KnownModel;
-use sha2::{Digest as _, Sha256};
 
-use super::hex;
 use crate::cache;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::interrupt;
 use crate::progress::Progress;
+use crate::{hash, interrupt};
 
 /// Of what an address answered, where it is not the model's file: the server's doing, and the next try may bring
 /// another answer.
@@ -32,9 +30,7 @@ pub(super) fn discard(part: &Path) -> Outcome {
 /// Downloads an address; a download that broke off goes on where it stood.
 pub(super) fn download(model: &KnownModel, address: &str) -> Outcome<PathBuf> {
     let folder = folder()?;
-    let mut hasher = Sha256::new();
-    hasher.update(address);
-    let part = folder.join(format!("{}-{}.part", model.name, &hex(hasher)[..16]));
+    let part = folder.join(format!("{}-{}.part", model.name, &hash::of_bytes(address.as_bytes())[..16]));
     let doing = || format!("cannot download {address}");
     let mut file = OpenOptions::new().create(true).append(true).open(&part).environment(doing())?;
     let have = file.metadata().environment(doing())?.len();

