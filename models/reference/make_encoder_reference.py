@@ -1,6 +1,7 @@
-"""Writes encoder.json: embeddings by an independent NumPy forward pass, to hold `BiEncoder` to.
+"""Writes embeddings by an independent NumPy forward pass, to hold `BiEncoder` to; of all texts, or of the last so many.
 
     python make_encoder_reference.py all-minilm-l6-v2/ encoder.json
+    python make_encoder_reference.py all-mpnet-base-v2/ all-mpnet-base-v2.json 30
 """
 
 import hashlib
@@ -8,10 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-from safetensors.numpy import load_file
-from scipy.special import erf
-from tokenizers import Tokenizer
+from encoder_network import Encoder
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while the river runs quietly past the old mill. "
 
@@ -69,57 +67,15 @@ TEXTS = [
 ]
 
 
-def tensors_to_function(weights, config, heads):
-    def linear(x, name):
-        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-    def norm(x, name):
-        x = x - x.mean(axis=-1, keepdims=True)
-        x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.float32(config["layer_norm_eps"]))
-        return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-    def embed(ids):
-        x = weights["embeddings.word_embeddings.weight"][ids]
-        x = x + weights["embeddings.position_embeddings.weight"][: len(ids)]
-        x = norm(x + weights["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
-        for index in range(config["num_hidden_layers"]):
-            layer = f"encoder.layer.{index}"
-            q, k, v = (
-                linear(x, f"{layer}.attention.self.{part}").reshape(len(ids), heads, -1).swapaxes(0, 1)
-                for part in ("query", "key", "value")
-            )
-            scores = q @ k.swapaxes(1, 2) / np.float32(np.sqrt(q.shape[-1]))
-            scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-            mixed = (scores / scores.sum(axis=-1, keepdims=True)) @ v
-            mixed = mixed.swapaxes(0, 1).reshape(len(ids), -1)
-            x = norm(x + linear(mixed, f"{layer}.attention.output.dense"), f"{layer}.attention.output.LayerNorm")
-            h = linear(x, f"{layer}.intermediate.dense")
-            h = h * 0.5 * (1 + erf(h / np.float32(np.sqrt(2))))
-            x = norm(x + linear(h, f"{layer}.output.dense"), f"{layer}.output.LayerNorm")
-        mean = x.mean(axis=0)
-        return mean / np.linalg.norm(mean)
-
-    return embed
-
-
-def main(source, target):
+def main(source, target, count=None):
     folder = Path(source)
-    config = json.loads((folder / "config.json").read_text())
     limit = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
-    weights = {name: tensor.astype(np.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
-    embed = tensors_to_function(weights, config, config["num_attention_heads"])
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    # Names of special tokens in a text are text: whoever writes an answer does not choose what ends it.
-    tokenizer.encode_special_tokens = True
+    encoder = Encoder(folder, limit)
     cases = []
-    for text in TEXTS:
-        ids = tokenizer.encode(text).ids
-        # Cut by hand: the tokenizer's own cut is what is under test.
-        cut = ids if len(ids) <= limit else ids[: limit - 1] + ids[-1:]
-        vector = [round(float(x), 6) for x in embed(cut)]
-        cases.append({"text": text, "ids": cut, "truncated": len(ids) > limit, "vector": vector})
+    for text in TEXTS if count is None else TEXTS[-int(count) :]:
+        ids, _, truncated = encoder.tokens(text)
+        vector = [round(float(x), 6) for x in encoder.vector(ids)]
+        cases.append({"text": text, "ids": ids, "truncated": truncated, "vector": vector})
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     with open(target, "w", encoding="utf-8") as file:
         head = '{"made_by": "make_encoder_reference.py", "weights_sha256": "%s", "max_tokens": %d, "cases": [\n'

@@ -17,6 +17,8 @@ pub enum Part {
     ConfigJson,
     /// `tokenizer.json` of an encoder.
     TokenizerJson,
+    /// `tokenizer_config.json` of a cross encoder: how long pairs may be.
+    TokenizerConfigJson,
     /// `model.safetensors` of an encoder.
     Safetensors,
     /// `modules.json` of a sentence encoder's folder: what makes a vector of a text, step by step.
@@ -37,6 +39,7 @@ impl fmt::Display for Part {
             Self::Gguf => "the GGUF file",
             Self::ConfigJson => "config.json",
             Self::TokenizerJson => "tokenizer.json",
+            Self::TokenizerConfigJson => "tokenizer_config.json",
             Self::Safetensors => "the safetensors file",
             Self::ModulesJson => "modules.json",
             Self::PoolingJson => "the pooling step's config.json",

@@ -1,9 +1,9 @@
-//! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, BERT-family encoders as
-//! evaluators. One crate for the native worker and for the page, so that both compute the same.
+//! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, encoders as evaluators. One crate for the native worker and for the page, so that both compute the same.
 //!
 //! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling, ratings of
 //!   what it is shown.
-//! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, mean pooling, unit length.
+//! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, pooling as the folder says.
+//! - [`CrossEncoder`]: the same bodies with a head for sequence classification, of pairs of texts.
 //! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision, or, on
 //!   the CPU of a page, that of `poq-kernels`.
 //!
@@ -38,7 +38,10 @@ pub use decoder::{
     Continuation, Date, Decoder, DecoderOptions, Finish, GenerateOptions, Generation, Message, Prompt, Rater, Rating,
     Step, WeightStorage,
 };
-pub use encoder::{BiEncoder, Embedding, Pooling, SentenceSettings, Similarity, cosine};
+pub use encoder::{
+    BiEncoder, CrossEncoder, Embedding, Families, PairScore, Pooling, ReadFile, Reading, SentenceSettings, Similarity,
+    cosine,
+};
 pub use error::{Blame, ModelError, Part};
 pub use format::foreign::foreign_file;
 #[cfg(feature = "webgpu")]

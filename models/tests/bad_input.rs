@@ -276,7 +276,7 @@ fn encoder_files_that_do_not_fit_together_are_errors_that_say_where() -> Outcome
         Parts { config: replaced(&whole.config, from, to), ..Parts::read()? }.refusal()
     };
     let cases = [
-        (config("\"bert\"", "\"mpnet\"")?, ["`model_type` is \"mpnet\"", "\"bert\""]),
+        (config("\"bert\"", "\"electra\"")?, ["`model_type` is \"electra\"", "\"bert\", \"distilbert\""]),
         (config("\"gelu\"", "\"relu\"")?, ["`hidden_act` is \"relu\"", "\"gelu\""]),
         (config("\"hidden_size\": 8", "\"hidden_size\": 9")?, ["`num_attention_heads` is 2", "divisor"]),
         (config("\"hidden_size\": 8", "\"hidden_size\": 16")?, ["[2, 8]", "[2, 16]"]),

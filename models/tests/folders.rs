@@ -10,7 +10,7 @@ use std::error::Error;
 
 use common::{Outcome, fixture};
 use futures_lite::future::block_on;
-use poq_models::{BiEncoder, Kernels, ModelError, Part, cosine, cpu_device};
+use poq_models::{BiEncoder, Families, Kernels, ModelError, Part, cosine, cpu_device};
 
 const TEXTS: [&str; 3] = ["the cat sat on the mat.", "dogs", ""];
 
@@ -60,7 +60,7 @@ impl Folder {
     }
 
     fn load_with(&self, kernels: Kernels) -> Result<BiEncoder, ModelError> {
-        BiEncoder::from_folder(&mut |name| Ok(self.0.get(name).cloned()), kernels, &cpu_device())
+        BiEncoder::from_folder(&mut |name| Ok(self.0.get(name).cloned()), Families::ALL, kernels, &cpu_device())
     }
 
     fn vectors(&self) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
@@ -263,8 +263,10 @@ fn older_tokenizer_files_are_read() -> Outcome {
         file["normalizer"] = serde_json::json!({"type": "Sequence", "normalizers": [inner]});
     })?;
     assert_eq!(twice.vectors()?, expected);
-    let other = changed(&|file| file["model"] = serde_json::json!({"type": "BPE", "vocab": {}, "merges": []}))?;
-    assert!(other.refusal().contains("`model.type` is \"BPE\""), "{}", other.refusal());
+    let other = changed(&|file| file["model"] = serde_json::json!({"type": "WordLevel", "vocab": {}}))?;
+    assert!(other.refusal().contains("`model.type` is \"WordLevel\""), "{}", other.refusal());
+    let changed_bytes = changed(&|file| file["model"] = serde_json::json!({"type": "BPE", "vocab": {}, "merges": []}))?;
+    assert!(changed_bytes.refusal().contains("pre_tokenizer"), "{}", changed_bytes.refusal());
     Ok(())
 }
 

@@ -131,3 +131,76 @@ fn models_that_cannot_do_what_a_plan_asks_are_refused_before_any_row() {
     fs::write(folder.path().join("config.json"), config).expect("a file");
     embed(&encoder).fails(2, &["a decoder (`architectures`: LlamaForCausalLM)"]);
 }
+
+/// A plan of one baseline and of one cross encoder among the fixtures, over two tasks.
+fn crossed(folder: &Path, family: &str, more: &str) -> String {
+    let model = repository("models/tests/fixtures/encoders").join(family);
+    let task = |id: u8| {
+        let context = "the cat sat on the mat. ".repeat(usize::from(id * id));
+        format!(
+            "{}\n",
+            serde_json::json!({"id": format!("t{id}"), "kind": "qa", "prompt": "what is the cat on?", "context": context,
+                "references": ["the mat", "paris"]})
+        )
+    };
+    write(folder, "tasks.jsonl", &(task(1) + &task(4)));
+    let plan = format!(
+        r#"
+            id = "test"
+            licences = "none"
+            [[tasks]]
+            path = "tasks.jsonl"
+            [[inference_nodes]]
+            id = "lead"
+            name = "Lead"
+            kind = "lead"
+            [[evaluators]]
+            id = "cross"
+            name = "Cross encoder"
+            kind = "cross_encoder"
+            model = {model:?}
+            {more}
+        "#
+    );
+    write(folder, "plan.toml", &plan)
+}
+
+#[test]
+fn a_cross_encoder_scores_pairs_as_its_file_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let plan = crossed(folder, "distilbert", "against = \"prompt\"");
+    let ran = precompute(&plan, &folder.join("data"));
+    let err = &ran.succeeds().err;
+    assert!(err.contains("cross: in 1 of its scores the end of a text was cut to the model's 40 tokens"), "{err}");
+    let manifest = fs::read_to_string(folder.join("data/manifest.json")).expect("a dataset");
+    assert!(manifest.contains("cross_encoder") && manifest.contains("the probability of its label"), "{manifest}");
+    // The best of the references counts, and each is the first of its pair.
+    let plan = crossed(folder, "roberta", "against = \"reference\"\nnormalization = \"sigmoid\"");
+    let score = |references: &str| {
+        let row = format!("{{\"prediction\": \"a mat\", \"prompt\": \"\", \"references\": {references}}}\n");
+        let rows = poq(&["score", "--plan", &plan, "--evaluator", "cross"], &row).succeeds().rows();
+        (rows[0]["raw"].as_f64().expect("a number"), rows[0]["score"].as_f64().expect("a number"))
+    };
+    let (first, second, both) = (score("[\"the mat\"]"), score("[\"paris\"]"), score("[\"the mat\", \"paris\"]"));
+    assert_ne!(first.0, second.0);
+    assert!((both.0 - first.0.max(second.0)).abs() < 1e-4);
+    assert!((both.1 - 10.0 / (1.0 + (-both.0).exp())).abs() < 1e-4);
+    let plan = crossed(folder, "roberta", "against = \"prompt\"");
+    let ran = precompute(&plan, &folder.join("logits"));
+    assert!(ran.succeeds().err.contains("`sigmoid` is for logits"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_no_cross_encoder_is_refused_before_any_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let plan = crossed(folder, "bert", "");
+    precompute(&plan, &folder.join("data")).fails(2, &["evaluators[0]", "`against`"]);
+    let plan = crossed(folder, "../tiny-bert", "against = \"prompt\"");
+    precompute(&plan, &folder.join("data")).fails(2, &["tiny-bert", "an encoder without a head", "a cross encoder"]);
+    let plan = crossed(folder, "bert", "against = \"prompt\"");
+    let text = fs::read_to_string(&plan).expect("a plan").replace("cross_encoder", "bi_encoder");
+    let plan = write(folder, "bi.toml", &text);
+    precompute(&plan, &folder.join("data")).fails(2, &["BertForSequenceClassification", "a bi encoder"]);
+}

@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use poq_core::weights::KnownModel;
 use poq_models::{
-    BiEncoder, Decoder, DecoderOptions, Kernels, Message, Prompt, SentenceSettings, WeightStorage, cpu_device,
+    BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Kernels, Message, Prompt, SentenceSettings,
+    WeightStorage, cpu_device,
 };
 
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -111,6 +112,7 @@ pub struct Models {
     /// By path and layers.
     decoders: Kept<(PathBuf, Option<usize>), Decoder>,
     bi_encoders: Kept<PathBuf, BiEncoder>,
+    cross_encoders: Kept<PathBuf, CrossEncoder>,
     hashes: Kept<PathBuf, String>,
 }
 
@@ -125,6 +127,11 @@ impl Models {
     /// As [`bi_encoder`].
     pub fn bi_encoder(&self, model: &str) -> Outcome<Rc<BiEncoder>> {
         kept(&self.bi_encoders, encoder_folder(model)?, || bi_encoder(model))
+    }
+
+    /// As [`cross_encoder`].
+    pub fn cross_encoder(&self, model: &str) -> Outcome<Rc<CrossEncoder>> {
+        kept(&self.cross_encoders, encoder_folder(model)?, || cross_encoder(model))
     }
 
     /// The hash of a file of weights.
@@ -186,16 +193,31 @@ pub fn sentence_settings(folder: &Path) -> Outcome<(SentenceSettings, PathBuf)> 
     Ok((settings, weights))
 }
 
-/// A bi encoder from its folder or name.
-pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
-    let folder = encoder_folder(model)?;
-    let mut read = |name: &str| match read_in(&folder, name)? {
+/// A file of an encoder's folder; where there are no weights, it is said which others there are.
+fn read_of_encoder(folder: &Path, name: &str) -> Outcome<Option<Vec<u8>>> {
+    match read_in(folder, name)? {
         None if name.ends_with("model.safetensors") => {
             let others = other_weights(&folder.join(name.strip_suffix("model.safetensors").unwrap_or_default()))?;
             Err(Fault::input(format!("there is no {name}{others}")))
         }
         found => Ok(found),
-    };
+    }
+}
+
+/// A bi encoder from its folder or name.
+pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
+    let folder = encoder_folder(model)?;
     let device = cpu_device();
-    BiEncoder::from_folder(&mut read, Kernels::fastest(&device), &device).map_err(|fault| fault.of(folder.display()))
+    let mut read = |name: &str| read_of_encoder(&folder, name);
+    BiEncoder::from_folder(&mut read, Families::ALL, Kernels::fastest(&device), &device)
+        .map_err(|fault| fault.of(folder.display()))
+}
+
+/// A cross encoder from its folder or name.
+pub fn cross_encoder(model: &str) -> Outcome<CrossEncoder> {
+    let folder = encoder_folder(model)?;
+    let device = cpu_device();
+    let mut read = |name: &str| read_of_encoder(&folder, name);
+    CrossEncoder::from_folder(&mut read, Families::ALL, Kernels::fastest(&device), &device)
+        .map_err(|fault| fault.of(folder.display()))
 }

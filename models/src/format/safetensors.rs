@@ -24,6 +24,11 @@ impl<'a> Safetensors<'a> {
         self.0.names()
     }
 
+    /// The shape of a tensor; none where it is absent.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.tensor(name).ok().map(|view| view.shape().to_vec())
+    }
+
     /// The tensor as f32, which must have the `expected` shape.
     pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
         let old = || {

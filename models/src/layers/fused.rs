@@ -94,13 +94,14 @@ pub(crate) fn capped<const D: usize>(x: Tensor<D>, cap: Option<f64>) -> Tensor<D
     }
 }
 
-/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]` and `[batch, seq]` to `[batch * seq, hidden]`.
-pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
+/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]`, `[batch, seq]`, and where something is added to
+/// scores `[1 or batch, heads, seq, seq]`, to `[batch * seq, hidden]`.
+pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, added: Option<Tensor<4>>, heads: usize) -> Tensor<2> {
     let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
     let hidden = columns / 3;
     let head_dim = hidden / heads;
     #[cfg(feature = "webgpu")]
-    if is_own(&all, head_dim) {
+    if added.is_none() && is_own(&all, head_dim) {
         return gpu::attention(all, hidden_scores, heads);
     }
     let all = all.reshape([batch, seq, columns]);
@@ -110,7 +111,11 @@ pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) 
         all.clone().slice(s![.., .., columns]).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
     };
     let query = part(0).mul_scalar(1.0 / (head_dim as f64).sqrt());
-    let scores = query.matmul(part(1).swap_dims(2, 3)) + hidden_scores.reshape([batch, 1, 1, seq]);
+    let mut scores = query.matmul(part(1).swap_dims(2, 3));
+    if let Some(added) = added {
+        scores = scores + added;
+    }
+    let scores = scores + hidden_scores.reshape([batch, 1, 1, seq]);
     softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, hidden])
 }
 
@@ -363,12 +368,19 @@ mod tests {
                     .map(|index| if index % seq >= seq - (index / seq).min(seq - 1) { -1.0e30 } else { 0.0 })
                     .collect();
                 let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
-                let expected = poq_kernels::attention(&single(&all), &single(&hidden_scores), seq, heads);
-                let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
-                let all = tensor(&all, [batch * seq, 3 * hidden], &device);
-                let seen = attention(all, tensor(&hidden_scores, [batch, seq], &device), heads);
-                let place = format!("{device:?}, {batch} texts of {seq}, {heads} heads of {head_dim}");
-                assert_near(seen, [batch * seq, hidden], &expected, 1e-4, &place);
+                // Nothing is added to scores, or the same for all texts, or something for each.
+                for texts in [0, 1, batch] {
+                    let added = numbers(texts * heads * seq * seq, 0.7);
+                    let for_host = (texts > 0).then(|| single(&added));
+                    let expected =
+                        poq_kernels::attention(&single(&all), &single(&hidden_scores), for_host.as_deref(), seq, heads);
+                    let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+                    let all = tensor(&all, [batch * seq, 3 * hidden], &device);
+                    let added = (texts > 0).then(|| tensor(&added, [texts, heads, seq, seq], &device));
+                    let seen = attention(all, tensor(&hidden_scores, [batch, seq], &device), added, heads);
+                    let place = format!("{device:?}, {batch} texts of {seq}, {heads} heads of {head_dim}, {texts}");
+                    assert_near(seen, [batch * seq, hidden], &expected, 1e-4, &place);
+                }
             }
         }
     }

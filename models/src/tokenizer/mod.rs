@@ -3,9 +3,9 @@
 mod bpe;
 mod byte_bpe;
 pub(crate) mod control;
+pub(crate) mod encoder;
 mod sentence_piece;
 pub(crate) mod vocabulary;
-pub(crate) mod word_piece;
 
 /// Tokens that a template may name, by their text; empty where a vocabulary lacks one.
 #[derive(Debug, Clone, Default)]

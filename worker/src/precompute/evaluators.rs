@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use futures_lite::future::block_on;
 use poq_core::dataset::{Output, ScoreRow, Task};
+use poq_core::score::ScoreNormalization;
 use poq_core::text::{chrf, rouge, structure};
-use poq_models::{BiEncoder, Decoder, ModelError, Rater};
+use poq_models::{BiEncoder, CrossEncoder, Decoder, ModelError, Rater, Reading};
 
 use super::plan::{Against, EvaluatorKind, EvaluatorPlan};
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -22,6 +23,7 @@ pub struct Evaluator<'a> {
 /// How it judges, with what it needs for that.
 enum Kind {
     BiEncoder(Box<Comparing>),
+    CrossEncoder(Box<Classifying>),
     LlmJudge(Box<Judging>),
     RougeL,
     Chrf,
@@ -33,6 +35,14 @@ struct Comparing {
     encoder: Rc<BiEncoder>,
     against: Against,
     /// Scores of which a text was cut to fit the model.
+    cut: Cell<usize>,
+}
+
+/// A cross encoder at work.
+struct Classifying {
+    encoder: Rc<CrossEncoder>,
+    against: Against,
+    /// Scores of which a pair was cut to fit the model.
     cut: Cell<usize>,
 }
 
@@ -59,6 +69,13 @@ const BEST: f64 = 10.0;
 pub fn model_name(kind: &EvaluatorKind, read: &Models) -> Outcome<Option<String>> {
     let model = match kind {
         EvaluatorKind::BiEncoder { model, .. } => model,
+        EvaluatorKind::CrossEncoder { model, .. } => {
+            let folder = models::encoder_folder(model.as_str())?;
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let reading = read.cross_encoder(model.as_str())?.reading().clone();
+            let sha256 = read.sha256(&folder.join("model.safetensors"))?;
+            return Ok(Some(format!("{name} (model.safetensors sha256 {sha256}, {reading})")));
+        }
         EvaluatorKind::LlmJudge { model, template, .. } => {
             let template = serde_json::to_string(template).environment("cannot serialise a template")?;
             return read.decoder_name(model.as_str(), &format!(", template {template}")).map(Some);
@@ -83,6 +100,12 @@ impl<'a> Evaluator<'a> {
                 block_on(encoder.embed(&["Hello"])).map_err(|error| Fault::from(error).of(about()))?;
                 Kind::BiEncoder(Box::new(Comparing { encoder, against: *against, cut: Cell::new(0) }))
             }
+            EvaluatorKind::CrossEncoder { model, against } => {
+                let encoder = read.cross_encoder(model.as_str())?;
+                let about = || format!("evaluator `{}`", plan.id);
+                block_on(encoder.score(&[("Hello", "Hello")])).map_err(|error| Fault::from(error).of(about()))?;
+                Kind::CrossEncoder(Box::new(Classifying { encoder, against: *against, cut: Cell::new(0) }))
+            }
             EvaluatorKind::LlmJudge { model, template, .. } => {
                 Kind::LlmJudge(Box::new(Judging::load(plan, read.decoder(model.as_str(), None)?, template)?))
             }
@@ -93,17 +116,30 @@ impl<'a> Evaluator<'a> {
         Ok(Self { plan, kind })
     }
 
-    /// What is to be said of the scores so far: that texts were cut.
+    /// What is to be said of the scores so far: that texts were cut, or that logits were taken for scores.
     pub fn notice(&self) -> Option<String> {
         let (cut, what, tokens) = match &self.kind {
             Kind::BiEncoder(comparing) => (comparing.cut.get(), "end", comparing.encoder.max_tokens()),
+            Kind::CrossEncoder(classifying) => (classifying.cut.get(), "end", classifying.encoder.max_tokens()),
             Kind::LlmJudge(judging) => (judging.state.borrow().cut, "front", judging.decoder.context_length()),
             Kind::RougeL | Kind::Chrf | Kind::Structure => return None,
         };
         let id = &self.plan.id;
-        (cut > 0).then(|| {
-            format!("{id}: in {cut} of its scores the {what} of a text was cut to the model's {tokens} tokens")
-        })
+        let mut notices = Vec::new();
+        if cut > 0 {
+            notices.push(format!("in {cut} of its scores the {what} of a text was cut to the model's {tokens} tokens"));
+        }
+        if self.takes_logits_for_scores() {
+            notices.push(
+                "its raw values are logits, of which `unit` makes 0 of all below 0: `sigmoid` is for logits".to_owned(),
+            );
+        }
+        (!notices.is_empty()).then(|| format!("{id}: {}", notices.join("; ")))
+    }
+
+    fn takes_logits_for_scores(&self) -> bool {
+        let is_unit = self.plan.normalization == ScoreNormalization::Unit;
+        matches!(&self.kind, Kind::CrossEncoder(own) if is_unit && *own.encoder.reading() == Reading::Logit)
     }
 
     /// The row of what `output` answers to `task`.
@@ -136,6 +172,7 @@ impl<'a> Evaluator<'a> {
             Kind::Chrf => measured(&|| Ok(chrf::best_chrf(answer, &task.references))),
             Kind::Structure => measured(&|| Ok(structure::structure(answer, task.kind))),
             Kind::BiEncoder(comparing) => measured(&|| comparing.similarity(task, answer)),
+            Kind::CrossEncoder(classifying) => measured(&|| classifying.value(task, answer)),
             Kind::LlmJudge(judging) => judging.rate(task, answer),
         }
     }
@@ -187,16 +224,33 @@ impl Judging {
     }
 }
 
+/// What an encoder reads beside an answer to `task`: one text, or several of which the best counts.
+fn beside(against: Against, task: &Task) -> Vec<String> {
+    match against {
+        Against::Reference => task.references.clone(),
+        Against::Prompt => vec![task.prompt_with_context()],
+    }
+}
+
 impl Comparing {
     /// The best cosine of the answer with what it is compared with, in `[-1, 1]`.
     fn similarity(&self, task: &Task, answer: &str) -> Outcome<f64> {
-        let others = match self.against {
-            Against::Reference => task.references.clone(),
-            Against::Prompt => vec![task.prompt_with_context()],
-        };
+        let others = beside(self.against, task);
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         let similarity = block_on(self.encoder.similarity(answer, &others))?;
         self.cut.set(self.cut.get() + usize::from(similarity.truncated));
         Ok(similarity.cosine)
+    }
+}
+
+impl Classifying {
+    /// The best value of the answer in a pair with what it is judged by, as the model's [`Reading`] has it.
+    fn value(&self, task: &Task, answer: &str) -> Outcome<f64> {
+        let firsts = beside(self.against, task);
+        let pairs: Vec<(&str, &str)> = firsts.iter().map(|first| (first.as_str(), answer)).collect();
+        let scores = block_on(self.encoder.score(&pairs))?;
+        self.cut.set(self.cut.get() + usize::from(scores.iter().any(|score| score.truncated)));
+        let best = scores.iter().map(|score| score.value).max_by(f64::total_cmp);
+        best.ok_or_else(|| Fault::input("the task has no reference to judge an answer by"))
     }
 }

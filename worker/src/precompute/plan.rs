@@ -110,6 +110,13 @@ pub enum EvaluatorKind {
         /// What the answer is compared with.
         against: Against,
     },
+    /// A classifier of pairs of texts: what the answer is judged by, and the answer.
+    CrossEncoder {
+        /// Name or folder of the model.
+        model: ModelName,
+        /// What the answer is judged by.
+        against: Against,
+    },
     /// A decoder that is shown the task and the answer, and rates it by a number from 0 to 9.
     LlmJudge {
         /// Name, file or folder of the model.
@@ -127,7 +134,7 @@ pub enum EvaluatorKind {
     Structure,
 }
 
-/// What a bi encoder compares an answer with.
+/// What an encoder reads beside an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
@@ -183,6 +190,9 @@ impl EvaluatorPlan {
             "bi_encoder" => {
                 EvaluatorKind::BiEncoder { model: fields.required("model")?, against: fields.required("against")? }
             }
+            "cross_encoder" => {
+                EvaluatorKind::CrossEncoder { model: fields.required("model")?, against: fields.required("against")? }
+            }
             "llm_judge" | JUDGE => EvaluatorKind::LlmJudge {
                 model: fields.required("model")?,
                 template: fields.required("template")?,
@@ -192,7 +202,7 @@ impl EvaluatorPlan {
             "chrf" => EvaluatorKind::Chrf,
             "structure" => EvaluatorKind::Structure,
             other => {
-                let known = ["bi_encoder", "llm_judge", "rouge_l", "chrf", "structure", JUDGE];
+                let known = ["bi_encoder", "cross_encoder", "llm_judge", "rouge_l", "chrf", "structure", JUDGE];
                 return Err(unknown_word("kind", other, &known));
             }
         };
@@ -254,10 +264,7 @@ impl Plan {
             }
         }
         for (index, evaluator) in plan.evaluators.iter_mut().enumerate() {
-            if let EvaluatorKind::BiEncoder { model, .. } | EvaluatorKind::LlmJudge { model, .. } = &mut evaluator.kind
-            {
-                beside.find(&format!("evaluators[{index}].model"), model).map_err(named)?;
-            }
+            evaluator.find_model(&beside, index).map_err(named)?;
         }
         Ok((plan, tasks))
     }
@@ -396,9 +403,9 @@ impl NodeKind {
 impl EvaluatorPlan {
     fn find_model(&mut self, beside: &Beside<'_>, index: usize) -> Outcome {
         match &mut self.kind {
-            EvaluatorKind::BiEncoder { model, .. } | EvaluatorKind::LlmJudge { model, .. } => {
-                beside.find(&format!("evaluators[{index}].model"), model)
-            }
+            EvaluatorKind::BiEncoder { model, .. }
+            | EvaluatorKind::CrossEncoder { model, .. }
+            | EvaluatorKind::LlmJudge { model, .. } => beside.find(&format!("evaluators[{index}].model"), model),
             EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => Ok(()),
         }
     }
@@ -407,6 +414,7 @@ impl EvaluatorPlan {
     pub fn entry(&self, model: Option<String>) -> EvaluatorEntry {
         let kind = match self.kind {
             EvaluatorKind::BiEncoder { .. } => "bi_encoder",
+            EvaluatorKind::CrossEncoder { .. } => "cross_encoder",
             EvaluatorKind::LlmJudge { is_beside: true, .. } => JUDGE,
             EvaluatorKind::LlmJudge { is_beside: false, .. } => "llm_judge",
             EvaluatorKind::RougeL => "rouge_l",

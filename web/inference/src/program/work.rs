@@ -12,7 +12,8 @@ use poq_core::stats::pearson;
 use poq_core::text::{chrf, rouge, structure};
 use poq_core::weights::{KnownModel, ModelRole};
 use poq_models::{
-    BiEncoder, Decoder, DecoderOptions, Device, GenerateOptions, Kernels, Message, ModelError, Prompt, WeightStorage,
+    BiEncoder, Decoder, DecoderOptions, Device, Families, GenerateOptions, Kernels, Message, ModelError, Prompt,
+    WeightStorage,
 };
 
 use super::rows::Rows;
@@ -144,7 +145,7 @@ fn encoder(mut files: Vec<(&str, Vec<u8>)>, device: &Device, has_half: bool) -> 
         Ok(found.map(|(_, bytes)| std::mem::take(bytes)))
     };
     let kernels = if has_half { Kernels::Half } else { Kernels::fastest(device) };
-    BiEncoder::from_folder(&mut read, kernels, device)
+    BiEncoder::from_folder(&mut read, Families::BERT, kernels, device)
 }
 
 /// Scores an answer with every evaluator, while `is_wanted`; the neural ones with `encoder`, if it is there.
