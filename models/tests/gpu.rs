@@ -5,9 +5,12 @@ mod common;
 
 use std::sync::LazyLock;
 
-use common::{Outcome, weights};
+use common::{Outcome, fixture, weights};
 use futures_lite::future::block_on;
-use poq_models::{BiEncoder, Decoder, DecoderOptions, Gpu, Kernels, WeightStorage, cosine, cpu_device};
+use poq_models::{
+    BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Gpu, Kernels, ModelError, WeightStorage, cosine,
+    cpu_device,
+};
 use serde_json::Value;
 
 static GPU: LazyLock<Gpu> = LazyLock::new(|| {
@@ -55,6 +58,37 @@ fn gpu_tokens_are_those_of_the_reference_and_scores_those_of_the_cpu() -> Outcom
         let cosine = block_on(decoder.check_against(&trusted))?;
         assert!(cosine > 0.9999, "{weights:?}: cosine {cosine}");
         println!("{}, {weights:?}: cosine {cosine}", GPU.name);
+    }
+    Ok(())
+}
+
+/// Small random encoders of all families, with their heads.
+#[test]
+fn gpu_logits_of_pairs_are_those_of_the_reference() -> Outcome {
+    let reference: Value = serde_json::from_str(include_str!("../reference/encoder_families.json"))?;
+    let families = reference.as_object().ok_or("the reference has families")?;
+    assert_eq!(families.len(), 6);
+    for (family, reference) in families {
+        let cases = reference["pairs"].as_array().ok_or("a family has pairs")?;
+        let text =
+            |case: &Value, index: usize| case["pair"][index].as_str().map(str::to_owned).ok_or("a pair has texts");
+        let mut pairs = Vec::new();
+        for case in cases {
+            pairs.push((text(case, 0)?, text(case, 1)?));
+        }
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(first, second)| (first.as_str(), second.as_str())).collect();
+        for (kernels, most) in [(Kernels::Burn, 1e-4), (Kernels::Half, 2e-2)] {
+            let mut folder = |name: &str| Ok::<_, ModelError>(fixture(&format!("encoders/{family}/{name}")).ok());
+            let encoder = CrossEncoder::from_folder(&mut folder, Families::ALL, kernels, &GPU.device)?;
+            let mut largest = 0.0_f64;
+            for (score, case) in block_on(encoder.score(&pairs))?.iter().zip(cases) {
+                let expected: Vec<f64> = serde_json::from_value(case["logits"].clone())?;
+                let differences = score.logits.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs());
+                largest = differences.fold(largest, f64::max);
+            }
+            println!("{}, {family}, {kernels:?}: logits differ by {largest} at most", GPU.name);
+            assert!(largest < most, "{family}, {kernels:?}: {largest}");
+        }
     }
     Ok(())
 }

