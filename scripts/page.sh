@@ -4,10 +4,9 @@
 readonly DIST=web/dist
 # What a visitor downloads before the first result, gzipped, without the dataset.
 readonly PAGE_LIMIT_BYTES=700000
-# The programs of the inference worker, gzipped: on the CPU, and on WebGPU, which only a browser with an adapter loads. The design's bound
-# for the first is 1,000,000, which it has outgrown with what chat templates and the folders of encoders ask for: encoders and decoders
-# are to become two programs, of which a reader loads the one that a model needs.
-declare -rA INFERENCE_LIMIT_BYTES=([cpu]=1112000 [webgpu]=3500000)
+# The programs of the inference worker, gzipped: on the CPU evaluators and language models apart, and both on WebGPU, which only a
+# browser with an adapter loads.
+declare -rA INFERENCE_LIMIT_BYTES=([cpu]=1000000 [decoders]=1000000 [webgpu]=3500000)
 # The compiler has optimised them. These passes make them smaller once they are gzipped too; `-O` and `-Oz` make them larger.
 readonly INFERENCE_PASSES=(--dce --remove-unused-module-elements --duplicate-function-elimination --memory-packing --vacuum
   --optimize-instructions --code-folding --vacuum --strip-debug --strip-producers)
@@ -42,11 +41,12 @@ build_page() {
 # While it lies in the built page, scripts/serve.mjs answers for a file `inference-…` that is not there yet that it is on its way.
 readonly INFERENCE_IS_BUILT=$DIST/inference.building
 
-# The programs of the inference worker, into the built page: two bundles of one crate, by feature.
+# The programs of the inference worker, into the built page: bundles of one crate, by feature. The one that another starts comes first.
 build_inference() {
   local status=0
   say "building the programs that run models in the page: about 10 minutes the first time"
-  { inference_bundle cpu program && inference_bundle webgpu webgpu; } || status=$?
+  { inference_bundle decoders decoders && inference_bundle cpu encoders && inference_bundle webgpu webgpu; } ||
+    status=$?
   rm -f "$INFERENCE_IS_BUILT"
   return "$status"
 }
@@ -90,7 +90,7 @@ inference_key() {
     with_web_env rustc --version --verbose
     wasm-bindgen --version
     wasm-opt --version
-    find .cargo Cargo.toml Cargo.lock core/Cargo.toml core/src models/Cargo.toml models/src models/kernels models/reference \
+    find .cargo Cargo.toml Cargo.lock core/Cargo.toml core/src models/Cargo.toml models/src models/kernels models/reference pipeline \
       web/inference scripts/page.sh -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -c 1-16
 }

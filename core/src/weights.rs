@@ -427,6 +427,12 @@ pub const MODELS: [KnownModel; 6] = [
     },
 ];
 
+/// The model whose weights are the file of this SHA-256.
+#[must_use]
+pub fn of_file(sha256: &str) -> Option<&'static KnownModel> {
+    MODELS.iter().find(|model| model.files[0].sha256 == sha256)
+}
+
 impl KnownModel {
     /// Those that the shipped dataset was made with.
     pub fn shipped() -> impl Iterator<Item = &'static Self> {

@@ -18,6 +18,7 @@ fn added(dataset: &Dataset) -> AddedEvaluator {
             kind: "bi_encoder".to_owned(),
             normalization: ScoreNormalization::MinMax,
             model: None,
+            spec: None,
         },
         hardware: "this device".to_owned(),
         scores: (0..outputs).map(score).collect(),

@@ -205,13 +205,20 @@ fn empty_and_repeated_ids() {
 
 #[test]
 fn faults_of_the_manifest() {
-    let error = unsealed_error(|files| files.manifest["schema"] = json!(2));
-    names(&error, "manifest.json", None, &["field `schema`", "2", "allowed: 1"]);
+    let error = unsealed_error(|files| files.manifest["schema"] = json!(0));
+    names(&error, "manifest.json", None, &["field `schema`", "0", "allowed: 1, 2"]);
     let error = unsealed_error(|files| {
         files.manifest["schema"] = json!(3);
-        files.manifest["evaluators"][0]["spec"] = json!({"kind": "chrf"});
+        files.manifest["evaluators"][0]["later"] = json!({"kind": "chrf"});
     });
-    names(&error, "manifest.json", None, &["field `schema`", "3", "allowed: 1"]);
+    names(&error, "manifest.json", None, &["field `schema`", "3", "allowed: 1, 2"]);
+    let error = unsealed_error(|files| files.manifest["evaluators"][1]["spec"] = json!({"kind": "chrf"}));
+    names(&error, "manifest.json", None, &["`e1`", "field `spec`: schema 1 has none"]);
+    let error = unsealed_error(|files| {
+        files.manifest["schema"] = json!(2);
+        files.manifest["inference_nodes"][0]["spec"] = json!({"kind": 7});
+    });
+    names(&error, "manifest.json", None, &["`n0`", "field `spec.kind`"]);
     let error = unsealed_error(|files| files.manifest["evaluators"][1]["normalization"] = json!("z_score"));
     names(&error, "manifest.json", None, &["field `evaluators[1].normalization`", "`z_score`", "`min_max`"]);
     let error = unsealed_error(|files| files.manifest["files"]["tasks.jsonl"]["rows"] = json!(-2));

@@ -13,6 +13,7 @@ mod plain;
 mod policies;
 mod robust;
 mod scenario_schema;
+mod schema_2;
 mod search;
 mod sensitivity;
 mod simulation;

@@ -2,7 +2,7 @@
 
 /**
  * Loads a program by the name of its file and starts it. While the server says that it is still being built (202), `wait` is
- * called, and it is asked for again.
+ * called, and it is asked for again. Gives what it exports.
  */
 export async function start(name, wait) {
   const program = `./${name}`;
@@ -14,12 +14,15 @@ export async function start(name, wait) {
     wait();
     await new Promise((done) => setTimeout(done, 1000));
   }
-  const { default: init } = await import(program);
-  await init({ module_or_path: program.replace(/\.js$/, "_bg.wasm") });
+  const exported = await import(program);
+  await exported.default({ module_or_path: program.replace(/\.js$/, "_bg.wasm") });
+  return exported;
 }
 
 const name = self.location.hash.slice(1).split("/").pop();
 if (!self.document) {
+  // A program may start another beside it.
+  self.startProgram = (other) => start(other, () => {});
   // A message that begins so is no message of a program.
   start(name, () => postMessage("building")).catch((error) => postMessage(`!${error.message || error}`));
 }

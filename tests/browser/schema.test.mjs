@@ -2,8 +2,13 @@
 // true.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import Ajv from "ajv/dist/2020.js";
 
@@ -21,7 +26,7 @@ const FILES = [
 for (const [definition, read] of FILES) {
   test(`every ${definition} of the shipped dataset fits the schema`, async () => {
     const schema = JSON.parse(await text("dataset.schema.json"));
-    const ajv = new Ajv({ allErrors: true });
+    const ajv = new Ajv({ allErrors: true, strictTypes: false });
     const validate = ajv.compile({ $ref: `#/$defs/${definition}`, $defs: schema.$defs });
     const found = await read();
     assert.ok(found.length > 0);
@@ -35,6 +40,50 @@ for (const [definition, read] of FILES) {
     }
   });
 }
+
+test("a dataset that `poq precompute` makes fits the schema: each kind of node and evaluator, and replies that are no number", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "poq-"));
+  try {
+    const fixture = (path) => JSON.stringify(fileURLToPath(new URL(`../../models/tests/fixtures/${path}`, import.meta.url)));
+    const decoder = fixture("tiny-llama.gguf");
+    const entry = (list, id, fields) => `[[${list}]]\nid = "${id}"\nname = "${id}"\n${fields}\n`;
+    const plan = [
+      'id = "fits"\nlicences = "none"\n[[tasks]]\npath = "tasks.jsonl"\n',
+      entry("inference_nodes", "own", `kind = "decoder"\nmodel = ${decoder}\nlayers = 1\ntemperature = 0.5\nmax_tokens = { qa = 4 }\nstop = ["\\n"]`),
+      entry("inference_nodes", "lead", 'kind = "lead"'),
+      entry("inference_nodes", "keyword", 'kind = "keyword"'),
+      entry("evaluators", "cross", `kind = "cross_encoder"\nmodel = ${fixture("encoders/distilbert")}\nagainst = "prompt"`),
+      entry("evaluators", "judge", `kind = "judge"\nmodel = ${decoder}\ntemplate = "{answer}"`),
+      ...["rouge_l", "chrf", "structure"].map((kind) => entry("evaluators", kind, `kind = "${kind}"`)),
+    ];
+    const task = { id: "t", kind: "qa", prompt: "What purrs?", context: "Cats purr. Dogs bark.", references: ["cats"] };
+    await writeFile(join(folder, "plan.toml"), plan.join(""));
+    await writeFile(join(folder, "tasks.jsonl"), JSON.stringify(task) + "\n");
+    const out = join(folder, "data");
+    await promisify(execFile)(process.env.POQ, ["precompute", join(folder, "plan.toml"), "--out", out]);
+    const schema = JSON.parse(await text("dataset.schema.json"));
+    const ajv = new Ajv({ allErrors: true, strictTypes: false });
+    const validate = (definition) => ajv.compile({ $ref: `#/$defs/${definition}`, $defs: schema.$defs });
+    const manifest = JSON.parse(await readFile(join(out, "manifest.json"), "utf8"));
+    const isManifest = validate("manifest");
+    assert.ok(isManifest(manifest), ajv.errorsText(isManifest.errors));
+    assert.equal(manifest.schema, 2);
+    const isScore = validate("score");
+    const scores = (await readFile(join(out, "scores.jsonl"), "utf8")).trimEnd().split("\n").map((line) => JSON.parse(line));
+    for (const score of scores) assert.ok(isScore(score), `${JSON.stringify(score)}: ${ajv.errorsText(isScore.errors)}`);
+    assert.ok(scores.some(({ raw, reply }) => raw === null && reply !== undefined));
+    for (const list of ["inference_nodes", "evaluators"]) {
+      for (const [index, { id, spec }] of manifest[list].entries()) {
+        assert.ok(spec, id);
+        const wrong = structuredClone(manifest);
+        wrong[list][index].spec.later = 1;
+        assert.ok(!isManifest(wrong), `accepted an unknown field of ${id}`);
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("every golden scenario fits the schema, and what contradicts it does not", async () => {
   const ajv = new Ajv({ allErrors: true, strictTypes: false });

@@ -119,6 +119,69 @@ fn killed_at_any_moment_it_goes_on_and_neither_loses_nor_repeats() {
     assert_eq!(distinct.len(), rows(&out.join("outputs.jsonl")).len());
 }
 
+/// One node or evaluator more, and none run again: what was there keeps its rows, times and all.
+#[test]
+fn a_dataset_is_made_in_parts_and_added_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = plan(folder.path(), &[("static/corpus/qa.jsonl", Some(4))]);
+    let out = folder.path().join("data");
+    let out_text = out.to_str().expect("UTF-8");
+    let make = |plan: &str, more: &[&str]| poq(&[&["precompute", plan, "--out", out_text][..], more].concat(), "");
+    let ids = |list: &str| {
+        let manifest = fs::read_to_string(out.join("manifest.json")).expect("a dataset");
+        let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+        let entries = manifest[list].as_array().expect("a list").clone();
+        entries.iter().map(|entry| entry["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    let lines = |name: &str| fs::read_to_string(out.join(name)).expect("rows");
+    make(&plan, &["--nodes", "lead", "--evaluators", "chrf,rouge-l"]).succeeds();
+    assert_eq!(
+        (ids("inference_nodes"), ids("evaluators")),
+        (vec!["lead".into()], vec!["rouge-l".into(), "chrf".into()])
+    );
+    poq(&["simulate", "--rounds", "50", "--set", "evaluators_per_round=2", "--dataset", out_text], "").succeeds();
+    let (answers, scores) = (lines("outputs.jsonl"), lines("scores.jsonl"));
+    assert_eq!((answers.lines().count(), scores.lines().count()), (4, 8));
+
+    // A node more has yet to be scored by whoever is there.
+    let ran = make(&plan, &["--resume", "--nodes", "keyword", "--evaluators", "chrf"]);
+    let waits = "no dataset yet: `rouge-l` has scored 4 of 8 answers";
+    assert!(ran.succeeds().err.contains(waits), "{}", ran.err);
+    assert!(!out.join("manifest.json").exists());
+    make(&plan, &["--resume"]).succeeds();
+    let order = vec!["rouge-l".to_owned(), "chrf".to_owned(), "structure".to_owned()];
+    assert_eq!((ids("inference_nodes"), ids("evaluators")), (vec!["lead".into(), "keyword".into()], order));
+    assert!(lines("outputs.jsonl").starts_with(&answers) && lines("scores.jsonl").starts_with(&scores));
+    assert_eq!(lines("scores.jsonl").lines().count(), 2 * 4 * 3);
+    let whole = fs::read_to_string(out.join("manifest.json")).expect("a dataset");
+    assert!(make(&plan, &["--resume"]).succeeds().err.contains("complete; nothing to do"));
+    assert_eq!(fs::read_to_string(out.join("manifest.json")).expect("a dataset"), whole);
+    assert!(!out.join(".precompute").exists());
+
+    // A plan of what is new is enough, and what is there under its id in other words is refused.
+    let text = fs::read_to_string(&plan).expect("the plan");
+    let decoder = repository("models/tests/fixtures/tiny-llama.gguf");
+    let tiny = |tokens: u32| {
+        let decoder = format!(
+            "kind = \"decoder\"\nmodel = {:?}\nmax_tokens = {{ qa = {tokens} }}",
+            decoder.to_str().expect("UTF-8")
+        );
+        let (head, rest) = text.split_once("[[inference_nodes]]").expect("a plan");
+        let (_, evaluators) = rest.split_once("[[evaluators]]").expect("a plan");
+        let node = format!("[[inference_nodes]]\nid = \"tiny\"\nname = \"T\"\n{decoder}\n");
+        write(folder.path(), "tiny.toml", &format!("{head}{node}[[evaluators]]{evaluators}"))
+    };
+    make(&tiny(3), &["--resume"]).succeeds();
+    assert_eq!(ids("inference_nodes"), ["lead", "keyword", "tiny"]);
+    let differs = ["rows of another plan", "`max_tokens` of `tiny`", r#"{"qa":3,"summarization":128}"#, r#""qa":4"#];
+    make(&tiny(4), &["--resume"]).fails(2, &differs);
+    make(&plan, &["--resume", "--nodes", "leed"])
+        .fails(2, &["--nodes: the plan has no `leed`", "did you mean `lead`?"]);
+    let other_id = write(folder.path(), "id.toml", &text.replace("id = \"test\"", "id = \"other\""));
+    make(&other_id, &["--resume"]).fails(2, &["rows of another plan", "its id is `test`"]);
+    poq(&["simulate", "--rounds", "50", "--dataset", out_text], "").succeeds();
+}
+
 /// A plan of small tasks with many answers: its rows outgrow its tasks.
 fn small_tasks(folder: &Path) -> String {
     let task = |n: usize| {
@@ -235,8 +298,10 @@ fn a_decoder_judges() {
             serde_json::from_slice(&fs::read(out.join("manifest.json")).expect("a file")).expect("JSON");
         let entry = &manifest["evaluators"][3];
         assert_eq!((&entry["kind"], &entry["normalization"]), (&Value::from(kind), &Value::from("ten")));
-        let model = entry["model"].as_str().expect("a model");
-        assert!(model.contains("1d9614638d18") && model.contains("Right answer: {reference}"), "{model}");
+        let spec = &entry["spec"];
+        let field = |name: &str| spec[name].as_str().unwrap_or_else(|| panic!("no {name} in {spec}"));
+        assert_eq!((field("kind"), field("model")), ("llm_judge", "qwen2.5-coder-0.5b-instruct"));
+        assert!(field("sha256").starts_with("1d9614638d18") && field("template") == template, "{spec}");
         let of_judge = rows(&out.join("scores.jsonl")).into_iter().filter(|row| row["evaluator"] == "j");
         let scores: Vec<(f64, f64)> = of_judge
             .map(|row| (row["raw"].as_f64().expect("raw"), row["latency_ms"].as_f64().expect("latency")))
@@ -260,13 +325,21 @@ fn a_reply_that_is_no_number_is_no_score() {
     let run = |kind: &str, template: &str| {
         poq(&["precompute", &judged_plan(folder.path(), kind, tiny, template), "--out", &out(kind)], "")
     };
-    for kind in ["judge", "llm_judge"] {
-        run(kind, "{answer}").fails(3, &["evaluator `j`", "its reply begins", "no number from 0 to 9", "--resume"]);
-        // The others are done, and no score was made up.
-        let scores = rows(&folder.path().join(kind).join("scores.jsonl"));
-        assert_eq!(scores.iter().filter(|row| row["evaluator"] != "j").count(), 12);
-        assert!(scores.len() < 16);
-    }
+    let faults = ["evaluator `j`", "its reply begins", "no number from 0 to 9", "--resume"];
+    run("llm_judge", "{answer}").fails(3, &faults);
+    // The others are done, and no score was made up.
+    let scores = rows(&folder.path().join("llm_judge/scores.jsonl"));
+    assert_eq!(scores.iter().filter(|row| row["evaluator"] != "j").count(), 12);
+    assert!(scores.len() < 16);
+    // A judge takes no part: what it did not rate is kept as it replied, counted, and left out of its figures.
+    let ran = run("judge", "{answer}");
+    let err = &ran.succeeds().err;
+    let scores = rows(&folder.path().join("judge/scores.jsonl"));
+    let unrated: Vec<_> = scores.iter().filter(|row| row["raw"].is_null()).collect();
+    assert!(!unrated.is_empty() && scores.len() == 16);
+    assert!(unrated.iter().all(|row| row["evaluator"] == "j" && row["reply"].is_string()), "{unrated:?}");
+    assert!(err.contains(&format!("j: {} of its 4 replies were no number", unrated.len())), "{err}");
+    poq(&["simulate", "--rounds", "100", "--dataset", &out("judge")], "").succeeds();
     run("judge", "{prompt}").fails(2, &["evaluators[3]", "{answer}"]);
     run("judg", "{answer}").fails(2, &["unknown kind `judg`", "did you mean `judge`?"]);
 }
@@ -298,7 +371,7 @@ fn a_base_model_answers_until_it_is_stopped() {
     }
     assert_eq!(stopped.iter().map(|text| text.to_lowercase()).collect::<Vec<_>>(), ["paris", "white"]);
     let bad = write(folder.path(), "base.toml", &(head.to_owned() + &node("stop = [\"\"]\n")));
-    poq(&["precompute", &bad, "--out", "nowhere"], "").fails(2, &["`gemma`", "`stop`", "empty"]);
+    poq(&["precompute", &bad, "--out", "nowhere"], "").fails(2, &["`inference_nodes[2]` (line 26)", "`stop`", "empty"]);
 }
 
 /// The same raw values as in the dataset that the plan makes, whose tasks need not be there.

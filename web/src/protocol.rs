@@ -328,7 +328,7 @@ impl Summary {
             id: entry.id.clone(),
             name: entry.name.clone(),
             kind: entry.kind.clone(),
-            model: entry.model.clone(),
+            model: entry.model_in_words(),
             normalization: None,
         });
         let paid = manifest.evaluators.iter().filter(|entry| entry.kind != JUDGE);
@@ -336,7 +336,7 @@ impl Summary {
             id: entry.id.clone(),
             name: entry.name.clone(),
             kind: entry.kind.clone(),
-            model: entry.model.clone(),
+            model: entry.model_in_words(),
             normalization: Some(entry.normalization),
         });
         Self {

@@ -10,11 +10,13 @@ use std::rc::Rc;
 
 use poq_core::weights::KnownModel;
 use poq_models::{
-    BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Kernels, Message, Prompt, SentenceSettings,
-    WeightStorage, cpu_device,
+    BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Kernels, SentenceSettings, WeightStorage, cpu_device,
 };
+use poq_pipeline::evaluators::{self, Models as _};
+use poq_pipeline::spec::{EvaluatorSpec, ModelFile};
 
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::precompute::ModelName;
 use crate::{cache, hash};
 
 /// What a user names a model by: a path that exists, else a known name.
@@ -124,27 +126,61 @@ impl Models {
         kept(&self.decoders, (decoder_path(model)?, layers), || decoder(model, layers))
     }
 
-    /// As [`bi_encoder`].
-    pub fn bi_encoder(&self, model: &str) -> Outcome<Rc<BiEncoder>> {
-        kept(&self.bi_encoders, encoder_folder(model)?, || bi_encoder(model))
-    }
-
-    /// As [`cross_encoder`].
-    pub fn cross_encoder(&self, model: &str) -> Outcome<Rc<CrossEncoder>> {
-        kept(&self.cross_encoders, encoder_folder(model)?, || cross_encoder(model))
-    }
-
     /// The hash of a file of weights.
     pub fn sha256(&self, path: &Path) -> Outcome<Rc<String>> {
         let doing = || format!("cannot read {}", path.display());
         kept(&self.hashes, path.to_owned(), || hash::of_file(path).input(doing()))
     }
 
-    /// A decoder's file with its hash, as a manifest names it, and what is done with it.
-    pub fn decoder_name(&self, model: &str, more: &str) -> Outcome<String> {
-        let path = decoder_path(model)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(format!("{name} (sha256 {}{more})", self.sha256(&path)?))
+    /// A decoder as a manifest names it.
+    pub fn decoder_file(&self, model: &ModelName) -> Outcome<ModelFile> {
+        self.file(&decoder_path(model.as_str())?, None, None)
+    }
+
+    /// The model of an evaluator as a manifest names it.
+    pub fn file_of(&self, spec: &EvaluatorSpec<ModelName>, model: &ModelName) -> Outcome<ModelFile> {
+        match spec {
+            EvaluatorSpec::BiEncoder { .. } => {
+                let folder = encoder_folder(model.as_str())?;
+                let (settings, weights) = sentence_settings(&folder)?;
+                // The same weights make other vectors where the folder asks for another pooling.
+                self.file(&weights, Some(&folder), Some(settings.to_string()).filter(|words| !words.is_empty()))
+            }
+            EvaluatorSpec::CrossEncoder { .. } => {
+                let folder = encoder_folder(model.as_str())?;
+                let reading = self.cross_encoder(model)?.reading().to_string();
+                self.file(&folder.join("model.safetensors"), Some(&folder), Some(reading))
+            }
+            EvaluatorSpec::LlmJudge { .. } => self.decoder_file(model),
+            EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => {
+                unreachable!("an evaluator without a model names none")
+            }
+        }
+    }
+
+    /// A file of weights, of the model that is known to be in it, else named by `folder`, else by itself.
+    fn file(&self, weights: &Path, folder: Option<&Path>, reading: Option<String>) -> Outcome<ModelFile> {
+        let sha256 = self.sha256(weights)?.as_str().to_owned();
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let known = poq_core::weights::of_file(&sha256).map(|known| known.name.to_owned());
+        let model = known.unwrap_or_else(|| name(folder.unwrap_or(weights)));
+        Ok(ModelFile { model, file: name(weights), sha256, reading })
+    }
+}
+
+impl evaluators::Models<ModelName> for Models {
+    type Fault = Fault;
+
+    fn bi_encoder(&self, model: &ModelName) -> Outcome<Rc<BiEncoder>> {
+        kept(&self.bi_encoders, encoder_folder(model.as_str())?, || bi_encoder(model.as_str()))
+    }
+
+    fn cross_encoder(&self, model: &ModelName) -> Outcome<Rc<CrossEncoder>> {
+        kept(&self.cross_encoders, encoder_folder(model.as_str())?, || cross_encoder(model.as_str()))
+    }
+
+    fn decoder(&self, model: &ModelName) -> Outcome<Rc<Decoder>> {
+        Models::decoder(self, model.as_str(), None)
     }
 }
 
@@ -155,14 +191,6 @@ fn kept<K: Eq + Hash, M>(models: &Kept<K, M>, key: K, read: impl FnOnce() -> Out
     let model = Rc::new(read()?);
     models.borrow_mut().insert(key, Rc::clone(&model));
     Ok(model)
-}
-
-/// What a decoder is asked: a message where it has a template for them; a base model continues the text as it stands.
-pub fn asked(decoder: &Decoder, content: String) -> Prompt {
-    match decoder.has_template() {
-        true => Prompt::Messages(vec![Message { role: "user".into(), content }]),
-        false => Prompt::Text(content),
-    }
 }
 
 /// Folder of an encoder.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::read::{DatasetError, MAX_SCORES, fault, sha256};
 use super::rows::{EvaluatorEntry, FileEntry, Manifest, ScoreRow};
-use super::{Dataset, DatasetFiles, RecordedScore};
+use super::{Dataset, DatasetFiles, RecordedScore, Scores};
 
 const MANIFEST: &str = DatasetFiles::NAMES[0];
 const SCORES: &str = DatasetFiles::NAMES[3];
@@ -58,17 +58,24 @@ impl Dataset {
                 format!("`{}`: raw {raw} in {latency_ms} ms; allowed: finite, and a time of 0 or more", entry.id);
             return fault(SCORES, None, message);
         }
-        let mut together = Vec::with_capacity(self.scores.len() + scores.len());
-        for (others, own) in self.scores.chunks_exact(self.evaluators()).zip(scores) {
-            together.extend_from_slice(others);
-            together.push(*own);
+        let mut rows = Vec::with_capacity(self.scores.rows.len() + scores.len());
+        for (others, own) in self.scores.rows.chunks_exact(self.evaluators()).zip(scores) {
+            rows.extend_from_slice(others);
+            rows.push(*own);
         }
-        let mut extended = Self { scores: together, ..self.clone() };
+        // One score more stands between the outputs.
+        let replies = self.scores.replies.iter();
+        let replies =
+            replies.map(|(position, reply)| (position + position / self.evaluators(), reply.clone())).collect();
+        let mut extended = Self { scores: Scores { rows, replies }, ..self.clone() };
         let manifest = &mut extended.manifest;
         manifest.evaluators.push(entry.clone());
         manifest.hardware = format!("{}; {}: {hardware}", manifest.hardware, entry.id);
         let rows = extended.scores_jsonl();
-        extended.manifest.files.insert(SCORES.to_owned(), FileEntry::of(extended.scores.len() as u64, rows.as_bytes()));
+        extended
+            .manifest
+            .files
+            .insert(SCORES.to_owned(), FileEntry::of(extended.scores.rows.len() as u64, rows.as_bytes()));
         extended.hash = sha256(extended.manifest.to_json().as_bytes());
         Ok(extended)
     }
@@ -77,13 +84,15 @@ impl Dataset {
     #[must_use]
     pub fn scores_jsonl(&self) -> String {
         let mut text = String::new();
-        for (position, score) in self.scores.iter().enumerate() {
+        for (position, score) in self.scores.rows.iter().enumerate() {
+            let reply = self.scores.replies.get(&position);
             let (output, evaluator) = (&self.outputs[position / self.evaluators()], position % self.evaluators());
             let row = ScoreRow {
                 task: output.task.clone(),
                 node: output.node.clone(),
                 evaluator: self.manifest.evaluators[evaluator].id.clone(),
-                raw: score.raw,
+                raw: reply.is_none().then_some(score.raw),
+                reply: reply.cloned(),
                 latency_ms: score.latency_ms,
             };
             text += &serde_json::to_string(&row).expect(WRITES);

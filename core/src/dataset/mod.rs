@@ -11,19 +11,21 @@ mod rows;
 
 pub use added::{AddedEvaluator, ON_DEVICE};
 pub use read::{DatasetError, DatasetFiles};
-pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Task, TaskKind};
+pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Spec, Task, TaskKind};
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::text::squad;
 
-/// The kind of an evaluator whose scores take no part in consensus.
+/// The kind of an evaluator whose scores take no part in consensus. A reply of it that was no number has no raw value.
 pub const JUDGE: &str = "judge";
 
 /// A recorded score: an evaluator's raw value and what it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedScore {
-    /// The evaluator's raw value, finite.
+    /// The evaluator's raw value: finite, but for [`JUDGE`]s, where it is not a number if the reply was none.
     pub raw: f64,
     /// What it took, in milliseconds.
     pub latency_ms: f64,
@@ -39,9 +41,28 @@ pub struct Dataset {
     /// The tasks, in file order.
     pub tasks: Vec<Task>,
     outputs: Vec<Output>,
-    scores: Vec<RecordedScore>,
+    scores: Scores,
     /// Truth of each output, in `[0, 10]`.
     truth: Vec<f64>,
+}
+
+/// Recorded scores.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Scores {
+    /// Those of `replies` are 0.
+    rows: Vec<RecordedScore>,
+    /// By position: what a judge replied where that was no number.
+    replies: BTreeMap<usize, String>,
+}
+
+impl Scores {
+    fn at(&self, position: usize) -> RecordedScore {
+        let score = self.rows[position];
+        match self.replies.contains_key(&position) {
+            true => RecordedScore { raw: f64::NAN, ..score },
+            false => score,
+        }
+    }
 }
 
 impl Dataset {
@@ -69,7 +90,7 @@ impl Dataset {
     /// What evaluator `evaluator` made of that answer.
     #[must_use]
     pub fn score(&self, task: usize, node: usize, evaluator: usize) -> RecordedScore {
-        self.scores[self.output_index(task, node) * self.evaluators() + evaluator]
+        self.scores.at(self.output_index(task, node) * self.evaluators() + evaluator)
     }
 
     /// Truth of that answer: 10 times its best token F1 over the task's references, in `[0, 10]`. It never pays.
@@ -78,14 +99,20 @@ impl Dataset {
         self.truth[self.output_index(task, node)]
     }
 
+    /// How many of `evaluator`'s replies were no number.
+    #[must_use]
+    pub fn unrated(&self, evaluator: usize) -> usize {
+        self.scores.replies.keys().filter(|&&position| position % self.evaluators() == evaluator).count()
+    }
+
     /// Smallest and largest raw value of `evaluator`.
     #[must_use]
     pub fn raw_range(&self, evaluator: usize) -> (f64, f64) {
-        self.scores
-            .iter()
-            .skip(evaluator)
+        // A minimum passes over what is not a number.
+        (evaluator..self.scores.rows.len())
             .step_by(self.evaluators().max(1))
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), score| (min.min(score.raw), max.max(score.raw)))
+            .map(|position| self.scores.at(position).raw)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), raw| (min.min(raw), max.max(raw)))
     }
 
     fn output_index(&self, task: usize, node: usize) -> usize {
@@ -93,13 +120,7 @@ impl Dataset {
         task * self.inference_nodes() + node
     }
 
-    fn new(
-        manifest: Manifest,
-        hash: String,
-        tasks: Vec<Task>,
-        outputs: Vec<Output>,
-        scores: Vec<RecordedScore>,
-    ) -> Self {
+    fn new(manifest: Manifest, hash: String, tasks: Vec<Task>, outputs: Vec<Output>, scores: Scores) -> Self {
         let nodes = manifest.inference_nodes.len().max(1);
         let truth = outputs
             .iter()

@@ -10,7 +10,20 @@ impl Dataset {
     /// A line for each such thing.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        self.without_variance().into_iter().chain(self.parted_contexts()).collect()
+        self.without_variance().into_iter().chain(self.parted_contexts()).chain(self.without_rating()).collect()
+    }
+
+    /// A line for each judge that did not rate every answer.
+    fn without_rating(&self) -> impl Iterator<Item = String> {
+        self.manifest.evaluators.iter().enumerate().filter_map(|(evaluator, entry)| {
+            let (unrated, answers) = (self.unrated(evaluator), self.outputs.len());
+            (unrated > 0).then(|| {
+                format!(
+                    "{}: {unrated} of its {answers} replies were no number; figures of it leave these answers out",
+                    entry.id
+                )
+            })
+        })
     }
 
     /// A line where tasks of one kind with the same context stand in several groups: an interval over prompts takes

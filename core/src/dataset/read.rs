@@ -1,18 +1,20 @@
 //! Reading and checking a dataset's files.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{Manifest, Output, ScoreRow, Task};
-use super::{Dataset, RecordedScore};
+use super::{Dataset, JUDGE, RecordedScore, Scores};
 use crate::json;
 
-/// Version of the format that this code reads.
-const SCHEMA: u32 = 1;
+/// Versions of the format that this code reads.
+const SCHEMAS: [u32; 2] = [1, 2];
+/// The version that says how nodes answer and evaluators score, and may have a judge's reply that is no number.
+const WITH_SPECS: u32 = 2;
 /// Bytes of one file at most: what a page can hold beside its tables.
 const MAX_FILE_BYTES: usize = 512 << 20;
 /// The longest latency, 30 years: their sums stay finite.
@@ -123,15 +125,16 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
         Err(error) => {
             // A later format has fields that this one does not know: its number says more than they do.
             let later = json::parse::<Value>(bytes).ok().and_then(|manifest| manifest.get("schema")?.as_u64());
-            return match later.filter(|schema| *schema != u64::from(SCHEMA)) {
+            return match later.filter(|&schema| SCHEMAS.iter().all(|&known| schema != u64::from(known))) {
                 Some(schema) => other_schema(schema),
                 None => fault(MANIFEST, None, error.to_string()),
             };
         }
     };
-    if manifest.schema != SCHEMA {
+    if !SCHEMAS.contains(&manifest.schema) {
         return other_schema(manifest.schema.into());
     }
+    check_specs(&manifest)?;
     if manifest.inference_nodes.is_empty() {
         return fault(MANIFEST, None, "field `inference_nodes`: empty list; allowed: at least one node");
     }
@@ -144,7 +147,31 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
 }
 
 fn other_schema<T>(schema: u64) -> Result<T, DatasetError> {
-    fault(MANIFEST, None, format!("field `schema`: {schema}; allowed: {SCHEMA}"))
+    fault(
+        MANIFEST,
+        None,
+        format!("field `schema`: {schema}; allowed: {}", SCHEMAS.map(|known| known.to_string()).join(", ")),
+    )
+}
+
+/// Specs came with schema 2, and name their kind.
+fn check_specs(manifest: &Manifest) -> Result<(), DatasetError> {
+    let nodes = manifest.inference_nodes.iter().map(|entry| (&entry.id, &entry.spec));
+    let evaluators = manifest.evaluators.iter().map(|entry| (&entry.id, &entry.spec));
+    for (id, spec) in nodes.chain(evaluators) {
+        let Some(spec) = spec else { continue };
+        if manifest.schema < WITH_SPECS {
+            return fault(MANIFEST, None, format!("`{id}`: field `spec`: schema {} has none", manifest.schema));
+        }
+        if !spec.get("kind").is_some_and(Value::is_string) {
+            return fault(
+                MANIFEST,
+                None,
+                format!("`{id}`: field `spec.kind`: absent or no text; allowed: a kind's name"),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Position by id; an empty or repeated id is an error.
@@ -265,19 +292,32 @@ fn place_scores(
     manifest: &Manifest,
     nodes: &Index<'_>,
     evaluators: &Index<'_>,
-) -> Result<Vec<RecordedScore>, DatasetError> {
+) -> Result<Scores, DatasetError> {
     let mut placed = HashMap::with_capacity(rows.len());
+    let mut replies = BTreeMap::new();
     for (index, score) in rows.iter().enumerate() {
         let row = index + 1;
         let task = known(SCORES, row, "task", &score.task, task_index)?;
         let node = known(SCORES, row, "node", &score.node, nodes)?;
         let evaluator = known(SCORES, row, "evaluator", &score.evaluator, evaluators)?;
-        if !score.raw.is_finite() {
-            return fault(SCORES, Some(row), format!("field `raw`: {}; allowed: a finite number", score.raw));
-        }
-        check_latency(SCORES, row, score.latency_ms)?;
         let position = (task * nodes.len() + node) * evaluators.len() + evaluator;
-        if placed.insert(position, RecordedScore { raw: score.raw, latency_ms: score.latency_ms }).is_some() {
+        let may_be_none = manifest.schema >= WITH_SPECS && manifest.evaluators[evaluator].kind == JUDGE;
+        let raw = match (score.raw, &score.reply) {
+            (Some(raw), None) if raw.is_finite() => raw,
+            (Some(_), Some(_)) => {
+                return fault(SCORES, Some(row), "field `reply`: allowed: where `raw` is null");
+            }
+            (None, reply) if may_be_none => {
+                replies.insert(position, reply.clone().unwrap_or_default());
+                0.0
+            }
+            (raw, _) => {
+                let raw = raw.map_or("null".to_owned(), |raw| raw.to_string());
+                return fault(SCORES, Some(row), format!("field `raw`: {raw}; allowed: a finite number"));
+            }
+        };
+        check_latency(SCORES, row, score.latency_ms)?;
+        if placed.insert(position, RecordedScore { raw, latency_ms: score.latency_ms }).is_some() {
             let message = format!("`{}` scores `{}` on task `{}` twice", score.evaluator, score.node, score.task);
             return fault(SCORES, Some(row), message);
         }
@@ -298,7 +338,7 @@ fn place_scores(
             }
         }
     }
-    Ok(scores)
+    Ok(Scores { rows: scores, replies })
 }
 
 /// SHA-256, lower-case hexadecimal.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// What a task asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,17 +107,30 @@ pub struct ScoreRow {
     pub node: String,
     /// Id of the evaluator.
     pub evaluator: String,
-    /// The evaluator's raw value.
-    pub raw: f64,
+    /// The evaluator's raw value; none, from schema 2 on, where a judge's reply was no number.
+    #[serde(deserialize_with = "number_or_null")]
+    pub raw: Option<f64>,
+    /// What the judge replied where that was no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
     /// Measured time of the evaluation, in milliseconds.
     pub latency_ms: f64,
 }
+
+/// With a reader of its own, a field that may be null must still be there.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// How an inference node answers or an evaluator scores: `kind`, and by kind `model`, `file`, `sha256`, `against`,
+/// `template`, `max_tokens` and others. What does it (`poq-pipeline`) gives the fields their types.
+pub type Spec = Map<String, Value>;
 
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this format: 1.
+    /// Version of this format: 1 or 2.
     pub schema: u32,
     /// Name of the dataset.
     pub id: String,
@@ -144,9 +158,12 @@ pub struct NodeEntry {
     pub name: String,
     /// What kind of node it is, such as `decoder` or `extractive`.
     pub kind: String,
-    /// The model behind it, with its hash.
+    /// The model behind it, with its hash, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How it answers, so that whoever has the model can do it again: schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
 }
 
 /// An evaluator in the manifest.
@@ -161,9 +178,38 @@ pub struct EvaluatorEntry {
     pub kind: String,
     /// How its raw value becomes a score.
     pub normalization: crate::score::ScoreNormalization,
-    /// The model behind it, with its hash.
+    /// The model behind it, with its hash, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How it scores, so that whoever has the model can do it again: schema 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+}
+
+/// The model behind an entry, in words.
+fn model_in_words(model: Option<&String>, spec: Option<&Spec>) -> Option<String> {
+    let field = |name| spec?.get(name)?.as_str();
+    match (field("model"), field("file")) {
+        (Some(name), Some(file)) if name != file => Some(format!("{name} ({file})")),
+        (Some(name), _) => Some(name.to_owned()),
+        (None, _) => model.cloned(),
+    }
+}
+
+impl NodeEntry {
+    /// The model behind it, in words; none where there is none, or it is not known.
+    #[must_use]
+    pub fn model_in_words(&self) -> Option<String> {
+        model_in_words(self.model.as_ref(), self.spec.as_ref())
+    }
+}
+
+impl EvaluatorEntry {
+    /// As [`NodeEntry::model_in_words`].
+    #[must_use]
+    pub fn model_in_words(&self) -> Option<String> {
+        model_in_words(self.model.as_ref(), self.spec.as_ref())
+    }
 }
 
 /// A file of the dataset.

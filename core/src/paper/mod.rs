@@ -126,7 +126,8 @@ impl Rows {
                         task: task.clone(),
                         node: node.id.to_owned(),
                         evaluator: evaluator.id.to_owned(),
-                        raw: score.raw,
+                        raw: Some(score.raw),
+                        reply: None,
                         latency_ms: score.latency_ms,
                     });
                 }
@@ -150,6 +151,7 @@ fn manifest([tasks, outputs, scores]: [&JsonLines; 3]) -> Manifest {
                 name: node.name.to_owned(),
                 kind: "synthetic".to_owned(),
                 model: Some(format!("none was run: a synthetic profile of a model of {}B parameters", node.billions)),
+                spec: None,
             })
             .collect(),
         evaluators: EVALUATORS
@@ -160,6 +162,7 @@ fn manifest([tasks, outputs, scores]: [&JsonLines; 3]) -> Manifest {
                 kind: evaluator.kind.to_owned(),
                 normalization: ScoreNormalization::Ten,
                 model: Some("none was run: a synthetic profile".to_owned()),
+                spec: None,
             })
             .collect(),
         files: BTreeMap::from(files.map(|(name, file)| (name.to_owned(), FileEntry::of(file.rows, &file.bytes)))),

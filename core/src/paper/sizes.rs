@@ -181,7 +181,8 @@ fn largest(models: &[Model<'_>], efficiencies: &Efficiencies, report: &Report) -
 
 /// Billions of parameters, from the first word such as `1.1B` or `135M` in the node's name, id or model.
 fn billions(entry: &NodeEntry) -> Option<f64> {
-    let texts = [Some(&entry.name), Some(&entry.id), entry.model.as_ref()];
+    let model = entry.model_in_words();
+    let texts = [Some(&entry.name), Some(&entry.id), model.as_ref()];
     texts
         .into_iter()
         .flatten()
@@ -207,6 +208,7 @@ mod tests {
             name: name.to_owned(),
             kind: "decoder".to_owned(),
             model: model.map(str::to_owned),
+            spec: None,
         }
     }
 

@@ -47,10 +47,14 @@ pub(super) struct Fit {
     pub line: Option<[f64; 2]>,
 }
 
-/// Consensus against a value that is constant for each recorded answer, over all answers of the run.
+/// Consensus against a value that is constant for each recorded answer, over all answers of the run but those whose value
+/// is not a number.
 pub(super) fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> Fit {
     let (mut n, mut c, mut cc, mut v, mut vv, mut cv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     let mut add = |consensus: Moments, value: f64| {
+        if value.is_nan() {
+            return;
+        }
         let count = consensus.count as f64;
         n += count;
         c += consensus.sum;

@@ -14,9 +14,10 @@ pub(crate) struct Products {
 }
 
 impl Products {
+    /// Of pairs of values; one whose `y` is not a number is left out.
     pub(crate) fn new(x: &[f64], y: &[f64]) -> Self {
         let mut products = Self::default();
-        for (&x, &y) in x.iter().zip(y) {
+        for (&x, &y) in x.iter().zip(y).filter(|(_, y)| !y.is_nan()) {
             products.add(Self { n: 1.0, x, y, xx: x * x, yy: y * y, xy: x * y }, 1.0);
         }
         products

@@ -81,15 +81,16 @@ impl Default for SentenceSettings {
 impl fmt::Display for SentenceSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pooling = match self.pooling {
-            Pooling::Mean => "",
-            Pooling::Cls => ", pooled by the first token",
-            Pooling::Max => ", pooled by the largest",
-            Pooling::MeanSqrtLen => ", pooled by the sum over the root of the count",
+            Pooling::Mean => None,
+            Pooling::Cls => Some("pooled by the first token".to_owned()),
+            Pooling::Max => Some("pooled by the largest".to_owned()),
+            Pooling::MeanSqrtLen => Some("pooled by the sum over the root of the count".to_owned()),
         };
-        let unit = if self.is_normalized { "" } else { ", not in unit length" };
-        let case = if self.is_lower_cased { ", in lower case" } else { "" };
-        write!(f, "{pooling}{unit}{case}")?;
-        if self.prefix.is_empty() { Ok(()) } else { write!(f, ", each text after {:?}", self.prefix) }
+        let unit = (!self.is_normalized).then(|| "not in unit length".to_owned());
+        let case = self.is_lower_cased.then(|| "in lower case".to_owned());
+        let prefix = (!self.prefix.is_empty()).then(|| format!("each text after {:?}", self.prefix));
+        let parts: Vec<String> = [pooling, unit, case, prefix].into_iter().flatten().collect();
+        f.write_str(&parts.join(", "))
     }
 }
 

@@ -56,8 +56,8 @@ pub enum ToInference {
     Rescore {
         /// Names the work in answers.
         work: u32,
-        /// With which evaluator.
-        evaluator: Evaluator,
+        /// With which evaluator, by its id.
+        evaluator: String,
         /// What its latencies are measured on.
         hardware: String,
     },
@@ -79,54 +79,15 @@ pub enum ToInference {
     Stop,
 }
 
-/// An evaluator that runs on this device, as the recorded one of the same id does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Evaluator {
-    /// Cosine of answer and likest reference, by MiniLM.
-    Reference,
-    /// Cosine of answer and prompt, by MiniLM.
-    Prompt,
-    /// ROUGE-L of answer and best reference.
-    RougeL,
-    /// chrF of answer and best reference.
-    Chrf,
-    /// Length, repetition and format of the answer.
-    Structure,
-}
-
-impl Evaluator {
-    /// All, the neural ones first.
-    pub const ALL: [Self; 5] = [Self::Reference, Self::Prompt, Self::RougeL, Self::Chrf, Self::Structure];
-
-    /// Its id in the shipped dataset.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Reference => "minilm-reference",
-            Self::Prompt => "minilm-prompt",
-            Self::RougeL => "rouge-l",
-            Self::Chrf => "chrf",
-            Self::Structure => "structure",
-        }
-    }
-
+/// An evaluator of the dataset that runs on this device as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluatorHere {
+    /// Its id in the dataset.
+    pub id: String,
     /// Its name for people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reference => "MiniLM, answer against reference",
-            Self::Prompt => "MiniLM, answer against prompt",
-            Self::RougeL => "ROUGE-L",
-            Self::Chrf => "chrF",
-            Self::Structure => "Length, repetition and format",
-        }
-    }
-
-    /// Whether it needs a model.
-    #[must_use]
-    pub fn is_neural(self) -> bool {
-        matches!(self, Self::Reference | Self::Prompt)
-    }
+    pub name: String,
+    /// The known model that it needs, by name; none where it needs none.
+    pub model: Option<String>,
 }
 
 /// What a decoder is asked.
@@ -142,6 +103,9 @@ pub struct Generate {
     pub temperature: f32,
     /// Names the draws.
     pub seed: u64,
+    /// Texts that end the answer, and are no part of it.
+    #[serde(default)]
+    pub stop: Vec<String>,
 }
 
 /// From the worker to the page.
@@ -198,7 +162,7 @@ pub enum FromInference {
         /// The work.
         work: u32,
         /// The evaluator.
-        evaluator: Evaluator,
+        evaluator: EvaluatorHere,
         /// What came of it.
         outcome: Result<Score, String>,
     },
@@ -367,24 +331,34 @@ pub struct Corpus {
     pub nodes: Vec<String>,
     /// What it was recorded on.
     pub hardware: String,
-    /// The evaluators that this device has, as [`Evaluator::ALL`].
-    pub evaluators: Vec<Evaluator>,
+    /// The evaluators that run here.
+    pub evaluators: Vec<EvaluatorHere>,
     /// Names of the other evaluators.
     pub others: Vec<String>,
 }
 
-/// Id of the shipped dataset's inference node of all layers that takes the best token each time.
-pub const GREEDY: &str = "smollm2-greedy";
-
-/// What an inference node took for a task.
+/// An inference node that this device can be made to do the work of, and what it took for a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordedAnswer {
+pub struct NodeHere {
     /// The node's name.
     pub node: String,
+    /// Its model, a known one, by name.
+    pub model: String,
+    /// What it was asked.
+    pub request: Generate,
     /// Measured time of the answer, in milliseconds.
     pub latency_ms: f64,
     /// Tokens of the answer.
     pub tokens_out: u64,
+}
+
+impl NodeHere {
+    /// Whether `request` asks the same of the same model: without draws a seed says nothing.
+    #[must_use]
+    pub fn is_asked(&self, model: &str, request: &Generate) -> bool {
+        let seed = if self.request.temperature > 0.0 { self.request.seed } else { request.seed };
+        self.model == model && Generate { seed, ..self.request.clone() } == *request
+    }
 }
 
 /// A recorded answer.
@@ -398,10 +372,10 @@ pub struct RecordedRow {
     pub task: Task,
     /// What the node answered.
     pub answer: String,
-    /// What the inference node that this device can be made to do as well took for the task, if the dataset has it.
-    pub greedy: Option<RecordedAnswer>,
-    /// What the evaluators of this device's kinds recorded.
-    pub scores: Vec<(Evaluator, Score)>,
+    /// The node that answered, else the first one that this device can be made to do the work of, if there is one.
+    pub node_here: Option<NodeHere>,
+    /// What the evaluators that run here recorded, by their ids.
+    pub scores: Vec<(String, Score)>,
 }
 
 /// What an evaluator makes of an answer.
@@ -423,7 +397,7 @@ pub struct Score {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rescored {
     /// The evaluator.
-    pub evaluator: Evaluator,
+    pub evaluator: EvaluatorHere,
     /// Answers scored.
     pub rows: u32,
     /// Answers in all.

@@ -12,7 +12,7 @@ use super::part::{Act, PartProps, begin};
 use super::state::{Action, Form, State, Work};
 use super::words;
 use crate::format;
-use poq_inference::protocol::{Corpus, Evaluator, Generate, Score, ToInference};
+use poq_inference::protocol::{Corpus, EvaluatorHere, Generate, Score, ToInference};
 
 /// A task and an answer, and what the evaluators make of them.
 #[component]
@@ -134,10 +134,10 @@ fn Pick(props: &PickProps) -> Html {
 }
 
 fn scores(state: &State) -> Html {
-    let row = |(evaluator, outcome): &(Evaluator, Result<Score, String>)| {
+    let row = |(evaluator, outcome): &(EvaluatorHere, Result<Score, String>)| {
         let recorded = state
             .recorded()
-            .and_then(|row| row.scores.iter().find(|(kind, _)| kind == evaluator))
+            .and_then(|row| row.scores.iter().find(|(id, _)| *id == evaluator.id))
             .map(|(_, score)| score);
         let cells = match outcome {
             Err(words) => html! { <td colspan="6" class="text fault">{ words }</td> },
@@ -154,7 +154,7 @@ fn scores(state: &State) -> Html {
                 </>
             },
         };
-        html! { <tr data-evaluator={evaluator.id()}><th scope="row">{ evaluator.name() }</th>{ cells }</tr> }
+        html! { <tr data-evaluator={evaluator.id.clone()}><th scope="row">{ &evaluator.name }</th>{ cells }</tr> }
     };
     html! {
         <table>
@@ -220,7 +220,7 @@ pub fn Ask(props: &PartProps) -> Html {
         <section aria-labelledby="score-ask">
             <h3 id="score-ask">{ "Ask a language model" }</h3>
             <p class="plain">
-                { "SmolLM2-135M-Instruct answers, token by token: this device as an inference node. Another model in \
+                { "A language model answers, token by token: this device as an inference node. Besides those above, one in \
                    GGUF, of the families Llama, Qwen2, Gemma or Phi-3, can be opened from a file; it is not kept." }
             </p>
             { picker("a file", "Open a model in GGUF", !is_idle || state.transfer.is_some(), open) }

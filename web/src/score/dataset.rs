@@ -9,7 +9,6 @@ use super::state::{Action, Work};
 use super::{TAKES_PART, words};
 use crate::protocol::encode;
 use poq_core::dataset::AddedEvaluator;
-use poq_inference::protocol::Evaluator;
 
 /// The dataset, scored anew.
 #[component]
@@ -17,30 +16,29 @@ pub fn Anew(props: &PartProps) -> Html {
     let PartProps { state, act } = props;
     // The evaluator that was handed over.
     let handed = use_state_eq(|| None::<AddedEvaluator>);
-    let choose = {
-        let act = act.clone();
-        move |event: Event| {
-            let chosen = event.target_unchecked_into::<HtmlSelectElement>().value();
-            if let Some(evaluator) = Evaluator::ALL.into_iter().find(|evaluator| evaluator.id() == chosen) {
-                act.change(Action::RescoreWith(evaluator));
-            }
-        }
-    };
     let (evaluators, others) = match &state.corpus {
         Some(Ok(corpus)) => (corpus.evaluators.as_slice(), corpus.others.as_slice()),
         Some(Err(_)) | None => (&[][..], &[][..]),
     };
+    let choose = {
+        let (act, evaluators) = (act.clone(), evaluators.to_vec());
+        move |event: Event| {
+            let chosen = event.target_unchecked_into::<HtmlSelectElement>().selected_index();
+            if let Some(evaluator) = usize::try_from(chosen).ok().and_then(|chosen| evaluators.get(chosen)) {
+                act.change(Action::RescoreWith(evaluator.clone()));
+            }
+        }
+    };
     let is_possible = state.device.is_some()
         && !state.is_busy()
-        && evaluators.contains(&state.rescore_with)
-        && (!state.rescore_with.is_neural() || state.encoder.is_some());
+        && state.rescore_with.as_ref().is_some_and(|evaluator| state.can_score(evaluator));
     html! {
         <section aria-labelledby="score-dataset">
             <h3 id="score-dataset">{ "Score the whole dataset anew" }</h3>
             <div class="buttons">
                 <select aria-label="Evaluator" onchange={choose} disabled={state.is_busy()}>
                     { for evaluators.iter().map(|evaluator| html! {
-                        <option value={evaluator.id()} selected={*evaluator == state.rescore_with}>{ evaluator.name() }</option>
+                        <option value={evaluator.id.clone()} selected={Some(evaluator) == state.rescore_with.as_ref()}>{ &evaluator.name }</option>
                     }) }
                 </select>
                 if state.doing == Some(Work::Rescore) {

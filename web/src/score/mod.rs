@@ -6,7 +6,6 @@ mod dataset;
 mod engine;
 mod models;
 mod part;
-mod prompt;
 mod state;
 mod words;
 

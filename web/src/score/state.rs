@@ -8,7 +8,7 @@ use poq_core::weights::{self, KnownModel, ModelRole};
 use yew::Reducible;
 
 use poq_inference::protocol::{
-    Blame, Corpus, DeviceKind, DeviceReport, Evaluator, FromInference, Generate, Generated, LoadStep, Loaded,
+    Blame, Corpus, DeviceKind, DeviceReport, EvaluatorHere, FromInference, Generate, Generated, LoadStep, Loaded,
     RecordedRow, Rescored, Score, Stored, ToInference,
 };
 
@@ -184,11 +184,11 @@ pub struct State {
     /// The work that is under way.
     pub doing: Option<Work>,
     /// What the evaluators made of `scored`.
-    pub scores: Vec<(Evaluator, Result<Score, String>)>,
+    pub scores: Vec<(EvaluatorHere, Result<Score, String>)>,
     /// What was scored.
     pub scored: Option<Form>,
-    /// The evaluator for the whole dataset.
-    pub rescore_with: Evaluator,
+    /// The evaluator for the whole dataset, once it is known which run here.
+    pub rescore_with: Option<EvaluatorHere>,
     /// Answers of the dataset scored, and in all.
     pub rescoring: Option<(u32, u32)>,
     /// The dataset scored anew.
@@ -220,7 +220,7 @@ pub enum Action {
     /// What is typed in.
     Type(Form),
     /// The evaluator for the whole dataset.
-    RescoreWith(Evaluator),
+    RescoreWith(EvaluatorHere),
     /// The request to the decoder.
     Request(Generate),
     /// Work begins.
@@ -262,7 +262,7 @@ impl Default for State {
             doing: None,
             scores: Vec::new(),
             scored: None,
-            rescore_with: Evaluator::Reference,
+            rescore_with: None,
             rescoring: None,
             rescored: None,
             ask: Ask {
@@ -272,6 +272,7 @@ impl Default for State {
                     max_tokens: 48,
                     temperature: 0.0,
                     seed: 42,
+                    stop: Vec::new(),
                 },
                 read: None,
                 text: String::new(),
@@ -319,6 +320,13 @@ impl State {
         files.is_some_and(|files| model.files.iter().all(|known| files.iter().any(|file| file == known.name)))
     }
 
+    /// Whether an evaluator can score now: its model, if it has one, is ready.
+    #[must_use]
+    pub fn can_score(&self, evaluator: &EvaluatorHere) -> bool {
+        let loaded = self.encoder.as_ref().map(|loaded| &loaded.model);
+        evaluator.model.as_ref().is_none_or(|model| Some(model) == loaded)
+    }
+
     /// Bytes of a known model that are here.
     #[must_use]
     pub fn here(&self, model: &str) -> u64 {
@@ -355,7 +363,7 @@ impl State {
             },
             Work::Rescore => ToInference::Rescore {
                 work: self.work,
-                evaluator: self.rescore_with,
+                evaluator: self.rescore_with.as_ref().map(|here| here.id.clone()).unwrap_or_default(),
                 hardware: self.device.as_ref().map(DeviceReport::in_words).unwrap_or_default(),
             },
             Work::Generate => ToInference::Generate { work: self.work, request: self.ask.request.clone() },
@@ -478,15 +486,16 @@ impl State {
             }
             FromInference::Corpus(corpus) => {
                 if let Ok(corpus) = &corpus {
-                    let is_here = corpus.evaluators.contains(&self.rescore_with);
-                    let first = corpus.evaluators.first().filter(|_| !is_here);
-                    self.rescore_with = first.copied().unwrap_or(self.rescore_with);
+                    let chosen = self.rescore_with.take().filter(|chosen| corpus.evaluators.contains(chosen));
+                    self.rescore_with = chosen.or_else(|| corpus.evaluators.first().cloned());
                 }
                 self.corpus = Some(corpus.map(Rc::new));
             }
             FromInference::Row(row) => {
                 self.form = Form::of(&row);
-                self.ask.request = super::prompt::request(&row);
+                if let Some(node) = &row.node_here {
+                    self.ask.request = node.request.clone();
+                }
                 self.row = Some(Rc::from(row));
             }
             FromInference::Scored { work, evaluator, outcome } if work == self.work => {
@@ -588,7 +597,7 @@ impl Reducible for State {
             }
             Action::Load(source) => next.load(source),
             Action::Type(form) => next.form = form,
-            Action::RescoreWith(evaluator) => next.rescore_with = evaluator,
+            Action::RescoreWith(evaluator) => next.rescore_with = Some(evaluator),
             Action::Request(request) => next.ask.request = request,
             Action::Begin(work) => next.begin(work),
         }

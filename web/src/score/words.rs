@@ -4,9 +4,7 @@ use poq_core::weights::{self, KnownModel, ModelRole};
 
 use super::state::{Form, Gpu, State, Work};
 use crate::format;
-use poq_inference::protocol::{
-    DeviceKind, Finish, Generate, KnownAnswer, LoadStep, Loaded, RecordedAnswer, RecordedRow, Score,
-};
+use poq_inference::protocol::{DeviceKind, EvaluatorHere, Finish, KnownAnswer, LoadStep, Loaded, NodeHere, Score};
 
 /// The GPU as a choice.
 pub fn gpu(gpu: &Gpu) -> String {
@@ -61,8 +59,8 @@ fn megabytes(bytes: u64) -> String {
 /// What a model is.
 pub fn role(model: &KnownModel) -> &'static str {
     match model.role {
-        ModelRole::Decoder => "a language model that answers, as three of the recorded inference nodes do",
-        ModelRole::BiEncoder => "makes vectors of texts; two of the recorded evaluators score by their cosine",
+        ModelRole::Decoder => "a language model, which answers as an inference node does",
+        ModelRole::BiEncoder => "makes vectors of texts; evaluators score by their cosine",
     }
 }
 
@@ -163,11 +161,23 @@ pub fn scoring(state: &State) -> String {
         true => "The answer is empty; the evaluators score it as it is.",
         false => "",
     };
-    if state.encoder.is_none() {
-        let needed = "The two neural evaluators need all-MiniLM-L6-v2, above; the others need nothing.";
-        return format!("{empty} {needed}").trim_start().to_owned();
+    let evaluators = state.corpus.iter().flatten().flat_map(|corpus| &corpus.evaluators);
+    let waiting: Vec<&EvaluatorHere> = evaluators.filter(|evaluator| !state.can_score(evaluator)).collect();
+    match waiting.first().and_then(|first| first.model.as_deref()) {
+        None => empty.to_owned(),
+        Some(model) => {
+            let [names, need] = match waiting.as_slice() {
+                [one] => [one.name.clone(), "needs".to_owned()],
+                several => [format::counted(several.len() as u64, "evaluator", "evaluators"), "need".to_owned()],
+            };
+            format!("{empty} {names} {need} {}, above; the others need nothing.", title(model)).trim_start().to_owned()
+        }
     }
-    empty.to_owned()
+}
+
+/// A known model's name for people.
+fn title(model: &str) -> &str {
+    weights::known(model).map_or(model, |known| known.title)
 }
 
 /// Characters of an answer, and of all references, at most: the time of ROUGE-L and chrF goes with the product of the
@@ -201,10 +211,10 @@ pub fn rescored(state: &State) -> String {
         };
     }
     match &state.rescored {
-        None if state.rescore_with.is_neural() && state.encoder.is_none() => {
-            "This evaluator needs all-MiniLM-L6-v2, above.".to_owned()
-        }
-        None => String::new(),
+        None => match state.rescore_with.as_ref().filter(|evaluator| !state.can_score(evaluator)) {
+            Some(EvaluatorHere { model: Some(model), .. }) => format!("This evaluator needs {}, above.", title(model)),
+            Some(EvaluatorHere { model: None, .. }) | None => String::new(),
+        },
         Some(Err(words)) => format!("It stopped: {words}."),
         Some(Ok(scored)) if scored.rows == 0 => "Stopped before the first answer.".to_owned(),
         Some(Ok(scored)) => {
@@ -222,7 +232,7 @@ pub fn rescored(state: &State) -> String {
                  {} here, {} when it was recorded.{cut}",
                 format::count(u64::from(scored.rows)),
                 format::count(u64::from(scored.of)),
-                scored.evaluator.name(),
+                scored.evaluator.name,
                 format::number(scored.largest),
                 format::duration(scored.latency_ms),
                 format::duration(scored.recorded_ms),
@@ -247,7 +257,11 @@ pub fn asking(state: &State) -> String {
         return format!("{name}: {}", loading(*step));
     }
     let Some(decoder) = &state.decoder else {
-        return "It needs SmolLM2-135M-Instruct, above, or a file.".to_owned();
+        let node = state.row.as_ref().and_then(|row| row.node_here.as_ref());
+        return match node {
+            Some(node) => format!("It needs {}, above, or a file.", title(&node.model)),
+            None => "It needs a language model: one above, or a file.".to_owned(),
+        };
     };
     let ask = &state.ask;
     let rate = |tokens: u32, ms: f64| match tokens {
@@ -282,10 +296,9 @@ pub fn asking(state: &State) -> String {
         _ => rate(tokens - 1, answer.latency_ms - answer.first_ms),
     };
     // Only of the same model, asked the same.
-    let is_same = |row: &RecordedRow| Generate { seed: ask.request.seed, ..super::prompt::request(row) } == ask.request;
-    let recorded = state.row.as_ref().filter(|row| weights::known(&decoder.model).is_some() && is_same(row));
-    let recorded = recorded.and_then(|row| row.greedy.as_ref()).map(|greedy| {
-        let RecordedAnswer { node, latency_ms, tokens_out } = greedy;
+    let node = state.row.as_ref().and_then(|row| row.node_here.as_ref());
+    let recorded = node.filter(|node| node.is_asked(&decoder.model, &ask.request)).map(|node| {
+        let NodeHere { node, latency_ms, tokens_out, .. } = node;
         format!(" Recorded for {node}: {tokens_out} tokens in {}.", format::duration(*latency_ms))
     });
     format!(

@@ -6,12 +6,13 @@ use clap::Args;
 use poq_core::dataset::{Task, TaskKind};
 use poq_core::score::ScoreNormalization;
 use poq_core::text::squad;
+use poq_pipeline::evaluators::Rated;
 use serde::{Deserialize, Serialize};
 
 use crate::console::say;
 use crate::fault::{Fault, Outcome};
 use crate::models::Models;
-use crate::precompute::evaluators::{Evaluator, Rated};
+use crate::precompute::evaluators::Evaluator;
 use crate::precompute::plan::Plan;
 use crate::{interrupt, jsonl};
 
@@ -98,8 +99,8 @@ fn evaluate(plan: &Path, id: &str) -> Outcome {
         }
         let kind = kind.unwrap_or(TaskKind::Qa);
         let task = Task { id: row.to_string(), kind, prompt, references, context, group: None };
-        match evaluator.rate(&task, &prediction) {
-            Ok(Rated { raw, latency_ms }) => {
+        match evaluator.rate(&task, &prediction).map_err(Fault::from) {
+            Ok(Rated { raw, latency_ms, .. }) => {
                 let score = (!depends_on_all).then(|| plan.normalization.apply(raw, (0.0, 1.0)));
                 Ok(Evaluated { raw, score, latency_ms })
             }

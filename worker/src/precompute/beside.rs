@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use poq_core::fields::Fields;
+use poq_pipeline::spec::ModelFields;
+use serde::Serialize;
 
 use crate::cache;
 use crate::fault::{Fault, Outcome};
@@ -51,9 +53,12 @@ fn absolute(path: &Path) -> String {
 }
 
 /// A model as a plan names it, and the path or name that it is opened by.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelName {
+    /// What a plan is known by: where it lies makes no other plan of it.
+    #[serde(rename = "model")]
     written: String,
+    #[serde(skip)]
     found: String,
 }
 
@@ -70,15 +75,9 @@ impl std::fmt::Display for ModelName {
     }
 }
 
-/// As it is written: where a plan lies makes no other plan of it.
-impl Serialize for ModelName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.written)
-    }
-}
-
-impl<'de> Deserialize<'de> for ModelName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|written| Self { found: written.clone(), written })
+impl ModelFields for ModelName {
+    fn from_fields(fields: &mut Fields) -> Result<Self, String> {
+        let written: String = fields.required("model")?;
+        Ok(Self { found: written.clone(), written })
     }
 }

@@ -2,24 +2,25 @@
 //!
 //! Rows are appended to `outputs.jsonl` and `scores.jsonl` of the output folder as they come, task by task;
 //! `manifest.json` is written last and makes the folder a dataset. A run that was ended in any way goes on with
-//! `--resume` where it stood: each row is made once. `.precompute` holds the plan that the rows belong to, is locked
-//! while a run lasts, and goes away at the end.
+//! `--resume` where it stood: each row is made once. So is added to a dataset: nodes and evaluators that it has, and that
+//! the plan describes in the same words, keep their rows ([`folder`]).
 
 mod beside;
 pub mod evaluators;
+mod folder;
 mod hardware;
 mod journal;
 mod nodes;
 pub mod plan;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use poq_core::dataset::{DatasetFiles, Manifest, Output, ScoreRow, Task};
-use serde::Serialize;
+use poq_core::json;
 
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -27,7 +28,9 @@ use crate::models::Models;
 use crate::progress::Progress;
 use crate::words::so_many;
 use crate::{dataset, hash, interrupt};
+pub use beside::ModelName;
 use evaluators::Evaluator;
+use folder::{Folder, Made};
 use journal::Journal;
 use nodes::Node;
 use plan::{EvaluatorPlan, NodePlan, Plan};
@@ -36,7 +39,6 @@ const MANIFEST: &str = DatasetFiles::NAMES[0];
 const TASKS: &str = DatasetFiles::NAMES[1];
 const OUTPUTS: &str = DatasetFiles::NAMES[2];
 const SCORES: &str = DatasetFiles::NAMES[3];
-const MARKER: &str = ".precompute";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -45,158 +47,141 @@ pub struct Arguments {
     /// Folder of the dataset; made where it is absent
     #[arg(long)]
     out: PathBuf,
-    /// Go on where an earlier run of the same plan stood
+    /// Go on where an earlier run of the plan stood, or add to the dataset that is there
     #[arg(long)]
     resume: bool,
-}
-
-/// What the rows in a folder were made from: a run may go on only with the same.
-#[derive(Serialize)]
-struct Fingerprint<'a> {
-    plan: &'a Plan,
-    tasks: &'a [Task],
-    models: Vec<Option<String>>,
+    /// Run only these inference nodes of the plan, by id, separated by commas; those with rows stay
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    nodes: Option<Vec<String>>,
+    /// Run only these evaluators of the plan, by id, separated by commas; those with rows stay
+    #[arg(long, value_delimiter = ',', value_name = "ID")]
+    evaluators: Option<Vec<String>>,
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
-    let (plan, tasks) = Plan::read(&arguments.plan)?;
+    let (mut plan, tasks) = Plan::read(&arguments.plan)?;
+    keep_only(&mut plan.inference_nodes, "--nodes", &arguments.nodes, |node| &node.id)?;
+    keep_only(&mut plan.evaluators, "--evaluators", &arguments.evaluators, |evaluator| &evaluator.id)?;
     let out = &arguments.out;
     let models = Models::default();
-    let inference_nodes = plan
-        .inference_nodes
-        .iter()
-        .map(|node| Ok(node.entry(nodes::model_name(&node.kind, &models)?)))
-        .collect::<Outcome<Vec<_>>>()?;
-    let evaluator_entries = plan
-        .evaluators
-        .iter()
-        .map(|evaluator| Ok(evaluator.entry(evaluators::model_name(&evaluator.kind, &models)?)))
-        .collect::<Outcome<Vec<_>>>()?;
-    let names = inference_nodes
-        .iter()
-        .map(|entry| entry.model.clone())
-        .chain(evaluator_entries.iter().map(|entry| entry.model.clone()))
-        .collect();
-    let fingerprint = serde_json::to_vec(&Fingerprint { plan: &plan, tasks: &tasks, models: names })
-        .environment("cannot serialise the plan")?;
-    let fingerprint = hash::of_bytes(&fingerprint);
-
-    fs::create_dir_all(out).environment(format!("cannot make {}", out.display()))?;
-    let Some(_lock) = claim(out, &fingerprint, arguments.resume)? else {
+    let task_lines = task_lines(&tasks)?;
+    let asked = Made {
+        id: plan.id.clone(),
+        tasks: hash::of_bytes(&task_lines),
+        inference_nodes: plan
+            .inference_nodes
+            .iter()
+            .map(|node| node.entry(|model| models.decoder_file(model)))
+            .collect::<Outcome<_>>()?,
+        evaluators: plan
+            .evaluators
+            .iter()
+            .map(|evaluator| evaluator.entry(|model| models.file_of(&evaluator.spec, model)))
+            .collect::<Outcome<_>>()?,
+        hardware: vec![hardware::describe()],
+    };
+    let Some((folder, made)) = Folder::claim(out, &asked, &task_lines, arguments.resume)? else {
         say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
-    write_whole(&out.join(TASKS), &task_lines(&tasks)?)?;
     // Models that cannot do what the plan asks are refused before any row is made.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let mut failed = 0;
     let outputs = answer_all(&plan, &tasks, &models, out, &mut failed)?;
-    score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
+    let scores = score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
         let advice = "is not complete: run again with --resume to try the failed rows again";
         say(format_args!("poq: {} {advice}", out.display()));
         return Err(Fault::Rows { failed });
     }
+    let missing = missing(&made, tasks.len(), &outputs, &scores);
+    if !missing.is_empty() {
+        // Those of the folder that were not asked for.
+        let advice = "run again with --resume and these";
+        say(format_args!("{} is no dataset yet: {}; {advice}", out.display(), missing.join("; ")));
+        return Ok(());
+    }
 
+    let fingerprint = serde_json::to_vec(&made).environment("cannot serialise the plan")?;
     let manifest = Manifest {
-        schema: 1,
-        id: plan.id.clone(),
-        inference_nodes,
-        evaluators: evaluator_entries,
+        schema: 2,
+        id: made.id,
+        inference_nodes: made.inference_nodes,
+        evaluators: made.evaluators,
         files: [TASKS, OUTPUTS, SCORES]
             .into_iter()
             .map(|name| Ok((name.to_owned(), journal::describe(&out.join(name))?)))
             .collect::<Outcome<_>>()?,
-        hardware: hardware::describe(),
+        hardware: made.hardware.join(folder::AND),
         licences: plan.licences.clone(),
         made_by: format!(
-            "poq precompute {} (burn, CPU, decoders' weights as stored), plan and tasks sha256 {fingerprint}",
-            env!("CARGO_PKG_VERSION")
+            "poq precompute {} (burn, CPU, decoders' weights as stored), plan and tasks sha256 {}",
+            env!("CARGO_PKG_VERSION"),
+            hash::of_bytes(&fingerprint)
         ),
     };
     write_whole(&out.join(MANIFEST), manifest.to_json().as_bytes())?;
     let complete = dataset::load(Some(out), "")?;
-    fs::remove_file(out.join(MARKER)).environment(format!("cannot remove {}", out.join(MARKER).display()))?;
+    folder.finish()?;
     let (tasks, outputs) = (so_many(tasks.len(), "tasks"), so_many(outputs.len(), "outputs"));
     say(format_args!("{}: {tasks}, {outputs}, complete", out.display()));
     complete.notices().iter().for_each(say);
     Ok(())
 }
 
-/// Takes the folder for this run: the lock, or none where the dataset is complete already.
-fn claim(out: &Path, fingerprint: &str, resume: bool) -> Outcome<Option<File>> {
-    let path = out.join(MARKER);
-    let doing = || format!("cannot open {}", path.display());
-    let is_dataset = out.join(MANIFEST).exists();
-    let has_rows = fs::metadata(out.join(OUTPUTS)).is_ok_and(|metadata| metadata.len() > 0);
-    if is_dataset && !path.exists() {
-        if resume {
-            dataset::load(Some(out), "")?;
-            return Ok(None);
-        }
-        return Err(Fault::input(format!(
-            "{} holds a dataset already; name another folder or remove it",
-            out.display()
-        )));
+/// Leaves of a plan's list those whose ids an option names; all where it names none.
+fn keep_only<T>(list: &mut Vec<T>, option: &str, ids: &Option<Vec<String>>, id: impl Fn(&T) -> &str) -> Outcome {
+    let Some(ids) = ids else { return Ok(()) };
+    if let Some(unknown) = ids.iter().find(|wanted| !list.iter().any(|entry| id(entry) == wanted.as_str())) {
+        let known: Vec<String> = list.iter().map(|entry| format!("`{}`", id(entry))).collect();
+        let message = format!("{option}: the plan has no `{unknown}`; allowed: {}", known.join(", "));
+        return Err(Fault::input(json::with_nearest(&message)));
     }
-    let mut options = OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).environment(doing())?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another `poq precompute` is at work on {}", out.display());
-            return Err(Fault::Environment(anyhow::anyhow!(message)));
-        }
-        Err(TryLockError::Error(error)) => return Err(error).environment(doing()),
-    }
-    let mut marked = String::new();
-    file.read_to_string(&mut marked).environment(doing())?;
-    if !has_rows {
-        // Where no row was made, as where a model was refused, nothing is lost to another plan.
-        file.set_len(0).and_then(|()| file.rewind()).environment(doing())?;
-        file.write_all(fingerprint.as_bytes()).and_then(|()| file.sync_all()).environment(doing())?;
-    } else if marked.is_empty() {
-        let message = format!("{} holds rows of an unknown plan; name another folder or remove it", out.display());
-        return Err(Fault::input(message));
-    } else if marked != fingerprint {
-        let message = "holds rows of another plan, other tasks or other models; name another folder or remove it";
-        return Err(Fault::input(format!("{} {message}", out.display())));
-    } else if !resume {
-        let message = "holds an unfinished run of this plan; go on with --resume, or remove the folder";
-        return Err(Fault::input(format!("{} {message}", out.display())));
-    }
-    Ok(Some(file))
+    list.retain(|entry| ids.iter().any(|wanted| id(entry) == wanted.as_str()));
+    Ok(())
+}
+
+/// In words, who of `made` has not as many rows as there are tasks or answers.
+fn missing(made: &Made, tasks: usize, outputs: &[Output], scores: &HashMap<String, usize>) -> Vec<String> {
+    let answers = outputs.iter().fold(HashMap::<&str, usize>::new(), |mut counts, output| {
+        *counts.entry(&output.node).or_default() += 1;
+        counts
+    });
+    let nodes = made.inference_nodes.iter().filter_map(|node| {
+        let has = answers.get(node.id.as_str()).copied().unwrap_or(0);
+        (has < tasks).then(|| format!("`{}` has answered {has} of {tasks} tasks", node.id))
+    });
+    let evaluators = made.evaluators.iter().filter_map(|evaluator| {
+        let (has, of) = (scores.get(&evaluator.id).copied().unwrap_or(0), outputs.len());
+        (has < of).then(|| format!("`{}` has scored {has} of {of} answers", evaluator.id))
+    });
+    nodes.chain(evaluators).collect()
 }
 
 /// Every node's answer to every task; those that are in the journal are kept. The nodes take turns on each task, so
-/// that a change in the machine's load falls on all of them alike.
+/// that a change in the machine's load falls on all of them alike. Gives all answers in the journal, task by task.
 fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: &mut usize) -> Outcome<Vec<Output>> {
-    let (mut journal, rows) = Journal::open::<Output>(&out.join(OUTPUTS))?;
-    let mut done: HashMap<(String, String), Output> =
-        rows.into_iter().map(|row| ((row.node.clone(), row.task.clone()), row)).collect();
-    let key = |node: &NodePlan, task: &Task| (node.id.clone(), task.id.clone());
+    let (mut journal, mut outputs) = Journal::open::<Output>(&out.join(OUTPUTS))?;
+    let done: HashSet<(String, String)> =
+        outputs.iter().map(|output| (output.node.clone(), output.task.clone())).collect();
+    let is_done = |node: &NodePlan, task: &Task| done.contains(&(node.id.clone(), task.id.clone()));
     let nodes = plan
         .inference_nodes
         .iter()
         .map(|node| {
-            let missing = tasks.iter().filter(|task| !done.contains_key(&key(node, task))).count();
+            let missing = tasks.iter().filter(|task| !is_done(node, task)).count();
             Ok((node, if missing > 0 { Some(Node::load(node, models)?) } else { None }, missing))
         })
         .collect::<Outcome<Vec<_>>>()?;
     let missing = nodes.iter().map(|(_, _, missing)| *missing as u64).sum();
     let mut progress = Progress::new("inference nodes", "answers", missing);
-    let mut outputs = Vec::new();
     for (index, task) in tasks.iter().enumerate() {
         for (node_plan, node, _) in &nodes {
-            if let Some(output) = done.remove(&key(node_plan, task)) {
-                outputs.push(output);
-                continue;
-            }
+            let Some(node) = node.as_ref().filter(|_| !is_done(node_plan, task)) else { continue };
             interrupt::check()?;
-            let Some(node) = node else { continue };
-            let answer = node.answer(plan, index, task);
+            let answer = node.answer(index, task);
             interrupt::check()?;
             match answer {
                 Ok(output) => {
@@ -217,11 +202,14 @@ fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: 
     for notice in nodes.iter().filter_map(|(_, node, _)| node.as_ref()?.notice()) {
         say(notice);
     }
+    // Whoever scores reads a task once for all answers to it.
+    let place: HashMap<&str, usize> = tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
+    outputs.sort_by_key(|output| place.get(output.task.as_str()).copied());
     Ok(outputs)
 }
 
 /// Every evaluator's score of every answer; those that are in the journal are kept. The evaluators take turns on each
-/// answer, as the nodes on each task.
+/// answer, as the nodes on each task. Gives how many scores there are, by evaluator.
 fn score_all(
     evaluators: &[Evaluator<'_>],
     plan: &Plan,
@@ -229,8 +217,12 @@ fn score_all(
     outputs: &[Output],
     out: &Path,
     failed: &mut usize,
-) -> Outcome {
+) -> Outcome<HashMap<String, usize>> {
     let (mut journal, rows) = Journal::open::<ScoreRow>(&out.join(SCORES))?;
+    let mut counts = HashMap::new();
+    for row in &rows {
+        *counts.entry(row.evaluator.clone()).or_default() += 1;
+    }
     let done: HashSet<(String, String, String)> =
         rows.into_iter().map(|row| (row.evaluator, row.node, row.task)).collect();
     let is_done = |evaluator: &EvaluatorPlan, output: &Output| {
@@ -250,7 +242,10 @@ fn score_all(
             }
             interrupt::check()?;
             match evaluator.score(tasks[output.task.as_str()], output) {
-                Ok(score) => journal.append(&score)?,
+                Ok(score) => {
+                    journal.append(&score)?;
+                    *counts.entry(score.evaluator).or_default() += 1;
+                }
                 Err(Fault::Input(error)) => {
                     *failed += 1;
                     say(format_args!(
@@ -268,7 +263,7 @@ fn score_all(
     for notice in evaluators.iter().filter_map(Evaluator::notice) {
         say(notice);
     }
-    Ok(())
+    Ok(counts)
 }
 
 fn task_lines(tasks: &[Task]) -> Outcome<Vec<u8>> {

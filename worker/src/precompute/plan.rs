@@ -7,6 +7,7 @@ use poq_core::dataset::{EvaluatorEntry, JUDGE, NodeEntry, Task, TaskKind};
 use poq_core::fields::{self, Fields, unknown_word};
 use poq_core::json;
 use poq_core::score::ScoreNormalization;
+use poq_pipeline::spec::{EvaluatorSpec, ModelFile, NodeSpec};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::beside::{Beside, ModelName};
@@ -52,40 +53,10 @@ pub struct NodePlan {
     pub name: String,
     /// How it answers.
     #[serde(flatten)]
-    pub kind: NodeKind,
+    pub spec: NodeSpec<ModelName>,
 }
 
-/// How an inference node answers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum NodeKind {
-    /// A decoder from a GGUF file.
-    Decoder {
-        /// Name, file or folder of the model.
-        model: ModelName,
-        /// 0 is greedy.
-        temperature: f32,
-        /// Seed of the draws; task n (from 0) uses seed + n.
-        seed: u64,
-        /// Only the first so many layers.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        layers: Option<usize>,
-        /// Tokens at most, by kind of task.
-        max_tokens: BTreeMap<TaskKind, usize>,
-        /// What this node is asked, where not by the plan's templates.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        templates: BTreeMap<TaskKind, String>,
-        /// Texts that end an answer, and are no part of it; for base models, which go on.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        stop: Vec<String>,
-    },
-    /// The first sentences of the context.
-    Lead,
-    /// What the prompt's keywords point at in the context.
-    Keyword,
-}
-
-/// An evaluator.
+/// An evaluator, or a judge.
 #[derive(Debug, Serialize)]
 pub struct EvaluatorPlan {
     /// Stable id.
@@ -94,57 +65,12 @@ pub struct EvaluatorPlan {
     pub name: String,
     /// How its raw value becomes a score.
     pub normalization: ScoreNormalization,
-    /// How it judges.
+    /// Whether its scores stand beside truth, and take no part in consensus.
+    pub is_judge: bool,
+    /// How it scores.
     #[serde(flatten)]
-    pub kind: EvaluatorKind,
+    pub spec: EvaluatorSpec<ModelName>,
 }
-
-/// How an evaluator judges.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum EvaluatorKind {
-    /// Cosine of sentence embeddings.
-    BiEncoder {
-        /// Name or folder of the model.
-        model: ModelName,
-        /// What the answer is compared with.
-        against: Against,
-    },
-    /// A classifier of pairs of texts: what the answer is judged by, and the answer.
-    CrossEncoder {
-        /// Name or folder of the model.
-        model: ModelName,
-        /// What the answer is judged by.
-        against: Against,
-    },
-    /// A decoder that is shown the task and the answer, and rates it by a number from 0 to 9.
-    LlmJudge {
-        /// Name, file or folder of the model.
-        model: ModelName,
-        /// What it is shown: `{answer}`, and `{prompt}`, `{context}`, `{reference}` where they stand in it.
-        template: String,
-        /// Whether its scores stand beside truth, and take no part in consensus.
-        is_beside: bool,
-    },
-    /// ROUGE-L against the best reference.
-    RougeL,
-    /// chrF against the best reference.
-    Chrf,
-    /// Length, repetition and format; needs no reference.
-    Structure,
-}
-
-/// What an encoder reads beside an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Against {
-    /// The best of the references.
-    Reference,
-    /// Prompt and context.
-    Prompt,
-}
-
-const DEFAULT_MAX_TOKENS: usize = 128;
 
 impl<'de> Deserialize<'de> for NodePlan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -156,22 +82,9 @@ impl NodePlan {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         let (id, name) = (fields.required("id")?, fields.required("name")?);
         let kind: String = fields.required("kind")?;
-        let kind = match kind.as_str() {
-            "decoder" => NodeKind::Decoder {
-                model: fields.required("model")?,
-                temperature: fields.optional("temperature")?,
-                seed: fields.optional("seed")?,
-                layers: fields.optional("layers")?,
-                max_tokens: fields.optional("max_tokens")?,
-                templates: fields.optional("templates")?,
-                stop: fields.optional("stop")?,
-            },
-            "lead" => NodeKind::Lead,
-            "keyword" => NodeKind::Keyword,
-            other => return Err(unknown_word("kind", other, &["decoder", "lead", "keyword"])),
-        };
+        let spec = NodeSpec::from_fields(&kind, &mut fields)?;
         fields.finish()?;
-        Ok(Self { id, name, kind })
+        Ok(Self { id, name, spec })
     }
 }
 
@@ -186,37 +99,18 @@ impl EvaluatorPlan {
         let (id, name) = (fields.required("id")?, fields.required("name")?);
         let normalization: Option<ScoreNormalization> = fields.optional("normalization")?;
         let kind: String = fields.required("kind")?;
-        let kind = match kind.as_str() {
-            "bi_encoder" => {
-                EvaluatorKind::BiEncoder { model: fields.required("model")?, against: fields.required("against")? }
-            }
-            "cross_encoder" => {
-                EvaluatorKind::CrossEncoder { model: fields.required("model")?, against: fields.required("against")? }
-            }
-            "llm_judge" | JUDGE => EvaluatorKind::LlmJudge {
-                model: fields.required("model")?,
-                template: fields.required("template")?,
-                is_beside: kind == JUDGE,
-            },
-            "rouge_l" => EvaluatorKind::RougeL,
-            "chrf" => EvaluatorKind::Chrf,
-            "structure" => EvaluatorKind::Structure,
-            other => {
-                let known = ["bi_encoder", "cross_encoder", "llm_judge", "rouge_l", "chrf", "structure", JUDGE];
-                return Err(unknown_word("kind", other, &known));
-            }
-        };
-        if let EvaluatorKind::LlmJudge { template, .. } = &kind
-            && !template.contains("{answer}")
-        {
-            return Err("`template`: it shows no {answer}, which is to be rated".to_owned());
+        let is_judge = kind == JUDGE;
+        let kinds = EvaluatorSpec::<ModelName>::KINDS;
+        if !is_judge && !kinds.contains(&kind.as_str()) {
+            return Err(unknown_word("kind", &kind, &[&kinds[..], &[JUDGE]].concat()));
         }
-        let normalization = normalization.unwrap_or(match kind {
-            EvaluatorKind::LlmJudge { .. } => ScoreNormalization::Ten,
+        let spec = EvaluatorSpec::from_fields(if is_judge { "llm_judge" } else { &kind }, &mut fields)?;
+        let normalization = normalization.unwrap_or(match spec {
+            EvaluatorSpec::LlmJudge { .. } => ScoreNormalization::Ten,
             _ => ScoreNormalization::Unit,
         });
         fields.finish()?;
-        Ok(Self { id, name, normalization, kind })
+        Ok(Self { id, name, normalization, is_judge, spec })
     }
 }
 
@@ -259,8 +153,10 @@ impl Plan {
         }
         plan.check(&tasks).map_err(named)?;
         for (index, node) in plan.inference_nodes.iter_mut().enumerate() {
-            if let NodeKind::Decoder { model, .. } = &mut node.kind {
-                beside.find(&format!("inference_nodes[{index}].model"), model).map_err(named)?;
+            if let NodeSpec::Decoder(decoder) = &mut node.spec {
+                let field = format!("inference_nodes[{index}].model");
+                beside.find(&field, &mut decoder.model).map_err(named)?;
+                decoder.complete(&plan.templates);
             }
         }
         for (index, evaluator) in plan.evaluators.iter_mut().enumerate() {
@@ -291,65 +187,7 @@ impl Plan {
         corpus::check_ids(tasks)?;
         check_unique("inference_nodes", self.inference_nodes.iter().map(|node| node.id.as_str()))?;
         check_unique("evaluators", self.evaluators.iter().map(|evaluator| evaluator.id.as_str()))?;
-        for node in &self.inference_nodes {
-            if let NodeKind::Decoder { max_tokens, temperature, stop, .. } = &node.kind {
-                if stop.iter().any(String::is_empty) {
-                    return Err(Fault::input(format!("inference node `{}`: `stop`: an empty text", node.id)));
-                }
-                let bad_temperature = !temperature.is_finite() || *temperature < 0.0;
-                if bad_temperature || max_tokens.values().any(|&tokens| tokens == 0) {
-                    let message = "`temperature` must be a finite number, 0 or more, and `max_tokens` 1 or more";
-                    return Err(Fault::input(format!("inference node `{}`: {message}", node.id)));
-                }
-            }
-        }
         Ok(())
-    }
-
-    /// What a decoder is asked for `task`: by the node's own templates, else by the plan's.
-    pub fn request(&self, node: &NodeKind, task: &Task) -> String {
-        let default = match task.kind {
-            TaskKind::Qa => {
-                "Answer the question with a few words taken from the passage.\n\nPassage: {context}\n\nQuestion: {prompt}"
-            }
-            TaskKind::Summarization => "{prompt}\n\n{context}",
-        };
-        let own = match node {
-            NodeKind::Decoder { templates, .. } => templates.get(&task.kind),
-            NodeKind::Lead | NodeKind::Keyword => None,
-        };
-        let template = own.or_else(|| self.templates.get(&task.kind)).map_or(default, String::as_str);
-        filled(template, &[("{prompt}", &task.prompt), ("{context}", task.context.as_deref().unwrap_or_default())])
-    }
-}
-
-/// A template with each place that `texts` name filled. One pass, so that a text that holds `{context}` itself is left
-/// alone.
-fn filled(template: &str, texts: &[(&str, &str)]) -> String {
-    let mut whole = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('{') {
-        whole.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let (text, tail) = texts
-            .iter()
-            .find_map(|(place, text)| Some((*text, rest.strip_prefix(place)?)))
-            .unwrap_or_else(|| rest.split_at(1));
-        whole.push_str(text);
-        rest = tail;
-    }
-    whole.push_str(rest);
-    whole
-}
-
-impl EvaluatorKind {
-    /// What a judge is shown of a task and an answer to it.
-    pub fn shown(template: &str, task: &Task, answer: &str) -> String {
-        let references = task.references.join(" / ");
-        let context = task.context.as_deref().unwrap_or_default();
-        let texts =
-            [("{prompt}", &task.prompt), ("{reference}", &references)].map(|(place, text)| (place, text.as_str()));
-        filled(template, &[&texts[..], &[("{context}", context), ("{answer}", answer)]].concat())
     }
 }
 
@@ -380,87 +218,40 @@ fn check_unique<'a>(field: &str, ids: impl Iterator<Item = &'a str>) -> Outcome 
 }
 
 impl NodePlan {
-    /// The manifest's entry; `model` names the weights with their hash.
-    pub fn entry(&self, model: Option<String>) -> NodeEntry {
-        let kind = match self.kind {
-            NodeKind::Decoder { .. } => "decoder",
-            NodeKind::Lead | NodeKind::Keyword => "extractive",
-        };
-        NodeEntry { id: self.id.clone(), name: self.name.clone(), kind: kind.to_owned(), model }
-    }
-}
-
-impl NodeKind {
-    /// Tokens that a decoder may generate for a task of `kind`.
-    pub fn max_tokens(&self, kind: TaskKind) -> usize {
-        match self {
-            Self::Decoder { max_tokens, .. } => max_tokens.get(&kind).copied().unwrap_or(DEFAULT_MAX_TOKENS),
-            Self::Lead | Self::Keyword => 0,
-        }
+    /// The manifest's entry; `name` names a model by its file.
+    pub fn entry(&self, name: impl FnOnce(&ModelName) -> Outcome<ModelFile>) -> Outcome<NodeEntry> {
+        let spec = self.spec.with_model(name)?;
+        let (id, name, kind) = (self.id.clone(), self.name.clone(), spec.kind().to_owned());
+        Ok(NodeEntry { id, name, kind, model: None, spec: Some(spec.to_manifest()) })
     }
 }
 
 impl EvaluatorPlan {
     fn find_model(&mut self, beside: &Beside<'_>, index: usize) -> Outcome {
-        match &mut self.kind {
-            EvaluatorKind::BiEncoder { model, .. }
-            | EvaluatorKind::CrossEncoder { model, .. }
-            | EvaluatorKind::LlmJudge { model, .. } => beside.find(&format!("evaluators[{index}].model"), model),
-            EvaluatorKind::RougeL | EvaluatorKind::Chrf | EvaluatorKind::Structure => Ok(()),
+        match self.spec.model_mut() {
+            Some(model) => beside.find(&format!("evaluators[{index}].model"), model),
+            None => Ok(()),
         }
     }
 
-    /// The manifest's entry; `model` names the weights with their hash.
-    pub fn entry(&self, model: Option<String>) -> EvaluatorEntry {
-        let kind = match self.kind {
-            EvaluatorKind::BiEncoder { .. } => "bi_encoder",
-            EvaluatorKind::CrossEncoder { .. } => "cross_encoder",
-            EvaluatorKind::LlmJudge { is_beside: true, .. } => JUDGE,
-            EvaluatorKind::LlmJudge { is_beside: false, .. } => "llm_judge",
-            EvaluatorKind::RougeL => "rouge_l",
-            EvaluatorKind::Chrf => "chrf",
-            EvaluatorKind::Structure => "structure",
-        };
-        EvaluatorEntry {
+    /// The manifest's entry; `name` names a model by its file.
+    pub fn entry(&self, name: impl FnOnce(&ModelName) -> Outcome<ModelFile>) -> Outcome<EvaluatorEntry> {
+        let spec = self.spec.with_model(name)?;
+        let kind = if self.is_judge { JUDGE } else { spec.kind() };
+        Ok(EvaluatorEntry {
             id: self.id.clone(),
             name: self.name.clone(),
             kind: kind.to_owned(),
             normalization: self.normalization,
-            model,
-        }
+            model: None,
+            spec: Some(spec.to_manifest()),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_request_fills_the_template_once() {
-        let plan = parse(
-            r#"
-            id = "x"
-            licences = "none"
-            tasks = []
-            templates.qa = "{prompt} | {context} | {other}"
-            inference_nodes = [{ id = "a", name = "A", kind = "lead" }]
-            evaluators = [{ id = "b", name = "B", kind = "rouge_l" }]
-            "#,
-        )
-        .expect("valid");
-        let task = Task {
-            id: "t".into(),
-            kind: TaskKind::Qa,
-            prompt: "why {context}?".into(),
-            references: vec!["r".into()],
-            context: Some("because".into()),
-            group: None,
-        };
-        assert_eq!(plan.request(&NodeKind::Lead, &task), "why {context}? | because | {other}");
-        let text = r#"{"id": "a", "name": "A", "kind": "decoder", "model": "m", "templates": {"qa": "Q: {prompt}"}}"#;
-        let own: NodePlan = json::parse(text.as_bytes()).expect("a node");
-        assert_eq!(plan.request(&own.kind, &task), "Q: why {context}?");
-    }
 
     const PLAN: &str = r#"
 id = "x"
@@ -490,8 +281,8 @@ kind = "structure"
     #[test]
     fn whole_floats_are_read() {
         let plan = parse(PLAN).unwrap_or_else(|fault| panic!("{fault}"));
-        let NodeKind::Decoder { layers, max_tokens, .. } = &plan.inference_nodes[1].kind else { panic!("a decoder") };
-        assert_eq!((*layers, max_tokens[&TaskKind::Qa]), (Some(2), 8));
+        let NodeSpec::Decoder(decoder) = &plan.inference_nodes[1].spec else { panic!("a decoder") };
+        assert_eq!((decoder.layers, decoder.max_tokens(TaskKind::Qa)), (Some(2), 8));
         assert!(error(&PLAN.replace("2.0", "2.5")).contains("`layers`: `2.5`; allowed: a whole number"));
     }
 

@@ -1,80 +1,155 @@
 //! The program of the inference worker: it hears the page, and never blocks for longer than one text or one token.
 //!
-//! Weights come and stay through [`transfer`] and [`store`]; [`work`] is what the models do; [`rows`] is the dataset.
+//! It has two parts: [`encoders`] are evaluators and the dataset, and with them weights come and stay ([`transfer`], [`store`]);
+//! [`decoders`] are language models. On a GPU one program has both. On the CPU each is a program of its own, so that nobody loads
+//! what he does not use: the worker starts with the first, which hands on to the second what is asked of it (`elsewhere`).
 
+#[cfg(feature = "decoders")]
+mod decoders;
+#[cfg(not(feature = "decoders"))]
+#[path = "elsewhere.rs"]
+mod decoders;
+#[cfg(feature = "encoders")]
+mod encoders;
+mod loading;
+#[cfg(feature = "encoders")]
 mod rows;
 mod scope;
 mod store;
+#[cfg(feature = "encoders")]
 mod transfer;
-mod work;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+#[cfg(feature = "encoders")]
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::protocol::{Blame, DeviceKind, DeviceReport, FromInference, LoadStep, Loaded, ToInference};
+use crate::protocol::{Blame, DeviceKind, DeviceReport, FromInference, Loaded, ToInference};
 use poq_core::weights::{KnownModel, ModelRole, known};
-use poq_models::{BiEncoder, Decoder, Device};
+use poq_models::Device;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, File, MessageEvent};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
 
-use self::rows::Rows;
-use self::scope::{breath, global, now_ms, post};
-use self::work::{LoadFault, Model};
-
-/// What a GGUF file begins with.
-const GGUF: &[u8] = b"GGUF";
-
-/// Bytes by which a file is known for what it is.
-const FIRST_BYTES: f64 = 512.0;
+use self::decoders::Decoders;
+use self::loading::LoadFault;
+use self::scope::post;
 
 /// One model is loaded at a time.
 const BUSY: &str = "another model is being loaded; wait for it";
 
-/// Bytes of a file at most: it and the weights made of it share the 4 GB of a WebAssembly program.
-const LARGEST_FILE: f64 = 1.5e9;
-
 /// What the worker holds.
 struct Host {
+    shared: Shared,
+    #[cfg(feature = "encoders")]
+    encoders: encoders::Encoders,
+    decoders: Decoders,
+    /// Ends the transfer that is under way.
+    #[cfg(feature = "encoders")]
+    transfer: RefCell<Option<web_sys::AbortController>>,
+}
+
+/// What the parts have in common.
+struct Shared {
     device: Device,
     report: DeviceReport,
-    encoder: RefCell<Option<Rc<BiEncoder>>>,
-    decoder: RefCell<Option<Rc<Decoder>>>,
-    rows: RefCell<Option<Rc<Rows>>>,
-    /// Ends the transfer that is under way.
-    transfer: RefCell<Option<AbortController>>,
     /// Goes up with each piece of work and each stop: what is older is no longer wanted.
     turn: Cell<u32>,
     is_loading: Cell<bool>,
 }
 
+/// Whether a piece of work is still wanted.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    turn: &'a Cell<u32>,
+    own: u32,
+}
+
+impl Wanted<'_> {
+    fn still(self) -> bool {
+        self.turn.get() == self.own
+    }
+}
+
+/// What is asked of decoders: the known model, if it is one, and the message as it came.
+struct Asks {
+    model: Option<&'static KnownModel>,
+    #[cfg_attr(feature = "decoders", expect(dead_code, reason = "it is handed on where decoders are elsewhere"))]
+    data: JsValue,
+}
+
+impl Shared {
+    /// Begins a piece of work, in place of the one before it.
+    fn begin(&self) -> Wanted<'_> {
+        self.turn.set(self.turn.get().wrapping_add(1));
+        Wanted { turn: &self.turn, own: self.turn.get() }
+    }
+
+    /// Loads a model, and tells the page what came of it.
+    async fn load(&self, model: &str, load: impl AsyncFnOnce() -> Result<Loaded, LoadFault>) {
+        let outcome = match self.is_loading.replace(true) {
+            true => Err(BUSY.to_owned().into()),
+            false => {
+                let outcome = load().await;
+                self.is_loading.set(false);
+                outcome
+            }
+        };
+        match outcome {
+            Ok(loaded) => post(&FromInference::Loaded(loaded)),
+            Err(LoadFault { words, blame }) => {
+                post(&FromInference::LoadFailed { model: model.to_owned(), words, blame });
+                // What was damaged is discarded.
+                post(&FromInference::Stored(store::look().await));
+            }
+        }
+    }
+}
+
 /// Takes over the worker: from then on it answers messages.
+#[cfg(feature = "encoders")]
 pub fn listen() {
     tell_panics();
     spawn_local(async {
-        let (device, report) = match open_device().await {
-            Ok(opened) => opened,
+        let host = match Host::open().await {
+            Ok(host) => Rc::new(host),
             Err(words) => return post(&FromInference::NoDevice(words)),
         };
-        let host = Rc::new(Host {
-            device,
-            report: report.clone(),
-            encoder: RefCell::default(),
-            decoder: RefCell::default(),
-            rows: RefCell::default(),
-            transfer: RefCell::default(),
-            turn: Cell::default(),
-            is_loading: Cell::default(),
+        let report = host.shared.report.clone();
+        let on_message = Closure::<dyn FnMut(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
+            host.receive(event.data());
         });
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let host = Rc::clone(&host);
-            spawn_local(async move { host.receive(&event.data()).await });
-        });
-        global().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        scope::global().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         // As long as the worker lives.
         on_message.forget();
         post(&FromInference::Ready(report));
     });
+}
+
+/// Makes ready to hear what the program that began the worker hands on.
+#[cfg(not(feature = "encoders"))]
+pub fn listen() {
+    tell_panics();
+    spawn_local(async {
+        match Host::open().await {
+            Ok(host) => HOST.with(|held| drop(held.replace(Some(Rc::new(host))))),
+            Err(words) => post(&FromInference::NoDevice(words)),
+        }
+    });
+}
+
+#[cfg(not(feature = "encoders"))]
+std::thread_local! {
+    static HOST: std::cell::RefCell<Option<Rc<Host>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Hears a message to decoders.
+#[cfg(not(feature = "encoders"))]
+#[wasm_bindgen]
+pub fn receive(data: JsValue) {
+    if let Some(host) = HOST.with(|held| held.borrow().clone()) {
+        host.receive(data);
+    }
 }
 
 /// A panic ends the program; its words would be lost with it.
@@ -101,21 +176,77 @@ async fn open_device() -> Result<(Device, DeviceReport), String> {
 }
 
 impl Host {
-    async fn receive(&self, data: &JsValue) {
-        let (text, files) = match data.dyn_ref::<js_sys::Array>() {
+    async fn open() -> Result<Self, String> {
+        let (device, report) = open_device().await?;
+        Ok(Self {
+            shared: Shared { device, report, turn: Cell::default(), is_loading: Cell::default() },
+            #[cfg(feature = "encoders")]
+            encoders: encoders::Encoders::default(),
+            decoders: Decoders::default(),
+            #[cfg(feature = "encoders")]
+            transfer: RefCell::default(),
+        })
+    }
+
+    fn receive(self: &Rc<Self>, data: JsValue) {
+        let host = Rc::clone(self);
+        spawn_local(async move { host.hear(data).await });
+    }
+
+    async fn hear(&self, data: JsValue) {
+        let (text, files): (_, Vec<File>) = match data.dyn_ref::<js_sys::Array>() {
             Some(list) => {
                 (list.get(0).as_string(), list.iter().skip(1).filter_map(|file| file.dyn_into().ok()).collect())
             }
             None => (data.as_string(), Vec::new()),
         };
-        let message = serde_json::from_str(&text.unwrap_or_default());
-        match message {
-            Ok(message) => self.act(message, files).await,
-            Err(error) => post(&FromInference::Lost(format!("page and worker are of different versions ({error})"))),
+        let message = match serde_json::from_str(&text.unwrap_or_default()) {
+            Ok(message) => message,
+            Err(error) => {
+                let words = format!("page and worker are of different versions ({error})");
+                return post(&FromInference::Lost(words));
+            }
+        };
+        match &message {
+            ToInference::Stop => {
+                self.shared.begin();
+                self.decoders.stop();
+            }
+            ToInference::Load { model } => match known(model) {
+                Some(known) if known.role == ModelRole::Decoder => {
+                    let asks = Asks { model: Some(known), data };
+                    self.decoders.hear(&self.shared, asks, message, files).await;
+                }
+                Some(known) => self.load_encoder(known).await,
+                None => {
+                    let words = format!("the model `{model}` is unknown");
+                    post(&FromInference::LoadFailed { model: model.clone(), words, blame: Blame::Model });
+                }
+            },
+            ToInference::Open | ToInference::Generate { .. } => {
+                self.decoders.hear(&self.shared, Asks { model: None, data }, message, files).await;
+            }
+            _ => self.act(message, files).await,
         }
+    }
+}
+
+/// A program of decoders alone is asked nothing else.
+#[cfg(not(feature = "encoders"))]
+impl Host {
+    async fn load_encoder(&self, _: &'static KnownModel) {}
+
+    async fn act(&self, _: ToInference, _: Vec<File>) {}
+}
+
+#[cfg(feature = "encoders")]
+impl Host {
+    async fn load_encoder(&self, known: &'static KnownModel) {
+        self.shared.load(known.name, async || self.encoders.load(&self.shared, known).await).await;
     }
 
     async fn act(&self, message: ToInference, files: Vec<File>) {
+        let encoders = &self.encoders;
         match message {
             ToInference::Look => post(&FromInference::Stored(store::look().await)),
             ToInference::Fetch { model } => self.transfer(&model, None).await,
@@ -126,81 +257,36 @@ impl Host {
                 }
             }
             ToInference::Delete { model } => self.delete(&model).await,
-            ToInference::Load { model } => self.load(&model).await,
-            ToInference::Open => self.open(files).await,
-            ToInference::ReadDataset => self.read_dataset().await,
+            ToInference::ReadDataset => encoders.read_dataset().await,
             ToInference::Row { task, node } => {
-                if let Some(row) = self.rows().and_then(|rows| rows.row(task, node)) {
+                if let Some(row) = encoders.rows().and_then(|rows| rows.row(task, node)) {
                     post(&FromInference::Row(Box::new(row)));
                 }
             }
             ToInference::Score { work, task, answer } => {
-                let turn = self.next_turn();
-                let (encoder, rows) = (self.encoder.borrow().clone(), self.rows());
-                let is_wanted = || self.turn.get() == turn;
-                work::score(encoder.as_deref(), rows.as_deref(), work, &task, &answer, &is_wanted).await;
+                encoders.score(work, &task, &answer, self.begin()).await;
             }
             ToInference::Rescore { work, evaluator, hardware } => {
-                let turn = self.next_turn();
-                let encoder = self.encoder.borrow().clone();
-                let outcome = match self.rows() {
-                    Some(rows) => {
-                        let is_wanted = || self.turn.get() == turn;
-                        work::rescore(encoder.as_deref(), &rows, work, evaluator, &hardware, &is_wanted)
-                            .await
-                            .map(Box::new)
-                    }
-                    None => Err("the dataset is not here".to_owned()),
-                };
-                post(&FromInference::Rescored { work, outcome });
+                let outcome = encoders.rescore(work, &evaluator, &hardware, self.begin()).await;
+                post(&FromInference::Rescored { work, outcome: outcome.map(Box::new) });
             }
             ToInference::Embed { work, texts } => {
-                self.next_turn();
-                let encoder = self.encoder.borrow().clone();
-                let outcome = match encoder {
-                    Some(encoder) => work::embed(&encoder, &texts).await,
-                    None => Err("MiniLM is not loaded".to_owned()),
-                };
-                post(&FromInference::Embedded { work, outcome });
+                self.begin();
+                post(&FromInference::Embedded { work, outcome: encoders.embed(&texts).await });
             }
-            ToInference::Generate { work, request } => {
-                let turn = self.next_turn();
-                let decoder = self.decoder.borrow().clone();
-                let outcome = match decoder {
-                    Some(decoder) => work::generate(&decoder, work, request, &|| self.turn.get() == turn).await,
-                    None => Err("no model that answers is loaded".to_owned()),
-                };
-                post(&FromInference::Generated { work, outcome });
-            }
-            ToInference::Stop => {
-                self.next_turn();
-            }
+            ToInference::Load { .. } | ToInference::Open | ToInference::Generate { .. } | ToInference::Stop => {}
         }
     }
 
-    fn next_turn(&self) -> u32 {
-        self.turn.set(self.turn.get().wrapping_add(1));
-        self.turn.get()
-    }
-
-    fn rows(&self) -> Option<Rc<Rows>> {
-        self.rows.borrow().clone()
-    }
-
-    async fn read_dataset(&self) {
-        let outcome = match self.rows() {
-            Some(rows) => Ok(rows),
-            None => Rows::read().await.map(Rc::new),
-        };
-        if let Ok(rows) = &outcome {
-            *self.rows.borrow_mut() = Some(Rc::clone(rows));
-        }
-        post(&FromInference::Corpus(outcome.map(|rows| rows.corpus())));
+    /// Begins a piece of work, in place of the one before it, wherever that is done.
+    fn begin(&self) -> Wanted<'_> {
+        self.decoders.stop();
+        self.shared.begin()
     }
 
     async fn transfer(&self, model: &str, files: Option<Vec<File>>) {
         let ended = |fault| post(&FromInference::TransferEnded { model: model.to_owned(), fault });
-        let (Some(known), Ok(controller)) = (known(model), AbortController::new()) else {
+        let (Some(known), Ok(controller)) = (known(model), web_sys::AbortController::new()) else {
             return ended(Some(format!("the model `{model}` is unknown")));
         };
         if self.transfer.borrow().is_some() {
@@ -230,116 +316,4 @@ impl Host {
         }
         post(&FromInference::Stored(store::look().await));
     }
-
-    async fn load(&self, model: &str) {
-        let outcome = match known(model) {
-            Some(known) => self.load_known(known).await,
-            None => Err(format!("the model `{model}` is unknown").into()),
-        };
-        if let Err(LoadFault { words, blame }) = outcome {
-            post(&FromInference::LoadFailed { model: model.to_owned(), words, blame });
-            // What was damaged is discarded.
-            post(&FromInference::Stored(store::look().await));
-        }
-    }
-
-    async fn load_known(&self, known: &KnownModel) -> Result<(), LoadFault> {
-        if self.is_loading.replace(true) {
-            return Err(BUSY.to_owned().into());
-        }
-        let let_go = || {
-            if known.role == ModelRole::Decoder {
-                self.decoder.take();
-            }
-        };
-        let outcome = work::load(known, &self.device, self.report.has_half, let_go).await;
-        self.is_loading.set(false);
-        let (model, loaded) = outcome?;
-        self.hold(model);
-        post(&FromInference::Loaded(loaded));
-        Ok(())
-    }
-
-    fn hold(&self, model: Model) {
-        match model {
-            Model::Encoder(encoder) => *self.encoder.borrow_mut() = Some(encoder),
-            Model::Decoder(decoder) => *self.decoder.borrow_mut() = Some(decoder),
-        }
-    }
-
-    /// A decoder from a file, for which there is no known answer: a GPU must compute what the CPU does.
-    async fn open(&self, files: Vec<File>) {
-        let name = files.first().map(File::name).unwrap_or_default();
-        let outcome = match self.is_loading.replace(true) {
-            true => {
-                return post(&FromInference::LoadFailed { model: name, words: BUSY.to_owned(), blame: Blame::Model });
-            }
-            false => self.open_file(files.first()).await,
-        };
-        self.is_loading.set(false);
-        match outcome {
-            Ok(loaded) => post(&FromInference::Loaded(loaded)),
-            Err(LoadFault { words, blame }) => {
-                post(&FromInference::LoadFailed { model: name, words, blame });
-            }
-        }
-    }
-
-    async fn open_file(&self, file: Option<&File>) -> Result<Loaded, LoadFault> {
-        let file = file.ok_or_else(|| "no file was chosen".to_owned())?;
-        let model = file.name();
-        post(&FromInference::Loading { model: model.clone(), step: LoadStep::Check });
-        let begun = now_ms();
-        is_gguf(file).await?;
-        let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| scope::words(&error))?;
-        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
-        drop(buffer);
-        let read = now_ms();
-        post(&FromInference::Loading { model: model.clone(), step: LoadStep::Upload });
-        // There may be no room for both.
-        self.decoder.take();
-        breath().await?;
-        let named = |error| LoadFault::of(&model, error);
-        let decoder = work::decoder(&bytes, &self.device, self.report.has_half).map_err(named)?;
-        let uploaded = now_ms();
-        let mut cpu_cosine = None;
-        if self.report.kind == DeviceKind::WebGpu {
-            post(&FromInference::Loading { model: model.clone(), step: LoadStep::KnownAnswer });
-            breath().await?;
-            let trusted = work::decoder(&bytes, &poq_models::cpu_device(), false).map_err(named)?;
-            cpu_cosine = Some(decoder.check_against(&trusted).await.map_err(named)?);
-        }
-        self.hold(Model::Decoder(Rc::new(decoder)));
-        Ok(Loaded {
-            model,
-            decoder: true,
-            check_ms: read - begun,
-            upload_ms: uploaded - read,
-            known_answer: None,
-            cpu_cosine,
-        })
-    }
-}
-
-/// Whether a file may be read whole: one that is no GGUF, or is larger than what there is room for, is refused before.
-async fn is_gguf(file: &File) -> Result<(), String> {
-    let (name, size) = (file.name(), file.size());
-    let slice = file.slice_with_f64_and_f64(0.0, FIRST_BYTES).map_err(|error| scope::words(&error))?;
-    let buffer = JsFuture::from(slice.array_buffer()).await.map_err(|error| scope::words(&error))?;
-    let start = js_sys::Uint8Array::new(&buffer).to_vec();
-    if let Some(what) = poq_models::foreign_file(&start) {
-        return Err(format!("{name} is no GGUF file: it is {what}"));
-    }
-    if !start.starts_with(GGUF) {
-        return Err(format!("{name} is no GGUF file: it does not begin with the magic bytes `GGUF`"));
-    }
-    if size > LARGEST_FILE {
-        let mb = |bytes: f64| (bytes / 1e6).ceil();
-        return Err(format!(
-            "{name} has {} MB; a page has room for a model of {} MB at most",
-            mb(size),
-            mb(LARGEST_FILE)
-        ));
-    }
-    Ok(())
 }

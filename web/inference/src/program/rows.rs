@@ -1,24 +1,94 @@
-//! The dataset beside the page: the rows that a reader picks from, and what was recorded of them.
+//! The dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as well, by
+//! what the manifest says of them.
 
-use crate::protocol::{Corpus, Evaluator, GREEDY, RecordedAnswer, RecordedRow, Score};
+use crate::protocol::{Corpus, EvaluatorHere, Generate, NodeHere, RecordedRow, Score};
 use poq_core::Dataset;
 use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Task};
 use poq_core::score::ScoreNormalization;
+use poq_core::weights::{KnownModel, ModelRole, of_file};
+use poq_pipeline::spec::{EvaluatorSpec, ModelFile, NodeSpec};
 
-use super::scope::get;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
 
-/// A dataset, and which of its evaluators are of this device's kinds.
+use super::scope::{global, words};
+
+/// A dataset, and which of its evaluators run here.
 pub struct Rows {
     dataset: Dataset,
-    /// Number of the recorded evaluator, its normalisation and its range of raw values, as [`Evaluator::ALL`].
-    recorded: [Option<Recorded>; Evaluator::ALL.len()],
+    evaluators: Vec<Scorer>,
 }
 
+/// An evaluator that runs here.
+pub struct Scorer {
+    /// What the page knows of it.
+    pub here: EvaluatorHere,
+    /// How it scores.
+    pub spec: EvaluatorSpec,
+    normalization: ScoreNormalization,
+    recorded: Option<Recorded>,
+}
+
+/// What the dataset has of an evaluator.
 #[derive(Clone, Copy)]
 struct Recorded {
     number: usize,
-    normalization: ScoreNormalization,
     range: (f64, f64),
+}
+
+/// The known model that is a file of weights, if a page can have it.
+fn offered(file: &ModelFile, role: ModelRole) -> Option<&'static KnownModel> {
+    of_file(&file.sha256).filter(|known| known.is_shipped && known.role == role)
+}
+
+impl Scorer {
+    /// An evaluator of the dataset; none where its model is not one that a page can have.
+    fn of(dataset: &Dataset, number: usize) -> Option<Self> {
+        let entry = &dataset.manifest.evaluators[number];
+        let spec = EvaluatorSpec::of(&dataset.manifest, entry).ok()??;
+        let model = match &spec {
+            EvaluatorSpec::BiEncoder { model, .. } if model.reading.is_none() => {
+                Some(offered(model, ModelRole::BiEncoder)?.name.to_owned())
+            }
+            EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => None,
+            EvaluatorSpec::BiEncoder { .. } | EvaluatorSpec::CrossEncoder { .. } | EvaluatorSpec::LlmJudge { .. } => {
+                return None;
+            }
+        };
+        Some(Self {
+            here: EvaluatorHere { id: entry.id.clone(), name: entry.name.clone(), model },
+            spec,
+            normalization: entry.normalization,
+            recorded: Some(Recorded { number, range: dataset.raw_range(number) }),
+        })
+    }
+
+    /// The evaluators that need neither a model nor a dataset.
+    pub fn without_dataset() -> [Self; 3] {
+        let plain = |id: &str, name: &str, spec| Self {
+            here: EvaluatorHere { id: id.to_owned(), name: name.to_owned(), model: None },
+            spec,
+            normalization: ScoreNormalization::Unit,
+            recorded: None,
+        };
+        [
+            plain("rouge-l", "ROUGE-L", EvaluatorSpec::RougeL),
+            plain("chrf", "chrF", EvaluatorSpec::Chrf),
+            plain("structure", "Length, repetition and format", EvaluatorSpec::Structure),
+        ]
+    }
+
+    /// The score of a raw value.
+    pub fn score(&self, raw: f64) -> f64 {
+        self.normalization.apply(raw, self.recorded.map_or((0.0, 1.0), |recorded| recorded.range))
+    }
+
+    fn before(&self, dataset: &Dataset, task: usize, node: usize) -> Option<Score> {
+        let before = dataset.score(task, node, self.recorded?.number);
+        let (raw, latency_ms) = (before.raw, before.latency_ms);
+        Some(Score { raw, score: self.score(raw), latency_ms, tokens: None, truncated: false })
+    }
 }
 
 impl Rows {
@@ -31,25 +101,20 @@ impl Rows {
         let [manifest, tasks, outputs, scores] = &files;
         let dataset = Dataset::from_files(DatasetFiles { manifest, tasks, outputs, scores });
         let dataset = dataset.map_err(|error| error.to_string())?;
-        let recorded = Evaluator::ALL.map(|evaluator| {
-            let entries = &dataset.manifest.evaluators;
-            let number = entries.iter().position(|entry| entry.id == evaluator.id())?;
-            let normalization = entries[number].normalization;
-            Some(Recorded { number, normalization, range: dataset.raw_range(number) })
-        });
-        Ok(Self { dataset, recorded })
+        let evaluators = (0..dataset.evaluators()).filter_map(|number| Scorer::of(&dataset, number)).collect();
+        Ok(Self { dataset, evaluators })
     }
 
     /// What a reader picks from.
     pub fn corpus(&self) -> Corpus {
         let manifest = &self.dataset.manifest;
-        let is_here = |entry: &EvaluatorEntry| Evaluator::ALL.iter().any(|evaluator| evaluator.id() == entry.id);
+        let is_here = |entry: &EvaluatorEntry| self.evaluator(&entry.id).is_some();
         Corpus {
             id: manifest.id.clone(),
             prompts: self.dataset.tasks.iter().map(|task| task.prompt.clone()).collect(),
             nodes: manifest.inference_nodes.iter().map(|node| node.name.clone()).collect(),
             hardware: manifest.hardware.clone(),
-            evaluators: Evaluator::ALL.into_iter().filter(|evaluator| self.recorded(*evaluator).is_some()).collect(),
+            evaluators: self.evaluators.iter().map(|evaluator| evaluator.here.clone()).collect(),
             others: manifest
                 .evaluators
                 .iter()
@@ -59,48 +124,33 @@ impl Rows {
         }
     }
 
+    /// The evaluators that run here.
+    pub fn evaluators(&self) -> &[Scorer] {
+        &self.evaluators
+    }
+
+    /// One of them.
+    pub fn evaluator(&self, id: &str) -> Option<&Scorer> {
+        self.evaluators.iter().find(|evaluator| evaluator.here.id == id)
+    }
+
     /// Recorded answers.
     pub fn len(&self) -> u32 {
         (self.dataset.tasks.len() * self.dataset.inference_nodes()) as u32
     }
 
-    fn recorded(&self, evaluator: Evaluator) -> Option<Recorded> {
-        let index = Evaluator::ALL.iter().position(|seen| *seen == evaluator)?;
-        self.recorded[index]
-    }
-
-    /// The score of a raw value: with the recorded evaluator's normalisation, or as a similarity without one.
-    pub fn score(&self, evaluator: Evaluator, raw: f64) -> f64 {
-        let similarity = (ScoreNormalization::Unit, (0.0, 1.0));
-        let (normalization, range) =
-            self.recorded(evaluator).map_or(similarity, |recorded| (recorded.normalization, recorded.range));
-        normalization.apply(raw, range)
-    }
-
-    fn before(&self, task: usize, node: usize, evaluator: Evaluator) -> Option<Score> {
-        let recorded = self.recorded(evaluator)?;
-        let before = self.dataset.score(task, node, recorded.number);
-        Some(Score {
-            raw: before.raw,
-            score: recorded.normalization.apply(before.raw, recorded.range),
-            latency_ms: before.latency_ms,
-            tokens: None,
-            truncated: false,
-        })
-    }
-
     /// Recorded answer `index`, task by task: the task, the answer, and what `evaluator` made of it then.
-    pub fn at(&self, index: u32, evaluator: Evaluator) -> Result<(&Task, &str, Score), String> {
+    pub fn at(&self, index: u32, evaluator: &Scorer) -> Result<(&Task, &str, Score), String> {
         let nodes = self.dataset.inference_nodes();
         let (task, node) = (index as usize / nodes, index as usize % nodes);
-        let before = self.before(task, node, evaluator);
-        let before = before.ok_or_else(|| format!("the dataset has no evaluator `{}`", evaluator.id()))?;
+        let before = evaluator.before(&self.dataset, task, node);
+        let before = before.ok_or_else(|| format!("the dataset has no evaluator `{}`", evaluator.here.id))?;
         Ok((&self.dataset.tasks[task], &self.dataset.output(task, node).text, before))
     }
 
     /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`.
-    pub fn added(&self, evaluator: Evaluator, hardware: &str, scores: &[Score]) -> Option<AddedEvaluator> {
-        let recorded = &self.dataset.manifest.evaluators[self.recorded(evaluator)?.number];
+    pub fn added(&self, evaluator: &Scorer, hardware: &str, scores: &[Score]) -> Option<AddedEvaluator> {
+        let recorded = &self.dataset.manifest.evaluators[evaluator.recorded?.number];
         let score = |score: &Score| RecordedScore { raw: score.raw, latency_ms: score.latency_ms };
         Some(AddedEvaluator {
             dataset: self.dataset.hash.clone(),
@@ -114,30 +164,61 @@ impl Rows {
         })
     }
 
-    fn greedy(&self, task: usize) -> Option<RecordedAnswer> {
-        let nodes = &self.dataset.manifest.inference_nodes;
-        let node = nodes.iter().position(|node| node.id == GREEDY)?;
-        let output = self.dataset.output(task, node);
-        let (latency_ms, tokens_out) = (output.latency_ms, output.tokens_out);
-        Some(RecordedAnswer { node: nodes[node].name.clone(), latency_ms, tokens_out })
+    /// An inference node at a task, if this device can be made to do its work: with all layers of a model that a page can
+    /// have.
+    fn node_here(&self, task: usize, node: usize) -> Option<NodeHere> {
+        let manifest = &self.dataset.manifest;
+        let entry = &manifest.inference_nodes[node];
+        let NodeSpec::Decoder(spec) = NodeSpec::of(manifest, entry).ok()?? else { return None };
+        let model = offered(&spec.model, ModelRole::Decoder).filter(|_| spec.layers.is_none())?;
+        let (asked, output) = (&self.dataset.tasks[task], self.dataset.output(task, node));
+        let options = spec.options(task, asked);
+        Some(NodeHere {
+            node: entry.name.clone(),
+            model: model.name.to_owned(),
+            request: Generate {
+                prompt: spec.request(asked),
+                chat: true,
+                max_tokens: options.max_tokens as u32,
+                temperature: options.temperature,
+                seed: options.seed,
+                stop: spec.stop,
+            },
+            latency_ms: output.latency_ms,
+            tokens_out: output.tokens_out,
+        })
     }
 
     /// A row, if there is one of these numbers.
     pub fn row(&self, number: u32, node: u32) -> Option<RecordedRow> {
-        let (task, instance) = (number as usize, node as usize);
-        if instance >= self.dataset.inference_nodes() {
+        let (task, instance, nodes) = (number as usize, node as usize, self.dataset.inference_nodes());
+        if instance >= nodes {
             return None;
         }
         let asked = self.dataset.tasks.get(task)?;
         let output = self.dataset.output(task, instance);
-        let scores = Evaluator::ALL.iter().filter_map(|&kind| Some((kind, self.before(task, instance, kind)?)));
+        let before =
+            |evaluator: &Scorer| Some((evaluator.here.id.clone(), evaluator.before(&self.dataset, task, instance)?));
         Some(RecordedRow {
             number,
             node,
             task: asked.clone(),
             answer: output.text.clone(),
-            greedy: self.greedy(task),
-            scores: scores.collect(),
+            node_here: self
+                .node_here(task, instance)
+                .or_else(|| (0..nodes).find_map(|node| self.node_here(task, node))),
+            scores: self.evaluators.iter().filter_map(before).collect(),
         })
     }
+}
+
+/// The bytes of a small file beside the page.
+async fn get(address: &str) -> Result<Vec<u8>, String> {
+    let response = JsFuture::from(global().fetch_with_str(address)).await.map_err(|error| words(&error))?;
+    let response: Response = response.unchecked_into();
+    if !response.ok() {
+        return Err(format!("the server answered {}", response.status()));
+    }
+    let buffer = JsFuture::from(response.array_buffer().map_err(|error| words(&error))?).await;
+    Ok(js_sys::Uint8Array::new(&buffer.map_err(|error| words(&error))?).to_vec())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, Response};
+use web_sys::{DedicatedWorkerGlobalScope, MessageChannel};
 
 /// The scope of the worker, from wherever it is wanted.
 pub fn global() -> DedicatedWorkerGlobalScope {
@@ -44,11 +44,6 @@ pub fn words(error: &JsValue) -> String {
     }
 }
 
-/// A number of bytes in whole MB, as files are spoken of. What is missing is rounded up, what is there down.
-pub fn megabytes(bytes: u64) -> u64 {
-    bytes / 1_000_000
-}
-
 /// A number of bytes where each counts, thousands apart.
 pub fn exact(bytes: u64) -> String {
     let digits = bytes.to_string();
@@ -65,15 +60,4 @@ pub fn is_named(error: &JsValue, name: &str) -> bool {
         .ok()
         .and_then(|value| value.as_string())
         .is_some_and(|seen| seen == name)
-}
-
-/// The bytes of a small file beside the page.
-pub async fn get(address: &str) -> Result<Vec<u8>, String> {
-    let response = JsFuture::from(global().fetch_with_str(address)).await.map_err(|error| words(&error))?;
-    let response: Response = response.unchecked_into();
-    if !response.ok() {
-        return Err(format!("the server answered {}", response.status()));
-    }
-    let buffer = JsFuture::from(response.array_buffer().map_err(|error| words(&error))?).await;
-    Ok(js_sys::Uint8Array::new(&buffer.map_err(|error| words(&error))?).to_vec())
 }

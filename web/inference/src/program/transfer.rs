@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, File, Headers, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
 
-use super::scope::{exact, global, is_named, megabytes, post, words};
+use super::scope::{exact, global, is_named, post, words};
 use super::store::{self, Writer};
 
 /// Bytes between two words of progress.
@@ -211,4 +211,9 @@ async fn copy(
         progress.advance(to - from);
     }
     Ok(())
+}
+
+/// A number of bytes in whole MB, as files are spoken of. What is missing is rounded up, what is there down.
+fn megabytes(bytes: u64) -> u64 {
+    bytes / 1_000_000
 }

@@ -1,0 +1,112 @@
+//! Manifests of schema 2: what nodes and evaluators are stands in them, and a judge need not have rated every answer.
+
+use crate::common::Files;
+use poq_core::dataset::{AddedEvaluator, Dataset, DatasetFiles, EvaluatorEntry, RecordedScore};
+use poq_core::score::ScoreNormalization;
+use poq_core::{Scenario, simulate, stats};
+use serde_json::{Value, json};
+
+/// Of twelve tasks, four nodes and five evaluators; `e1` is a judge, which rated every answer but those at `unrated`.
+fn judged(unrated: &[(usize, usize)]) -> Files {
+    let mut files = Files::made_up(12, 4, 5);
+    files.manifest["schema"] = json!(2);
+    files.manifest["evaluators"][1]["kind"] = json!("judge");
+    let rows = files.scores.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let rows = rows.map(|line| serde_json::from_slice::<Value>(line).expect("JSON"));
+    let is_unrated = |row: &Value| {
+        let is_at =
+            |&(task, node): &(usize, usize)| row["task"] == format!("t{task}") && row["node"] == format!("n{node}");
+        row["evaluator"] == "e1" && unrated.iter().any(is_at)
+    };
+    let rows = rows.map(|mut row| {
+        if is_unrated(&row) {
+            (row["raw"], row["reply"]) = (Value::Null, json!("As a"));
+        }
+        row.to_string() + "\n"
+    });
+    files.scores = rows.collect::<String>().into_bytes();
+    files.seal();
+    files
+}
+
+#[test]
+fn what_a_judge_did_not_rate_is_counted_and_left_out() {
+    let unrated = [(0, 1), (7, 3)];
+    let dataset = judged(&unrated).read().expect("valid");
+    assert_eq!((dataset.unrated(1), dataset.unrated(0)), (2, 0));
+    assert!(dataset.score(0, 1, 1).raw.is_nan() && dataset.score(0, 2, 1).raw.is_finite());
+    let (least, most) = dataset.raw_range(1);
+    assert!(least.is_finite() && most.is_finite());
+    let notices = dataset.notices();
+    assert!(notices.iter().any(|line| line.starts_with("e1: 2 of its 48 replies were no number")), "{notices:?}");
+
+    // Each answer by the same rule, so that the report's figures follow from the rows.
+    let scenario = Scenario::from_json(r#"{"rounds": 400, "inference_draw": "all", "evaluators_per_round": 4}"#);
+    let report = simulate(&dataset, &scenario.expect("valid"), 3, 400).expect("fits");
+    let answers = || (0..12).flat_map(|task| (0..4).map(move |node| (task, node))).filter(|at| !unrated.contains(at));
+    let of =
+        |evaluator: usize| answers().map(|(task, node)| dataset.score(task, node, evaluator).raw).collect::<Vec<_>>();
+    for (audit, evaluator) in report.evaluator_audit.iter().zip([0, 2, 3, 4]) {
+        let expected = stats::pearson(&of(evaluator), &of(1)).expect("varies");
+        assert!((audit.pearson_judge.expect("varies") - expected).abs() < 1e-12, "{audit:?}");
+    }
+    assert!(report.mechanism.pearson_consensus_judge.is_some_and(f64::is_finite));
+}
+
+#[test]
+fn a_judge_that_rated_nothing_has_no_figures() {
+    let all: Vec<(usize, usize)> = (0..12).flat_map(|task| (0..4).map(move |node| (task, node))).collect();
+    let dataset = judged(&all).read().expect("valid");
+    let report = simulate(&dataset, &Scenario::default(), 3, 200).expect("fits");
+    assert_eq!(report.mechanism.pearson_consensus_judge, None);
+    assert!(report.evaluator_audit.iter().all(|audit| audit.pearson_judge.is_none() && audit.pearson_truth.is_some()));
+}
+
+/// Replies keep their places when another evaluator's scores stand between them.
+#[test]
+fn what_a_judge_replied_is_written_with_the_others() {
+    let files = judged(&[(0, 1), (7, 3)]);
+    let dataset = files.read().expect("valid");
+    let score = RecordedScore { raw: 0.5, latency_ms: 1.0 };
+    let entry = EvaluatorEntry {
+        id: "here".to_owned(),
+        name: "Here".to_owned(),
+        kind: "chrf".to_owned(),
+        normalization: ScoreNormalization::Unit,
+        model: None,
+        spec: serde_json::from_value(json!({"kind": "chrf"})).ok(),
+    };
+    let added =
+        AddedEvaluator { dataset: dataset.hash.clone(), entry, hardware: "h".to_owned(), scores: vec![score; 48] };
+    let extended = dataset.with_evaluator(&added).expect("fits");
+    assert_eq!(extended.unrated(1), 2);
+    assert!(extended.score(7, 3, 1).raw.is_nan() && extended.score(7, 3, 5) == score);
+    let (manifest, scores) = (extended.manifest.to_json(), extended.scores_jsonl());
+    assert!(manifest.contains(r#""spec""#) && scores.contains(r#""raw":null,"reply":"As a""#));
+    let (tasks, outputs) = (&files.tasks, &files.outputs);
+    let again = DatasetFiles { manifest: manifest.as_bytes(), tasks, outputs, scores: scores.as_bytes() };
+    assert_eq!(Dataset::from_files(again).as_ref(), Ok(&extended));
+}
+
+#[test]
+fn only_a_judge_of_schema_2_may_have_no_number() {
+    let refused = |change: &dyn Fn(&mut Files)| {
+        let mut files = judged(&[(0, 1)]);
+        change(&mut files);
+        files.seal();
+        files.read().expect_err("must be refused").to_string()
+    };
+    let replace = |files: &mut Files, from: &str, to: &str| {
+        let text = String::from_utf8(files.scores.clone()).expect("UTF-8");
+        assert!(text.contains(from), "no {from}");
+        files.scores = text.replacen(from, to, 1).into_bytes();
+    };
+    let schema_1 = refused(&|files| files.manifest["schema"] = json!(1));
+    assert!(schema_1.contains("scores.jsonl row 7: field `raw`: null; allowed: a finite number"), "{schema_1}");
+    let takes_part = refused(&|files| files.manifest["evaluators"][1]["kind"] = json!("llm_judge"));
+    assert!(takes_part.contains("field `raw`: null"), "{takes_part}");
+    let both = refused(&|files| replace(files, r#""raw":null"#, r#""raw":1.0"#));
+    assert!(both.contains("field `reply`"), "{both}");
+    let absent = refused(&|files| replace(files, r#""raw":null,"#, ""));
+    assert!(absent.contains("missing field `raw`"), "{absent}");
+}

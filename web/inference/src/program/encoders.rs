@@ -1,0 +1,188 @@
+//! Evaluators: those that need no model, and those of an encoder; one answer, or the whole dataset anew.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::protocol::{Embedded, FromInference, KnownAnswer, LoadStep, Loaded, Rescored, Score};
+use poq_core::dataset::Task;
+use poq_core::stats::pearson;
+use poq_core::weights::{KnownModel, of_file};
+use poq_models::{BiEncoder, Families, Kernels, ModelError};
+use poq_pipeline::evaluators::{BiEncoderEvaluator, Evaluator, Overlap, Structure};
+use poq_pipeline::spec::EvaluatorSpec;
+
+use super::loading::{self, LoadFault};
+use super::rows::{Rows, Scorer};
+use super::scope::{breath, now_ms, post};
+use super::{Shared, Wanted};
+
+/// Time between two words of progress, in milliseconds.
+const TELL_MS: f64 = 200.0;
+
+/// The encoder that is ready, and the dataset beside the page.
+#[derive(Default)]
+pub struct Encoders {
+    encoder: RefCell<Option<Rc<Encoder>>>,
+    rows: RefCell<Option<Rc<Rows>>>,
+}
+
+/// An encoder that is ready.
+struct Encoder {
+    /// The known model, by name.
+    name: &'static str,
+    encoder: Rc<BiEncoder>,
+}
+
+impl Encoders {
+    /// The dataset, once it is read.
+    pub fn rows(&self) -> Option<Rc<Rows>> {
+        self.rows.borrow().clone()
+    }
+
+    fn encoder(&self) -> Option<Rc<Encoder>> {
+        self.encoder.borrow().clone()
+    }
+
+    /// Reads the dataset, unless that is done.
+    pub async fn read_dataset(&self) {
+        let outcome = match self.rows() {
+            Some(rows) => Ok(rows),
+            None => Rows::read().await.map(Rc::new),
+        };
+        if let Ok(rows) = &outcome {
+            *self.rows.borrow_mut() = Some(Rc::clone(rows));
+        }
+        post(&FromInference::Corpus(outcome.map(|rows| rows.corpus())));
+    }
+
+    /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and lets it
+    /// compute the known answer.
+    pub async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
+        let (mut files, check_ms) = loading::files(known).await?;
+        let begun = now_ms();
+        // Each file is dropped as soon as the device has it.
+        let mut read = |name: &str| -> Result<_, LoadFault> {
+            let found = files.iter_mut().find(|(seen, _)| *seen == name);
+            Ok(found.map(|(_, bytes)| std::mem::take(bytes)))
+        };
+        let kernels = if shared.report.has_half { Kernels::Half } else { Kernels::fastest(&shared.device) };
+        let encoder = BiEncoder::from_folder(&mut read, Families::BERT, kernels, &shared.device)?;
+        let uploaded = now_ms();
+        loading::tell(known.name, LoadStep::KnownAnswer);
+        breath().await?;
+        let agreement = encoder.check_known_answer().await?;
+        let first = now_ms();
+        breath().await?;
+        let again = now_ms();
+        encoder.check_known_answer().await?;
+        let second_ms = Some(now_ms() - again);
+        *self.encoder.borrow_mut() = Some(Rc::new(Encoder { name: known.name, encoder: Rc::new(encoder) }));
+        Ok(Loaded {
+            model: known.name.to_owned(),
+            decoder: false,
+            check_ms,
+            upload_ms: uploaded - begun,
+            cpu_cosine: None,
+            known_answer: Some(KnownAnswer { agreement, first_ms: first - uploaded, second_ms }),
+        })
+    }
+
+    /// Scores an answer with every evaluator whose model is here, while it is wanted.
+    pub async fn score(&self, work: u32, task: &Task, answer: &str, wanted: Wanted<'_>) {
+        let (encoder, rows, plain) = (self.encoder(), self.rows(), Scorer::without_dataset());
+        for scorer in rows.as_deref().map_or(&plain[..], Rows::evaluators) {
+            let Ok(evaluator) = open(&scorer.spec, encoder.as_deref()) else { continue };
+            if breath().await.is_err() || !wanted.still() {
+                break;
+            }
+            let outcome = score_by(evaluator.as_ref(), scorer, task, answer).await;
+            post(&FromInference::Scored { work, evaluator: scorer.here.clone(), outcome });
+        }
+        post(&FromInference::Done { work });
+    }
+
+    /// Scores the whole dataset anew with an evaluator on `hardware`, while it is wanted.
+    pub async fn rescore(&self, work: u32, id: &str, hardware: &str, wanted: Wanted<'_>) -> Result<Rescored, String> {
+        let rows = self.rows().ok_or("the dataset is not here")?;
+        let of = rows.len();
+        let scorer = rows.evaluator(id).ok_or_else(|| format!("the evaluator `{id}` does not run here"))?;
+        let evaluator = open(&scorer.spec, self.encoder().as_deref())?;
+        let (mut new, mut recorded) = (Vec::new(), Vec::new());
+        let mut told_ms = now_ms();
+        for index in 0..of {
+            breath().await?;
+            if !wanted.still() {
+                break;
+            }
+            let (task, answer, before) = rows.at(index, scorer)?;
+            let score = score_by(evaluator.as_ref(), scorer, task, answer).await?;
+            new.push(score);
+            recorded.push(before);
+            if now_ms() - told_ms > TELL_MS {
+                told_ms = now_ms();
+                post(&FromInference::Rescoring { work, done: index + 1, of });
+            }
+        }
+        let values = |scores: &[Score]| scores.iter().map(|score| score.score).collect::<Vec<f64>>();
+        let mean_ms =
+            |scores: &[Score]| scores.iter().map(|score| score.latency_ms).sum::<f64>() / (scores.len().max(1) as f64);
+        let differences = new.iter().zip(&recorded).map(|(new, before)| (new.score - before.score).abs());
+        Ok(Rescored {
+            evaluator: scorer.here.clone(),
+            rows: new.len() as u32,
+            of,
+            pearson: pearson(&values(&new), &values(&recorded)),
+            largest: differences.fold(0.0, f64::max),
+            latency_ms: mean_ms(&new),
+            recorded_ms: mean_ms(&recorded),
+            truncated: new.iter().filter(|score| score.truncated).count() as u32,
+            added: if new.len() as u32 == of { rows.added(scorer, hardware, &new).map(Box::new) } else { None },
+        })
+    }
+
+    /// The vectors of texts, and the tokens that were read of them.
+    pub async fn embed(&self, texts: &[String]) -> Result<Embedded, String> {
+        let loaded = self.encoder().ok_or("no model that embeds is loaded")?;
+        let encoder = &loaded.encoder;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let begun = now_ms();
+        let embeddings = encoder.embed(&texts).await.map_err(|error| error.to_string())?;
+        let latency_ms = now_ms() - begun;
+        let token_ids: Result<_, ModelError> = texts.iter().map(|text| Ok(encoder.encode(text)?.0)).collect();
+        Ok(Embedded {
+            token_ids: token_ids.map_err(|error| error.to_string())?,
+            vectors: embeddings.into_iter().map(|embedding| embedding.vector).collect(),
+            latency_ms,
+        })
+    }
+}
+
+/// An evaluator that runs here, with the encoder, if that is loaded. What does not run here is not linked.
+fn open(spec: &EvaluatorSpec, encoder: Option<&Encoder>) -> Result<Box<dyn Evaluator>, String> {
+    match spec {
+        EvaluatorSpec::BiEncoder { model, against } => {
+            let known = of_file(&model.sha256).map(|known| known.name);
+            let loaded = encoder.filter(|loaded| Some(loaded.name) == known);
+            let loaded = loaded.ok_or_else(|| format!("{} is not loaded", model.model))?;
+            Ok(Box::new(BiEncoderEvaluator { encoder: Rc::clone(&loaded.encoder), against: *against }))
+        }
+        EvaluatorSpec::RougeL => Ok(Box::new(Overlap::RougeL)),
+        EvaluatorSpec::Chrf => Ok(Box::new(Overlap::Chrf)),
+        EvaluatorSpec::Structure => Ok(Box::new(Structure)),
+        EvaluatorSpec::CrossEncoder { model, .. } | EvaluatorSpec::LlmJudge { model, .. } => {
+            Err(format!("{} does not run in a page as this evaluator", model.model))
+        }
+    }
+}
+
+/// What one evaluator makes of an answer.
+async fn score_by(evaluator: &dyn Evaluator, scorer: &Scorer, task: &Task, answer: &str) -> Result<Score, String> {
+    let rated = evaluator.rate(task, answer).await.map_err(|fault| fault.to_string())?;
+    Ok(Score {
+        raw: rated.raw,
+        score: scorer.score(rated.raw),
+        latency_ms: rated.latency_ms,
+        tokens: rated.tokens.map(|tokens| tokens as u32),
+        truncated: rated.is_cut,
+    })
+}

@@ -1,0 +1,191 @@
+//! The folder that a dataset is made in: who is at work on it, and what its rows were made with.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use poq_core::dataset::{EvaluatorEntry, Manifest, NodeEntry, Spec};
+use serde::{Deserialize, Serialize};
+
+use super::{MANIFEST, OUTPUTS, TASKS};
+use crate::fault::{Blame as _, Fault, Outcome};
+use crate::{dataset, hash};
+
+/// Marks a folder whose rows are being made, and is locked by the run that makes them.
+const MARKER: &str = ".precompute";
+
+/// Stands between what latencies were measured on.
+pub const AND: &str = "; and ";
+
+/// What the rows in a folder are made with. It stands in the marker from before the first row until the manifest, which says
+/// the same, is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    /// Id of the dataset.
+    pub id: String,
+    /// SHA-256 of `tasks.jsonl`.
+    pub tasks: String,
+    /// The nodes with rows.
+    pub inference_nodes: Vec<NodeEntry>,
+    /// The evaluators with rows.
+    pub evaluators: Vec<EvaluatorEntry>,
+    /// What latencies were measured on, in the order of the runs.
+    pub hardware: Vec<String>,
+}
+
+/// A folder that belongs to this run.
+pub struct Folder {
+    path: PathBuf,
+    marker: File,
+}
+
+impl Folder {
+    /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then on: what
+    /// there was already, and what is asked. Gives none where all of it is there.
+    pub fn claim(path: &Path, asked: &Made, tasks: &[u8], resume: bool) -> Outcome<Option<(Self, Made)>> {
+        fs::create_dir_all(path).environment(format!("cannot make {}", path.display()))?;
+        let marker = path.join(MARKER);
+        let manifest = path.join(MANIFEST);
+        let is_complete = manifest.exists() && !marker.exists();
+        if is_complete && !resume {
+            let message = "holds a dataset already; add to it with --resume, name another folder or remove it";
+            return Err(Fault::input(format!("{} {message}", path.display())));
+        }
+        let mut folder = Self { path: path.to_owned(), marker: locked(path, &marker)? };
+        let there = match folder.marked()? {
+            Some(made) => Some(made),
+            None if manifest.exists() => Some(from_dataset(path)?),
+            None => None,
+        };
+        let has_rows = fs::metadata(path.join(OUTPUTS)).is_ok_and(|metadata| metadata.len() > 0);
+        let made = match there {
+            // Nothing is lost to another plan where no row was made, as where a model was refused.
+            _ if !has_rows => asked.clone(),
+            None => {
+                let message =
+                    format!("{} holds rows of an unknown plan; name another folder or remove it", path.display());
+                return Err(Fault::input(message));
+            }
+            Some(there) => {
+                let made = together(&there, asked).map_err(|why| {
+                    let message = format!("{} holds rows of another plan: {why}", path.display());
+                    Fault::input(format!("{message}; name another folder or remove it"))
+                })?;
+                if !resume {
+                    let message = "holds an unfinished run of this plan; go on with --resume, or remove the folder";
+                    return Err(Fault::input(format!("{} {message}", path.display())));
+                }
+                if is_complete && made == there {
+                    folder.finish()?;
+                    return Ok(None);
+                }
+                Made { hardware: joined(&there.hardware, &asked.hardware), ..made }
+            }
+        };
+        folder.mark(&made)?;
+        if manifest.exists() {
+            // It tells of fewer rows than there will be.
+            fs::remove_file(&manifest).environment(format!("cannot remove {}", manifest.display()))?;
+        }
+        super::write_whole(&path.join(TASKS), tasks)?;
+        Ok(Some((folder, made)))
+    }
+
+    /// What the marker says; none where there was none.
+    fn marked(&mut self) -> Outcome<Option<Made>> {
+        let doing = || format!("cannot read {}", self.path.join(MARKER).display());
+        let mut text = String::new();
+        self.marker.read_to_string(&mut text).environment(doing())?;
+        Ok(serde_json::from_str(&text).ok())
+    }
+
+    fn mark(&mut self, made: &Made) -> Outcome {
+        let doing = || format!("cannot write {}", self.path.join(MARKER).display());
+        let text = serde_json::to_vec(made).environment("cannot serialise what rows are made with")?;
+        self.marker.set_len(0).and_then(|()| self.marker.rewind()).environment(doing())?;
+        self.marker.write_all(&text).and_then(|()| self.marker.sync_all()).environment(doing())
+    }
+
+    /// The folder is a dataset from now on.
+    pub fn finish(self) -> Outcome {
+        let marker = self.path.join(MARKER);
+        fs::remove_file(&marker).environment(format!("cannot remove {}", marker.display()))
+    }
+}
+
+fn locked(folder: &Path, path: &Path) -> Outcome<File> {
+    let doing = || format!("cannot open {}", path.display());
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(path).environment(doing())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another `poq precompute` is at work on {}", folder.display());
+            Err(Fault::Environment(anyhow::anyhow!(message)))
+        }
+        Err(TryLockError::Error(error)) => Err(error).environment(doing()),
+    }
+}
+
+/// What a dataset says of itself.
+fn from_dataset(folder: &Path) -> Outcome<Made> {
+    let Manifest { id, inference_nodes, evaluators, hardware, .. } = dataset::load(Some(folder), "")?.manifest;
+    let tasks = folder.join(TASKS);
+    let tasks = hash::of_file(&tasks).input(format!("cannot read {}", tasks.display()))?;
+    let hardware = hardware.split(AND).map(str::to_owned).collect();
+    Ok(Made { id, tasks, inference_nodes, evaluators, hardware })
+}
+
+/// What there was and what is asked; in words, why they do not belong together.
+fn together(there: &Made, asked: &Made) -> Result<Made, String> {
+    if there.id != asked.id {
+        return Err(format!("its id is `{}`", there.id));
+    }
+    if there.tasks != asked.tasks {
+        return Err("its tasks are others".to_owned());
+    }
+    Ok(Made {
+        inference_nodes: merged(&there.inference_nodes, &asked.inference_nodes, |entry| {
+            (&entry.id, entry.spec.as_ref())
+        })?,
+        evaluators: merged(&there.evaluators, &asked.evaluators, |entry| (&entry.id, entry.spec.as_ref()))?,
+        ..there.clone()
+    })
+}
+
+/// The entries that there were, as they are called now, and then the new ones.
+fn merged<E: Clone>(there: &[E], asked: &[E], key: impl Fn(&E) -> (&String, Option<&Spec>)) -> Result<Vec<E>, String> {
+    let find = |list: &[E], id: &str| list.iter().position(|entry| key(entry).0 == id);
+    let mut entries = Vec::new();
+    for old in there {
+        let (id, spec) = key(old);
+        let new = find(asked, id).map(|at| &asked[at]);
+        if let Some(new) = new {
+            same(id, spec, key(new).1)?;
+        }
+        entries.push(new.unwrap_or(old).clone());
+    }
+    entries.extend(asked.iter().filter(|entry| find(there, key(entry).0).is_none()).cloned());
+    Ok(entries)
+}
+
+/// What latencies were measured on, each once.
+fn joined(there: &[String], asked: &[String]) -> Vec<String> {
+    let new = asked.iter().filter(|hardware| !there.contains(hardware));
+    there.iter().chain(new).cloned().collect()
+}
+
+/// Whether rows of both go together: in words, what differs.
+fn same(id: &str, there: Option<&Spec>, asked: Option<&Spec>) -> Result<(), String> {
+    let (Some(there), Some(asked)) = (there, asked) else {
+        return Err(format!("it does not say how `{id}` was made, as datasets of schema 2 do"));
+    };
+    let fields = there.keys().chain(asked.keys());
+    match fields.into_iter().find(|field| there.get(*field) != asked.get(*field)) {
+        None => Ok(()),
+        Some(field) => {
+            let value = |spec: &Spec| spec.get(field).map_or("absent".to_owned(), ToString::to_string);
+            Err(format!("`{field}` of `{id}` is {} in it, and {} in the plan", value(there), value(asked)))
+        }
+    }
+}
