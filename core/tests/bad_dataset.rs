@@ -171,7 +171,7 @@ fn numbers_that_are_not_finite() {
         names(&error, "outputs.jsonl", Some(1), &["field `latency_ms`"]);
     }
     let error = sealed_error(|files| set(&mut files.scores, 7, "raw", "null"));
-    names(&error, "scores.jsonl", Some(7), &["field `raw`", "null", "allowed: a number"]);
+    names(&error, "scores.jsonl", Some(7), &["field `raw`", "null", "allowed: a finite number"]);
 }
 
 #[test]

@@ -175,8 +175,7 @@ fn a_dataset_is_made_in_parts_and_added_to() {
     assert_eq!(ids("inference_nodes"), ["lead", "keyword", "tiny"]);
     let differs = ["rows of another plan", "`max_tokens` of `tiny`", r#"{"qa":3,"summarization":128}"#, r#""qa":4"#];
     make(&tiny(4), &["--resume"]).fails(2, &differs);
-    make(&plan, &["--resume", "--nodes", "leed"])
-        .fails(2, &["--nodes: the plan has no `leed`", "did you mean `lead`?"]);
+    make(&plan, &["--resume", "--nodes", "leed"]).fails(2, &["--nodes: unknown id `leed`", "did you mean `lead`?"]);
     let other_id = write(folder.path(), "id.toml", &text.replace("id = \"test\"", "id = \"other\""));
     make(&other_id, &["--resume"]).fails(2, &["rows of another plan", "its id is `test`"]);
     poq(&["simulate", "--rounds", "50", "--dataset", out_text], "").succeeds();

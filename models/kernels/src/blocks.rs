@@ -244,16 +244,20 @@ fn signed_bytes(block: &[u8], numbers: &mut [u8]) {
 fn k_scales(heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
     let groups = scales.chunks_exact_mut(8).zip(minimums.chunks_exact_mut(8));
     for (head, (scales, minimums)) in heads.chunks_exact(16).zip(groups) {
-        let (scale, minimum, packed) = (half_at(head, 0), half_at(head, 2), &head[4..]);
-        for index in 0..8 {
-            let (of_scale, of_minimum) = if index < 4 {
-                (packed[index] & 63, packed[index + 4] & 63)
-            } else {
-                let (low, high) = (packed[index + 4], index - 4);
-                (low & 15 | packed[high] >> 6 << 4, low >> 4 | packed[high + 4] >> 6 << 4)
-            };
-            scales[index] = scale * f32::from(of_scale);
-            minimums[index] = -(minimum * f32::from(of_minimum));
+        let (scale, minimum) = (half_at(head, 0), half_at(head, 2));
+        // Four groups at a time: the lower six bits of the first four bytes, the next four, and of the last four bytes
+        // each half with the upper two bits of those.
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let [first, second, third] = [word(4), word(8), word(12)];
+        let [low, more] = [0x3F3F_3F3F, 0x0303_0303];
+        let of_scales = [first & low, third & 0x0F0F_0F0F | (first >> 6 & more) << 4];
+        let of_minimums = [second & low, third >> 4 & 0x0F0F_0F0F | (second >> 6 & more) << 4];
+        let numbers = |[low, high]: [u32; 2]| (u64::from(low) | u64::from(high) << 32).to_le_bytes().map(f32::from);
+        for (value, number) in scales.iter_mut().zip(numbers(of_scales)) {
+            *value = scale * number;
+        }
+        for (value, number) in minimums.iter_mut().zip(numbers(of_minimums)) {
+            *value = -(minimum * number);
         }
     }
 }

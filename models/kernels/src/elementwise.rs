@@ -22,8 +22,8 @@ pub fn gelu(values: &mut [f32]) {
     each(values, |x| half * x * (one + erf(x * scale)));
 }
 
-/// Makes scores positive and their sum 1: `e^x` over the sum of all, to 1e-6. Scores far below the largest become as good
-/// as 0. One that is NaN or infinity makes all NaN.
+/// Makes scores positive and their sum 1: `e^x` over the sum of all, to 1e-6. Scores far below the largest become as
+/// good as 0. One that is NaN or infinity makes all NaN.
 pub(crate) fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, score| larger(largest, *score));
     let shift = f32x4::splat(largest);

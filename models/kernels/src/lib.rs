@@ -2,10 +2,13 @@
 //! weights that stay in their file's blocks of few bits, and attention. Plain loops over slices.
 //!
 //! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
-//! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where what
-//! it links at the end is built for size.
+//! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where
+//! what it links at the end is built for size. Where a processor of x86-64 has vectors of eight, one row of inputs is
+//! multiplied with blocks in these (`avx2`): that is what a decoder's tokens wait for.
 
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod blocks;
 mod elementwise;
 mod matrix;

@@ -7,10 +7,12 @@
 
 use wide::{f32x4, i32x4};
 
+#[cfg(target_arch = "x86_64")]
+use crate::avx2;
 use crate::blocks::{BlockType, Form, Quantised};
 
 /// Numbers that are computed together.
-const LANES: usize = 4;
+pub(crate) const LANES: usize = 4;
 
 /// Numbers in half a group: those of the low 16 bits of four words.
 const HALF: usize = 16;
@@ -22,16 +24,16 @@ const GROUP: usize = 2 * HALF;
 type InputGroup = [f32x4; GROUP / LANES];
 
 /// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
-const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
+pub(crate) const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
 
 /// What the inputs of [`NIBBLES`] are multiplied with in turn.
 const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
 
 /// Eight-bit numbers are used here, so that their sign is the word's.
-const TOP_BYTE: i32 = 0xFF << 24;
+pub(crate) const TOP_BYTE: i32 = 0xFF << 24;
 
 /// What the scales of numbers at [`TOP_BYTE`] are multiplied with.
-const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
+pub(crate) const TOP_BYTE_UNIT: f32 = 1.0 / 16_777_216.0;
 
 /// One row of inputs, with what all rows of weights need of it.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ pub struct Input {
     sums: Vec<f32>,
     /// The sum of each half of a group.
     half_sums: Vec<f32>,
+    /// The inputs, and the same in [`NIBBLE_UNITS`], for vectors of eight; empty where the processor has none.
+    #[cfg(target_arch = "x86_64")]
+    folded: [Vec<avx2::FoldedGroup>; 2],
 }
 
 impl Input {
@@ -56,64 +61,94 @@ impl Input {
             .zip(NIBBLE_UNITS.into_iter().cycle())
             .map(|(lanes, unit)| *lanes * f32x4::splat(unit))
             .collect();
+        #[cfg(target_arch = "x86_64")]
+        let folded = match avx2::is_here() {
+            true => [avx2::folded(&values), avx2::folded(bytemuck::cast_slice(&scaled))],
+            false => Default::default(),
+        };
         let (groups, scaled) = (lanes.as_chunks().0.to_vec(), scaled.as_chunks().0.to_vec());
         let sums = values.as_chunks::<GROUP>().0.iter().map(|group| dot(group, &[1.0; GROUP])).collect();
         let half_sums = values.as_chunks::<HALF>().0.iter().map(|half| dot(half, &[1.0; HALF])).collect();
-        Self { values, groups, scaled, sums, half_sums }
+        Self {
+            values,
+            groups,
+            scaled,
+            sums,
+            half_sums,
+            #[cfg(target_arch = "x86_64")]
+            folded,
+        }
     }
 
     /// The inputs.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
+
+    /// The inputs in the units of numbers at their places in words.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    pub(crate) fn scaled(&self) -> &[InputGroup] {
+        &self.scaled
+    }
 }
 
 /// Rows of quantised blocks.
 #[derive(Debug)]
 pub struct PackedBlocks {
-    form: &'static Quantised,
+    pub(crate) form: &'static Quantised,
     /// Groups of 32 in a row.
-    groups: usize,
+    pub(crate) groups: usize,
     /// The bytes of scales and minimums of a row.
     head_bytes: usize,
     heads: Vec<u8>,
     /// Of numbers of 8 bits, two for each group: number `16 half + 4 k + lane` is byte `k` of word `lane` of that half.
     /// Of others one: the low bits of number `4 k + lane` are nibble `k` of word `lane`.
-    words: Vec<i32x4>,
+    pub(crate) words: Vec<i32x4>,
     /// The bits beyond the fourth: see [`HighBits`].
-    high: Vec<i32x4>,
+    pub(crate) high: Vec<i32x4>,
 }
 
 /// Where the bits beyond the fourth of numbers lie: those of half group `j`, of the `4 k + lane`-th number in it, at
 /// `16 (j / slots) + 4 k + bits (j % slots)` of word `lane`, for `2 * slots` half groups.
-struct HighBits {
-    bits: usize,
+pub(crate) struct HighBits {
+    pub(crate) bits: usize,
 }
 
 impl HighBits {
     /// Half groups whose bits lie between those of one another.
     #[inline(always)]
-    const fn slots(&self) -> usize {
+    pub(crate) const fn slots(&self) -> usize {
         LANES / self.bits
     }
 
     /// Half groups in one vector of words.
     #[inline(always)]
-    const fn halves(&self) -> usize {
+    pub(crate) const fn halves(&self) -> usize {
         2 * self.slots()
     }
 
     /// Vectors of words of a row.
-    const fn row(&self, groups: usize) -> usize {
+    pub(crate) const fn row(&self, groups: usize) -> usize {
         (2 * groups).div_ceil(self.halves())
+    }
+
+    /// How far the words are shifted to the left, or to the right, for the bits of half group `j` to stand beside the
+    /// nibbles that they belong to.
+    #[inline(always)]
+    pub(crate) const fn shift(&self, j: usize, left: bool) -> i32 {
+        let slot = (j % self.slots() * self.bits) as i32;
+        match (left, j < self.slots()) {
+            (true, true) => 4 - slot,
+            (false, false) => 12 + slot,
+            (true, false) | (false, true) => 0,
+        }
     }
 
     /// The words with the bits of half group `j` beyond the nibbles that they belong to.
     #[inline(always)]
     fn beside_nibbles(&self, words: i32x4, j: usize) -> i32x4 {
-        let slot = (j % self.slots() * self.bits) as i32;
         // The sign that comes in from the left is beyond the bits that are used.
-        if j < self.slots() { words << (4 - slot) } else { words >> (12 + slot) }
+        if j < self.slots() { words << self.shift(j, true) } else { words >> self.shift(j, false) }
     }
 }
 
@@ -180,26 +215,55 @@ impl PackedBlocks {
     /// One number for each row. Minimums and offsets meet the sums of the inputs, so that only `number * input` is
     /// summed within a group.
     pub fn product(&self, x: &Input) -> Vec<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if avx2::is_here() {
+            let folded = &x.folded[usize::from(self.form.bits < 8)];
+            let scales = |heads: &[u8], scales: &mut [f32], minimums: &mut [f32]| {
+                avx2::scales(self.form, heads, scales, minimums);
+            };
+            return self.rows(x, scales, |row, scales| avx2::row(self, row, scales, folded));
+        }
+        self.rows(x, self.form.scales, |row, scales| self.row(row, scales, x))
+    }
+
+    /// `read` gives scales and minimums of a row, and `numbers` what its numbers alone make, by its number and scales.
+    fn rows(
+        &self,
+        x: &Input,
+        read: impl Fn(&[u8], &mut [f32], &mut [f32]),
+        numbers: impl Fn(usize, &[f32]) -> f32,
+    ) -> Vec<f32> {
         let Self { form, groups, .. } = self;
         let count = groups * GROUP / form.group;
         let (mut scales, mut minimums) = (vec![0.0; count], vec![0.0; count]);
         let sums = if form.group == GROUP { &x.sums } else { &x.half_sums };
         let has_minimums = form.has_minimums || form.offset > 0 && form.bits < 8;
         let row = |(row, heads): (usize, &[u8])| {
-            (form.scales)(heads, &mut scales, &mut minimums);
+            read(heads, &mut scales, &mut minimums);
             if form.bits < 8 && form.offset > 0 {
                 let offset = f32::from(form.offset);
                 minimums.iter_mut().zip(&scales).for_each(|(minimum, scale)| *minimum = -offset * scale);
             }
-            let sum = match form.bits {
-                4 => dot_nibbles(&self.words[row * groups..][..*groups], &scales, &x.scaled),
-                5 => self.dot_more::<1>(row, &scales, &x.scaled),
-                6 => self.dot_more::<2>(row, &scales, &x.scaled),
-                _ => dot_bytes(&self.words[row * 2 * groups..][..2 * groups], &scales, &x.groups),
-            };
+            let sum = numbers(row, &scales);
             if has_minimums { sum + dot(&minimums, sums) } else { sum }
         };
-        self.heads.chunks_exact(self.head_bytes).enumerate().map(row).collect()
+        self.heads().enumerate().map(row).collect()
+    }
+
+    /// The bytes of scales and minimums, row by row.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &[u8]> {
+        self.heads.chunks_exact(self.head_bytes)
+    }
+
+    /// The sum of numbers times inputs of one row, group by group times its scale.
+    pub(crate) fn row(&self, row: usize, scales: &[f32], x: &Input) -> f32 {
+        let groups = self.groups;
+        match self.form.bits {
+            4 => dot_nibbles(&self.words[row * groups..][..groups], scales, &x.scaled),
+            5 => self.dot_more::<1>(row, scales, &x.scaled),
+            6 => self.dot_more::<2>(row, scales, &x.scaled),
+            _ => dot_bytes(&self.words[row * 2 * groups..][..2 * groups], scales, &x.groups),
+        }
     }
 
     /// The numbers of a row, as [`BlockType::unpack`] gives them.

@@ -335,7 +335,7 @@ mod tests {
             ("config_sentence_transformers.json", r#"{"prompts": {"q": "query: "}, "default_prompt_name": "q"}"#),
         ])?;
         assert_eq!((seen.max_tokens, seen.is_lower_cased, seen.prefix.as_str()), (Some(12), true, "query: "));
-        assert_eq!(seen.to_string(), ", in lower case, each text after \"query: \"");
+        assert_eq!(seen.to_string(), "in lower case, each text after \"query: \"");
         let prompts = |text: &'static str| refusal(&[("config_sentence_transformers.json", text)]);
         assert!(prompts(r#"{"prompts": {"q": "query: "}, "default_prompt_name": null}"#).contains("prefix: \"\""));
         assert!(prompts(r#"{"similarity_fn_name": "dot"}"#).contains("accepted"));

@@ -136,7 +136,7 @@ fn keep_only<T>(list: &mut Vec<T>, option: &str, ids: &Option<Vec<String>>, id: 
     let Some(ids) = ids else { return Ok(()) };
     if let Some(unknown) = ids.iter().find(|wanted| !list.iter().any(|entry| id(entry) == wanted.as_str())) {
         let known: Vec<String> = list.iter().map(|entry| format!("`{}`", id(entry))).collect();
-        let message = format!("{option}: the plan has no `{unknown}`; allowed: {}", known.join(", "));
+        let message = format!("{option}: unknown id `{unknown}`; allowed: {}", known.join(", "));
         return Err(Fault::input(json::with_nearest(&message)));
     }
     list.retain(|entry| ids.iter().any(|wanted| id(entry) == wanted.as_str()));
