@@ -51,8 +51,8 @@ pub fn reward(alpha: f64, quality: f64, beta: f64, cost: f64) -> f64 {
 
 /// What rewards are worth in money, and what a node's time costs it. Its values are assumed.
 ///
-/// A node's profit each time it is paid is `price_per_round * reward - cost_per_second * latency`, with the latency that it
-/// truly has, in seconds.
+/// A node's profit each time it is paid is `price_per_round * reward - cost_per_second * latency`, with the latency
+/// that it truly has, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Money {
@@ -84,9 +84,9 @@ impl Money {
 
 /// Evaluators' stakes at risk. A stake counts in units of reward. All of it is assumed: the papers have no stakes.
 ///
-/// An evaluator whose score lies more than `slash_distance` points from the consensus loses `slash_share` of the stake that
-/// it has left, which is taken from its reward. With less than `min_stake` left it may be drawn but is not heard: its score
-/// does not count, and it is not paid. An answer for which nobody drawn is heard pays nobody.
+/// An evaluator whose score lies more than `slash_distance` points from the consensus loses `slash_share` of the stake
+/// that it has left, which is taken from its reward. With less than `min_stake` left it may be drawn but is not heard:
+/// its score does not count, and it is not paid. An answer for which nobody drawn is heard pays nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Staking {

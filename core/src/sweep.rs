@@ -111,9 +111,9 @@ impl Grid {
         Ok(Self { base, axes, cells: cells as usize, replicates: 0 })
     }
 
-    /// The same grid, each of whose cells is repeated so often on other random numbers where the past decides the path of
-    /// its run: such a cell has intervals over draws then, and says how surely its leader leads. Where it does not, a run
-    /// tells that by itself, and is not repeated.
+    /// The same grid, each of whose cells is repeated so often on other random numbers where the past decides the path
+    /// of its run: such a cell has intervals over draws then, and says how surely its leader leads. Where it does not,
+    /// a run tells that by itself, and is not repeated.
     ///
     /// # Errors
     /// For fewer than an interval takes, and more than are allowed; 0 are none.
@@ -170,7 +170,8 @@ impl Grid {
     /// The run of a cell, before its first round.
     ///
     /// # Errors
-    /// As [`Grid::scenario`], for a scenario that does not fit the dataset, and for more replicates than there is room for.
+    /// As [`Grid::scenario`], for a scenario that does not fit the dataset, and for more replicates than there is room
+    /// for.
     pub fn simulation(&self, dataset: &Dataset, cell: usize) -> Result<Simulation, ScenarioError> {
         Simulation::repeated(dataset, &self.scenario(cell)?, self.replicates)
     }
@@ -239,8 +240,8 @@ mod tests {
         assert_eq!((scenario.reward.alpha_inference, scenario.seed), (1.0, 2));
     }
 
-    /// A cell whose past decides its path is told with its chance once it is repeated; its figures stay those of its run,
-    /// and a cell without a past is the same with replicates as without.
+    /// A cell whose past decides its path is told with its chance once it is repeated; its figures stay those of its
+    /// run, and a cell without a past is the same with replicates as without.
     #[test]
     fn cells_are_repeated_where_the_past_decides_their_path() {
         let dataset = crate::paper::dataset();

@@ -102,8 +102,8 @@ pub struct Change {
     /// Without less with.
     pub difference: Option<f64>,
     /// 95% interval of the difference for the choice of prompts: Student's t with the standard error of a bootstrap of
-    /// groups of tasks within their kind, both runs by the same weights. The luck of the draws is in it as far as it differs from task to task. None with fewer
-    /// than four groups more than kinds.
+    /// groups of tasks within their kind, both runs by the same weights. The luck of the draws is in it as far as it
+    /// differs from task to task. None with fewer than four groups more than kinds.
     pub ci95_prompts: Option<Interval>,
     /// Its degrees of freedom.
     pub degrees: u64,
@@ -277,8 +277,8 @@ fn single(model: &str) -> Group {
 }
 
 impl Outcome {
-    /// By node of `rewards`: the chance of so large a change of its mean reward, were there none, by the less sure of its
-    /// intervals. None where nothing is to be told.
+    /// By node of `rewards`: the chance of so large a change of its mean reward, were there none, by the less sure of
+    /// its intervals. None where nothing is to be told.
     fn p_of_nodes(&self) -> Vec<Option<f64>> {
         let replicates = (self.rewards.replicates > 0).then_some(u64::from(self.rewards.replicates));
         let of_prompts = Some(replicates.unwrap_or(self.pearson_truth.degrees));

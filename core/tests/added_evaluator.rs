@@ -1,4 +1,5 @@
-//! A dataset with one evaluator more is a dataset like any other: written, it reads back as itself, and it is drawn from.
+//! A dataset with one evaluator more is a dataset like any other: written, it reads back as itself, and it is drawn
+//! from.
 
 use crate::common::Files;
 use poq_core::dataset::{AddedEvaluator, Dataset, DatasetFiles, EvaluatorEntry, RecordedScore};

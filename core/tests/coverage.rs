@@ -189,8 +189,8 @@ fn intervals_over_prompts_cover_what_other_passages_give() {
     assert!(mean("r of") >= 0.88, "correlations: {}", mean("r of"));
 }
 
-/// What the leaving of each evaluator does to the correlation of consensus with truth, and to its distance from it, on 60
-/// such datasets: the intervals hold what it does on the shipped dataset.
+/// What the leaving of each evaluator does to the correlation of consensus with truth, and to its distance from it, on
+/// 60 such datasets: the intervals hold what it does on the shipped dataset.
 #[test]
 fn intervals_of_what_an_evaluator_s_leaving_does_cover_what_other_passages_give() {
     const DATASETS: u64 = 60;

@@ -115,8 +115,8 @@ fn groups_agree_with_plain_arithmetic() {
     }
 }
 
-/// A group of few nodes has the figures of its nodes together, and the same interval over prompts as one node would that had
-/// all their payments.
+/// A group of few nodes has the figures of its nodes together, and the same interval over prompts as one node would
+/// that had all their payments.
 #[test]
 fn a_small_group_is_its_nodes_together() {
     let dataset = dataset();

@@ -159,8 +159,8 @@ fn staking_that_cannot_be_is_refused() {
     assert_eq!(json!(scenario.staking), json!({"slash_distance": 5.0, "slash_share": 0.3, "min_stake": 0.25}));
 }
 
-/// Where a run's past decides who takes part, attackers are not paid in the same rounds as their honest selves: a gain is the
-/// difference of two means.
+/// Where a run's past decides who takes part, attackers are not paid in the same rounds as their honest selves: a gain
+/// is the difference of two means.
 #[test]
 fn gains_compare_means_where_the_past_decides_who_takes_part() {
     let dataset = dataset();

@@ -1,5 +1,5 @@
-//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: in a page there is one
-//! thread, and burn's product packs all weights anew each time.
+//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: in a page there is
+//! one thread, and burn's product packs all weights anew each time.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 pub enum Kernels {
     /// burn's, on any device; on a GPU, our own where there are any.
     Burn,
-    /// The same, with weights in half precision; what is between products is f32. For a GPU whose shaders know half precision.
+    /// The same, with weights in half precision; what is between products is f32. For a GPU whose shaders know half
+    /// precision.
     Half,
     /// Those of `poq_kernels`, for the CPU device alone: on one thread, in vectors of four numbers.
     Host,

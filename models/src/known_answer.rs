@@ -1,5 +1,5 @@
-//! Known answers: what a device must compute right before its results are trusted. Some browsers' GPUs return wrong numbers
-//! in silence.
+//! Known answers: what a device must compute right before its results are trusted. Some browsers' GPUs return wrong
+//! numbers in silence.
 //!
 //! The values are of the NumPy reference (`models/reference/`), so they hold for the known weights alone.
 
@@ -82,8 +82,8 @@ impl Decoder {
     /// scores of the next token. For weights of which no known answer is stored.
     ///
     /// # Errors
-    /// [`ModelError::WrongAnswer`] if the two differ by more than rounding, [`ModelError::Malformed`] if the weights give no
-    /// finite numbers; else as [`Self::generate`].
+    /// [`ModelError::WrongAnswer`] if the two differ by more than rounding, [`ModelError::Malformed`] if the weights
+    /// give no finite numbers; else as [`Self::generate`].
     pub async fn check_against(&self, trusted: &Self) -> Result<f64, ModelError> {
         let expected = trusted.scores_after(CHECK_TEXT, CHECK_STEPS).await.map_err(|error| match error {
             // Of a device that is trusted, so they come of the weights.

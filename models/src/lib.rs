@@ -1,4 +1,5 @@
-//! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, encoders as evaluators. One crate for the native worker and for the page, so that both compute the same.
+//! The neural networks of PoQ Lab on burn: decoders as inference nodes and as judges, encoders as evaluators. One crate
+//! for the native worker and for the page, so that both compute the same.
 //!
 //! - [`Decoder`]: weights and tokenizer from a GGUF file, chat template, greedy or seeded sampling, ratings of
 //!   what it is shown.

@@ -1,6 +1,6 @@
-//! Golden digests: each scenario of `scenarios.json`, on the shipped dataset or that of its preset, gives the digest in `digests.json`, here and
-//! in the browser tests. `POQ_BLESS=1 cargo test -p poq-core --test golden` writes them anew after a change that is
-//! meant to alter results, with which `poq_core::ENGINE_VERSION` goes up.
+//! Golden digests: each scenario of `scenarios.json`, on the shipped dataset or that of its preset, gives the digest in
+//! `digests.json`, here and in the browser tests. `POQ_BLESS=1 cargo test -p poq-core --test golden` writes them anew
+//! after a change that is meant to alter results, with which `poq_core::ENGINE_VERSION` goes up.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! How numbers are said to people: figures with three decimals, more where an interval is narrow; counts in groups of three digits, rates in three
-//! digits, sizes in MB.
+//! How numbers are said to people: figures with three decimals, more where an interval is narrow; counts in groups of
+//! three digits, rates in three digits, sizes in MB.
 
 use poq_core::stats::Interval;
 

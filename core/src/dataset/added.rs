@@ -28,12 +28,12 @@ pub struct AddedEvaluator {
 }
 
 impl Dataset {
-    /// This dataset with one evaluator more, after the others. It is another dataset, and has the hash of its own manifest
-    /// ([`Manifest::to_json`]).
+    /// This dataset with one evaluator more, after the others. It is another dataset, and has the hash of its own
+    /// manifest ([`Manifest::to_json`]).
     ///
     /// # Errors
-    /// If the evaluator scored another dataset, or not each output once, has the id of another, or made a score or took a
-    /// time that is no finite number, or a time below 0; or if the scores become too many.
+    /// If the evaluator scored another dataset, or not each output once, has the id of another, or made a score or took
+    /// a time that is no finite number, or a time below 0; or if the scores become too many.
     pub fn with_evaluator(&self, added: &AddedEvaluator) -> Result<Self, DatasetError> {
         let AddedEvaluator { dataset, entry, hardware, scores } = added;
         if *dataset != self.hash {

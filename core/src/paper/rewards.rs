@@ -125,9 +125,9 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The mean of one side's mean rewards, less that of the other's; and how much of it is that the reward takes `beta` times
-/// their costs away. The half widths of their intervals add up, which
-/// again is wide enough whether or not the sides are paid in the same rounds.
+/// The mean of one side's mean rewards, less that of the other's; and how much of it is that the reward takes `beta`
+/// times their costs away. The half widths of their intervals add up, which again is wide enough whether or not the
+/// sides are paid in the same rounds.
 fn lead(more: Side<'_>, less: Side<'_>, reading: String, beta: f64) -> Part {
     let reading = Reading::above(MATTERS, reading);
     if let Some(side) = [&more, &less].into_iter().find(|side| side.nodes.is_empty()) {

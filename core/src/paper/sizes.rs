@@ -117,8 +117,8 @@ impl Efficiencies {
         sums.into_iter().map(|[truth, ms]| if ms > 0.0 { truth / ms } else { 0.0 }).collect()
     }
 
-    /// What `ratio`, which is at least 0, makes of the nodes' truth per millisecond, with its interval for the choice of
-    /// prompts: made of logarithms, since a ratio is as likely to be halved as to be doubled. None of a ratio of 0.
+    /// What `ratio`, which is at least 0, makes of the nodes' truth per millisecond, with its interval for the choice
+    /// of prompts: made of logarithms, since a ratio is as likely to be halved as to be doubled. None of a ratio of 0.
     pub(super) fn ratio(&self, ratio: impl Fn(&[f64]) -> Option<f64>) -> Option<Estimated> {
         let value = ratio(&self.weighted(self.table.iter().map(|_| 1)))?;
         let on = |weights: &Vec<u32>| ratio(&self.weighted(weights.iter().copied()));

@@ -68,8 +68,8 @@ pub struct AnswerAudit {
     pub pearson_truth: Option<f64>,
     /// 95% interval of `pearson_truth` for the choice of prompts.
     pub ci95_truth: Option<Interval>,
-    /// The chance of so large a correlation with truth, were there none, corrected (Holm) for those of all evaluators on
-    /// either sort of task. None without an interval.
+    /// The chance of so large a correlation with truth, were there none, corrected (Holm) for those of all evaluators
+    /// on either sort of task. None without an interval.
     pub p_holm_truth: Option<f64>,
     /// Pearson correlation of scores with the judge's.
     pub pearson_judge: Option<f64>,

@@ -47,8 +47,8 @@ pub(super) struct Fit {
     pub line: Option<[f64; 2]>,
 }
 
-/// Consensus against a value that is constant for each recorded answer, over all answers of the run but those whose value
-/// is not a number.
+/// Consensus against a value that is constant for each recorded answer, over all answers of the run but those whose
+/// value is not a number.
 pub(super) fn against(run: &Simulation, value: impl Fn(usize, usize) -> f64) -> Fit {
     let (mut n, mut c, mut cc, mut v, mut vv, mut cv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
     let mut add = |consensus: Moments, value: f64| {
@@ -89,8 +89,8 @@ pub(super) fn consensus_beside_truth(dataset: &Dataset, run: &Simulation) -> Vec
     by_task
 }
 
-/// Gives `visit` the moments of the consensus on every recorded answer, cohort by cohort of nodes that gave it: with the
-/// position of the task and the recorded node whose output it is.
+/// Gives `visit` the moments of the consensus on every recorded answer, cohort by cohort of nodes that gave it: with
+/// the position of the task and the recorded node whose output it is.
 fn each_answer(run: &Simulation, mut visit: impl FnMut(usize, usize, Moments)) {
     let cohorts = run.inference.cohorts();
     let (cells, nodes) = run.inference.tasks();

@@ -1,7 +1,7 @@
-//! Rounds played some at a time: first their draws, then their scores and consensus, then the sums of whom they pay. What
-//! is drawn and added, and in which order, is as in rounds one by one. Each step by itself is a short loop; and in a
-//! network too large for the processor's cache, look-ups all over the memory wait for it together, where in rounds one
-//! by one each would hold up what follows it.
+//! Rounds played some at a time: first their draws, then their scores and consensus, then the sums of whom they pay.
+//! What is drawn and added, and in which order, is as in rounds one by one. Each step by itself is a short loop; and in
+//! a network too large for the processor's cache, look-ups all over the memory wait for it together, where in rounds
+//! one by one each would hold up what follows it.
 
 use crate::network::{Cohorts, Network};
 use crate::rng::{Ranges, Stream, Words as _};
@@ -56,8 +56,8 @@ impl Payments {
 }
 
 impl Simulation {
-    /// Runs simple rounds until `stop`, or until the next point of the series. `K` is the number of evaluators, where the
-    /// compiler is to know it, or 0.
+    /// Runs simple rounds until `stop`, or until the next point of the series. `K` is the number of evaluators, where
+    /// the compiler is to know it, or 0.
     pub(super) fn play_in_blocks<const K: usize>(&mut self, stop: u64) {
         let (stop, end_of_batch) = self.halt(stop);
         while self.rounds_done < stop {

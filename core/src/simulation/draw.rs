@@ -46,7 +46,8 @@ impl EvaluatorDraw {
         }
     }
 
-    /// The set of evaluators with number `set`, which is uniform below [`EvaluatorDraw::sets`], or one drawn from `stream`.
+    /// The set of evaluators with number `set`, which is uniform below [`EvaluatorDraw::sets`], or one drawn from
+    /// `stream`.
     #[inline(always)]
     pub(crate) fn draw(&mut self, set: u32, stream: &mut Stream) -> &[u32] {
         match self {

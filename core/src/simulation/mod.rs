@@ -164,8 +164,8 @@ impl Simulation {
         Ok(simulation)
     }
 
-    /// The same run with `replicates` others on other random numbers where its past decides its path: with intervals over
-    /// draws, and none over prompts. 0 are none.
+    /// The same run with `replicates` others on other random numbers where its past decides its path: with intervals
+    /// over draws, and none over prompts. 0 are none.
     ///
     /// # Errors
     /// As [`Simulation::new`], and for more replicates than there is room for.

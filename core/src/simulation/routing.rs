@@ -5,8 +5,8 @@ use crate::rng::Stream;
 /// How far the exponents of the weights may lie above their reference before the weights are made anew.
 const HEADROOM: f64 = 300.0;
 
-/// Draws inference nodes by the softmax of their mean past rewards: `P(f) ~ exp(mean_f / temperature)`, where a node's mean
-/// counts `prior` as one payment that it had before the first round.
+/// Draws inference nodes by the softmax of their mean past rewards: `P(f) ~ exp(mean_f / temperature)`, where a node's
+/// mean counts `prior` as one payment that it had before the first round.
 ///
 /// A tree of sums, so that a draw and an update take time logarithmic in the nodes.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! Stakes at risk: an evaluator far from the consensus loses a share of its stake, and one with too little left is not heard.
+//! Stakes at risk: an evaluator far from the consensus loses a share of its stake, and one with too little left is not
+//! heard.
 
 use crate::network::Instance;
 use crate::reward::Staking;
@@ -31,8 +32,8 @@ impl Stakes {
         heard.extend(drawn.iter().filter(|&&evaluator| self.left[evaluator as usize] >= self.rule.min_stake));
     }
 
-    /// Takes from an evaluator at that distance from the consensus what it loses; the distance that would have cost it as
-    /// much reward in all.
+    /// Takes from an evaluator at that distance from the consensus what it loses; the distance that would have cost it
+    /// as much reward in all.
     pub(crate) fn slash(&mut self, evaluator: usize, distance: f64) -> f64 {
         if distance <= self.rule.slash_distance {
             return distance;

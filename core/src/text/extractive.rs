@@ -25,9 +25,9 @@ pub fn lead(context: &str, kind: TaskKind) -> String {
     sentences(context).into_iter().take(count).collect::<Vec<_>>().join(" ")
 }
 
-/// The keyword baseline. For a question: from the sentence that shares most words with it, the longest run of words that
-/// are not in the question. For a summary: the two sentences whose words are the most frequent in the article (after
-/// SumBasic, Nenkova and Vanderwende 2005), in the article's order.
+/// The keyword baseline. For a question: from the sentence that shares most words with it, the longest run of words
+/// that are not in the question. For a summary: the two sentences whose words are the most frequent in the article
+/// (after SumBasic, Nenkova and Vanderwende 2005), in the article's order.
 #[must_use]
 pub fn keyword(prompt: &str, context: &str, kind: TaskKind) -> String {
     match kind {

@@ -100,8 +100,8 @@ pub fn tracks(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Track>, Scen
     Ok(tracks_of(&evaluator_audit(dataset, scenario)?, &PromptDegrees::of(dataset)))
 }
 
-/// By evaluator of a report's audit: how it tracks truth over all tasks, then by [`TaskKind::ALL`]. Their signs are told
-/// at once: corrected (Holm) for all correlations with truth, and so for all with the judge.
+/// By evaluator of a report's audit: how it tracks truth over all tasks, then by [`TaskKind::ALL`]. Their signs are
+/// told at once: corrected (Holm) for all correlations with truth, and so for all with the judge.
 #[must_use]
 pub fn tracks_of(audits: &[EvaluatorAudit], degrees: &PromptDegrees) -> Vec<Track> {
     let degrees: Vec<u64> = std::iter::once(degrees.all).chain(degrees.by_kind).collect();

@@ -41,7 +41,8 @@ impl Sampler {
         Choice { token, margin: best_score - second }
     }
 
-    /// A cumulative sum in double precision, in the order of the ids: the same on every device that gives the same scores.
+    /// A cumulative sum in double precision, in the order of the ids: the same on every device that gives the same
+    /// scores.
     fn draw(&mut self, scores: &[f32], best_score: f32) -> Option<u32> {
         // libm, so that a browser and a server draw the same token from the same scores.
         let temperature = self.temperature;

@@ -49,9 +49,9 @@ impl BiEncoder {
     /// in unit length.
     ///
     /// # Errors
-    /// What `read` fails with; a file that is missing, damaged or of a family that is not one of `families`, a tensor that is
-    /// missing or of another shape, settings that are not known here, or a model with a head for another task, as a
-    /// cross encoder has, unless the folder declares it a sentence encoder.
+    /// What `read` fails with; a file that is missing, damaged or of a family that is not one of `families`, a tensor
+    /// that is missing or of another shape, settings that are not known here, or a model with a head for another task,
+    /// as a cross encoder has, unless the folder declares it a sentence encoder.
     pub fn from_folder<E: From<ModelError>>(
         read: &mut ReadFile<'_, E>,
         families: &Families,

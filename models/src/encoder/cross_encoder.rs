@@ -43,10 +43,10 @@ impl CrossEncoder {
     /// whichever are fewer.
     ///
     /// # Errors
-    /// What `read` fails with; a file that is missing, damaged or of a family that is not one of `families`, a tensor that is
-    /// missing or of another shape, a model without a head for sequence classification, one of several labels none of
-    /// which begins with "entail", an activation that is not known here, or a tokenizer that does not say how pairs are
-    /// joined.
+    /// What `read` fails with; a file that is missing, damaged or of a family that is not one of `families`, a tensor
+    /// that is missing or of another shape, a model without a head for sequence classification, one of several labels
+    /// none of which begins with "entail", an activation that is not known here, or a tokenizer that does not say how
+    /// pairs are joined.
     pub fn from_folder<E: From<ModelError>>(
         read: &mut ReadFile<'_, E>,
         families: &Families,

@@ -29,8 +29,8 @@ pub(super) trait Distances: Send + Sync {
     /// For texts of up to `seq` tokens.
     fn pass(&self, seq: usize) -> Pass;
 
-    /// What is added to the scores of tokens, `[1 or batch, heads, seq, seq]`, in a layer whose queries, keys and values
-    /// are `all`, `[batch * seq, 3 * hidden]`.
+    /// What is added to the scores of tokens, `[1 or batch, heads, seq, seq]`, in a layer whose queries, keys and
+    /// values are `all`, `[batch * seq, 3 * hidden]`.
     fn added(&self, pass: &Pass, layer: usize, all: &Tensor<2>) -> Option<Tensor<4>>;
 }
 

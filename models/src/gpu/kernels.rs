@@ -1,7 +1,7 @@
 //! What runs on the GPU, for each of its units. Launched by [`super::ops`].
 //!
-//! No more than barriers and shared memory is asked of a device: no subgroups, no matrix units, so that every adapter of a
-//! browser has it, and an emulated one is quick too. Numbers are read in fours along a row, as files hold them.
+//! No more than barriers and shared memory is asked of a device: no subgroups, no matrix units, so that every adapter
+//! of a browser has it, and an emulated one is quick too. Numbers are read in fours along a row, as files hold them.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -26,11 +26,12 @@ pub(super) const TEAMS: u32 = 8;
 /// Units that share the tokens which a token attends to in [`cached_attention`].
 pub(super) const READERS: u32 = 16;
 
-/// Fours of a head at most in [`cached_attention`], whose units each keep a head of sums in the memory that a cube shares: half of
-/// what every adapter has.
+/// Fours of a head at most in [`cached_attention`], whose units each keep a head of sums in the memory that a cube
+/// shares: half of what every adapter has.
 pub(super) const MAX_HEAD_FOURS: u32 = 32;
 
-/// Below it a gate is shut: `silu` is nothing beside the numbers of a row, and `exp` of its negative nears the end of f32.
+/// Below it a gate is shut: `silu` is nothing beside the numbers of a row, and `exp` of its negative nears the end of
+/// f32.
 const LEAST_GATE: f32 = -80.0;
 
 /// What becomes of a linear layer's sums.
@@ -101,7 +102,8 @@ pub(super) fn linear<F: Float>(
     }
 }
 
-/// [`linear`] for one row: a team of units for each [`TILE`] of outputs, which read neighbouring fours of their weights.
+/// [`linear`] for one row: a team of units for each [`TILE`] of outputs, which read neighbouring fours of their
+/// weights.
 #[cube(launch_unchecked)]
 pub(super) fn row_linear<F: Float>(
     x: &[Four<f32>],
@@ -158,8 +160,9 @@ fn finished(sum: f32, bias: &ComptimeOption<&[f32]>, output: u32, #[comptime] ac
     }
 }
 
-/// Attention of texts of `seq` tokens to themselves, for each token and head: `all` has queries, keys and values of a token side by
-/// side, `[batch * seq, 3 * heads * head_dim]` in fours, `hidden_scores` is `[batch, seq]`, `mixed` is `[batch * seq, heads * head_dim]`.
+/// Attention of texts of `seq` tokens to themselves, for each token and head: `all` has queries, keys and values of a
+/// token side by side, `[batch * seq, 3 * heads * head_dim]` in fours, `hidden_scores` is `[batch, seq]`, `mixed` is
+/// `[batch * seq, heads * head_dim]`.
 #[cube(launch_unchecked)]
 pub(super) fn attention(
     all: &[Four<f32>],
@@ -223,7 +226,8 @@ pub(crate) enum Mean {
     Kept,
 }
 
-/// Normalisation of each row of `x`, `[rows, columns]` in fours, by a team of units: with `weight` and `bias` of `[columns]`.
+/// Normalisation of each row of `x`, `[rows, columns]` in fours, by a team of units: with `weight` and `bias` of
+/// `[columns]`.
 #[cube(launch_unchecked)]
 pub(super) fn norm(
     x: &[Four<f32>],
@@ -294,8 +298,8 @@ pub(super) fn gated(both: &[Four<f32>], y: &mut [Four<f32>], rows: u32, fours: u
     y[position as usize] = gate / (Four::new(1.0) + Four::exp(-bounded)) * up;
 }
 
-/// Rotary positions: each pair of neighbours of the first `heads` of `all` (`[seq, all_heads, head_dim]` in fours) turned by its angle, of
-/// which `cos` and `sin` are `[seq, head_dim]` in fours.
+/// Rotary positions: each pair of neighbours of the first `heads` of `all` (`[seq, all_heads, head_dim]` in fours)
+/// turned by its angle, of which `cos` and `sin` are `[seq, head_dim]` in fours.
 #[cube(launch_unchecked)]
 pub(super) fn turn(
     all: &[Four<f32>],
@@ -322,8 +326,9 @@ pub(super) fn turn(
     turned[position as usize] = x * cos[angle] + partner * sin[angle];
 }
 
-/// Attention of the last tokens of a text to themselves and all before them, a cube for each token and head: `turned` begins each
-/// row with the queries, `[seq, turning_heads, head_dim]` in fours, `keys` and `values` are `[kv_heads, room, head_dim]`, of which the first
+/// Attention of the last tokens of a text to themselves and all before them, a cube for each token and head: `turned`
+/// begins each row with the queries, `[seq, turning_heads, head_dim]` in fours, `keys` and `values` are `[kv_heads,
+/// room, head_dim]`, of which the first
 /// `start + seq` tokens count, `mixed` is `[seq, heads * head_dim]`.
 #[cube(launch_unchecked)]
 pub(super) fn cached_attention(

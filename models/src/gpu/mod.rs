@@ -32,8 +32,9 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the GPU that the browser or the system offers. At most once in a program: a second call fails. `on_lost` is told when
-    /// the device is gone, its memory is full, or it refuses what it is asked: nothing that it computes afterwards is right.
+    /// Opens the GPU that the browser or the system offers. At most once in a program: a second call fails. `on_lost`
+    /// is told when the device is gone, its memory is full, or it refuses what it is asked: nothing that it computes
+    /// afterwards is right.
     ///
     /// # Errors
     /// If there is no adapter, or it gives no device.

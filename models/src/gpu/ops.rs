@@ -90,7 +90,8 @@ pub(crate) fn gated(both: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::own_gated(both.into_dispatch()))
 }
 
-/// The first `heads` of `[seq, all heads, head_dim]`, with each pair of numbers turned by its angle, of which `cos` and `sin` are
+/// The first `heads` of `[seq, all heads, head_dim]`, with each pair of numbers turned by its angle, of which `cos` and
+/// `sin` are
 /// `[seq, 1, head_dim]`: `[seq, heads, head_dim]`. Numbers of a head are a multiple of four.
 pub(crate) fn turned(all: Tensor<3>, cos: Tensor<3>, sin: Tensor<3>, heads: usize) -> Tensor<3> {
     let (all, cos, sin) = (all.into_dispatch(), cos.into_dispatch(), sin.into_dispatch());
@@ -102,8 +103,9 @@ pub(crate) fn has_cached_attention(head_dim: usize) -> bool {
     head_dim.is_multiple_of(4) && head_dim / 4 <= MAX_HEAD_FOURS as usize
 }
 
-/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]`, tokens `start` and on, to the tokens up to
-/// themselves, whose keys and values are the first of `[kv_heads, room, head_dim]`: `[seq, heads * head_dim]`.
+/// Attention of the queries in the first `heads` of `[seq, turning heads, head_dim]`, tokens `start` and on, to the
+/// tokens up to themselves, whose keys and values are the first of `[kv_heads, room, head_dim]`: `[seq, heads *
+/// head_dim]`.
 pub(crate) fn cached_attention(
     turned: Tensor<3>,
     keys: Tensor<3>,
@@ -159,7 +161,8 @@ impl GpuBackend for Cube {
         assert!(3 * heads * head_dim == columns && head_dim.is_multiple_of(4), "{columns} for {heads} heads");
         assert!(hidden_scores.meta.shape().num_elements() == rows as usize, "{rows} rows in texts of {seq}");
         let mixed = empty(&all, [rows, hidden]);
-        // SAFETY: the kernel stays within `rows`, `columns` and texts of `seq`, which are those of both tensors, as asserted.
+        // SAFETY: the kernel stays within `rows`, `columns` and texts of `seq`, which are those of both tensors, as
+        // asserted.
         #[allow(unsafe_code)]
         unsafe {
             kernels::attention::launch_unchecked(

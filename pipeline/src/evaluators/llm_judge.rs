@@ -15,8 +15,8 @@ use crate::{Pending, milliseconds};
 /// The raw value of the best rating.
 const BEST: f64 = 10.0;
 
-/// A decoder that is shown the task and the answer. The raw value, 0 to 10, is the expected number of its reply, each weighed
-/// by its probability (G-Eval, arXiv 2303.16634).
+/// A decoder that is shown the task and the answer. The raw value, 0 to 10, is the expected number of its reply, each
+/// weighed by its probability (G-Eval, arXiv 2303.16634).
 pub struct LlmJudge {
     decoder: Rc<Decoder>,
     template: String,

@@ -15,8 +15,8 @@ use crate::Pending;
 
 /// A node that is ready to answer.
 pub trait Node {
-    /// Answers `task`, the `index`-th (from 0) of its dataset. `go_on` is asked after each token; an answer that it breaks
-    /// off is none.
+    /// Answers `task`, the `index`-th (from 0) of its dataset. `go_on` is asked after each token; an answer that it
+    /// breaks off is none.
     fn answer<'a>(
         &'a self,
         index: usize,

@@ -1,8 +1,8 @@
-//! What is said of an inference node or an evaluator: in a plan, where a model is a name or a path, and in a manifest, where
-//! it is a file with its hash.
+//! What is said of an inference node or an evaluator: in a plan, where a model is a name or a path, and in a manifest,
+//! where it is a file with its hash.
 //!
-//! A spec of a manifest has everything that the answers or scores depend on, so that whoever has the model can do the same
-//! again. Ids are names of this or that dataset; nothing is concluded from them.
+//! A spec of a manifest has everything that the answers or scores depend on, so that whoever has the model can do the
+//! same again. Ids are names of this or that dataset; nothing is concluded from them.
 
 mod model;
 mod schema_1;
@@ -48,7 +48,8 @@ pub struct DecoderSpec<M = ModelFile> {
     pub layers: Option<usize>,
     /// Tokens of an answer at most, by kind of task; 128 for a kind that is not named.
     pub max_tokens: BTreeMap<TaskKind, usize>,
-    /// What it is asked, by kind of task, with `{prompt}` and `{context}`; a kind that is not named has words of its own.
+    /// What it is asked, by kind of task, with `{prompt}` and `{context}`; a kind that is not named has words of its
+    /// own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub templates: BTreeMap<TaskKind, String>,
     /// Texts that end an answer, and are no part of it; for base models, which go on.
@@ -119,8 +120,8 @@ impl<M: ModelFields> NodeSpec<M> {
     /// Takes the fields of a node of `kind`.
     ///
     /// # Errors
-    /// For an unknown kind, a field that is absent or of another type, and values that no answer comes of, with the field's
-    /// name.
+    /// For an unknown kind, a field that is absent or of another type, and values that no answer comes of, with the
+    /// field's name.
     pub fn from_fields(kind: &str, fields: &mut Fields) -> Result<Self, String> {
         match kind {
             "decoder" => DecoderSpec::from_fields(fields).map(Self::Decoder),

@@ -20,8 +20,8 @@ fn default(kind: TaskKind) -> &'static str {
 }
 
 impl<M> DecoderSpec<M> {
-    /// Writes down what it is asked and how much it may answer wherever it does not say so itself: what `templates` say, else
-    /// what goes without saying.
+    /// Writes down what it is asked and how much it may answer wherever it does not say so itself: what `templates`
+    /// say, else what goes without saying.
     pub fn complete(&mut self, templates: &BTreeMap<TaskKind, String>) {
         for kind in TaskKind::ALL {
             let other = || templates.get(&kind).cloned().unwrap_or_else(|| default(kind).to_owned());

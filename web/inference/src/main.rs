@@ -6,8 +6,9 @@ fn main() {
     poq_inference::program::listen();
 }
 
-/// Runs the constructors that the shader compiler's crates register (through `inventory`), once. A program that does not call them
-/// itself gets all of them called anew by the linker at each call from JavaScript, which took ten times as long as the GPU.
+/// Runs the constructors that the shader compiler's crates register (through `inventory`), once. A program that does
+/// not call them itself gets all of them called anew by the linker at each call from JavaScript, which took ten times
+/// as long as the GPU.
 #[cfg(feature = "webgpu")]
 #[allow(unsafe_code)]
 fn construct() {

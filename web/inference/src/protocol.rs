@@ -3,8 +3,8 @@
 use poq_core::dataset::{AddedEvaluator, Task};
 use serde::{Deserialize, Serialize};
 
-/// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`] and [`ToInference::Open`]: the
-/// message is then a list of the text and the files.
+/// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`] and
+/// [`ToInference::Open`]: the message is then a list of the text and the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToInference {
     /// Say what is stored and what room there is.
@@ -42,8 +42,8 @@ pub enum ToInference {
         /// Number of the inference node.
         node: u32,
     },
-    /// Score an answer with every evaluator that this device has; the neural ones if their model is loaded. It replaces the
-    /// work before it.
+    /// Score an answer with every evaluator that this device has; the neural ones if their model is loaded. It replaces
+    /// the work before it.
     Score {
         /// Names the work in answers.
         work: u32,

@@ -1,7 +1,7 @@
 //! A map: one scenario over two of its fields, and what each cell of that grid shows.
 //!
-//! [`Map`] is the grid with the cells that are done; [`paint`] sorts its cells into classes to colour, [`words`] says what
-//! they show, [`files`] are what may be taken away.
+//! [`Map`] is the grid with the cells that are done; [`paint`] sorts its cells into classes to colour, [`words`] says
+//! what they show, [`files`] are what may be taken away.
 
 pub mod files;
 pub mod form;
@@ -154,8 +154,8 @@ impl Map {
         Work { scenarios: vec![self.base().patch()], axes, replicates: self.replicates(), evaluator }
     }
 
-    /// The items of [`Map::work`] in the order that gives an even picture early: the scenario itself, then cells far apart,
-    /// then those between.
+    /// The items of [`Map::work`] in the order that gives an even picture early: the scenario itself, then cells far
+    /// apart, then those between.
     #[must_use]
     pub fn order(&self) -> Vec<u32> {
         let (across, up) = self.size();
@@ -176,7 +176,8 @@ impl Map {
         items
     }
 
-    /// The place whose colour stands at `place`: its own if that is done, else that of the coarser cell that it is part of.
+    /// The place whose colour stands at `place`: its own if that is done, else that of the coarser cell that it is part
+    /// of.
     #[must_use]
     pub fn stand_in(&self, (x, y): Place) -> Option<Place> {
         let coarse = self.size().0.max(self.size().1).next_power_of_two();
@@ -198,8 +199,8 @@ impl Map {
         }
     }
 
-    /// Whether `scenario` is a cell of this map, or differs from one in the fields of the axes alone. `rounds` are those that
-    /// every cell has, where they are not the scenario's own.
+    /// Whether `scenario` is a cell of this map, or differs from one in the fields of the axes alone. `rounds` are
+    /// those that every cell has, where they are not the scenario's own.
     #[must_use]
     pub fn is_of(&self, scenario: &Scenario, rounds: Option<u64>) -> bool {
         let level = |scenario: &Scenario| {

@@ -92,8 +92,8 @@ pub fn cell(map: &Map, at: Place, shows: Shows, node: &str, summary: &Summary) -
     words + "."
 }
 
-/// Whether a cell names who earns most of several and cannot say how surely: most often since its past decides its path,
-/// and it was not repeated.
+/// Whether a cell names who earns most of several and cannot say how surely: most often since its past decides its
+/// path, and it was not repeated.
 fn is_alone(map: &Map, place: Place) -> bool {
     let names = |cell: &Cell| matches!(shown(map, cell, Shows::Winner, ""), Shown::Winner(_));
     map.cell(place)

@@ -131,7 +131,8 @@ fn points(svg: &Element) -> Vec<HtmlElement> {
     (0..list.length()).filter_map(|index| list.item(index)).map(JsCast::unchecked_into).collect()
 }
 
-/// The drawing in which an event happened, and where. (Yew listens at the root: the event's current target says nothing.)
+/// The drawing in which an event happened, and where. (Yew listens at the root: the event's current target says
+/// nothing.)
 fn drawing_of(event: &Event) -> Option<(Element, Element)> {
     let target: Element = event.target()?.dyn_into().ok()?;
     let svg = target.closest("svg").ok()??;

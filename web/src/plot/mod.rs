@@ -1,8 +1,8 @@
 //! A small SVG plot module: scales, ticks, labels that keep apart, and the page's drawings.
 //!
-//! Each drawing is a function of data and width; [`figure`] frames it with its heading, its table and its exports. Colour
-//! comes from classes (`c0` … `c7`, in `static/page/plot.css`), so that both colour schemes and the exported file share
-//! the drawing; a marker's shape says the same as its colour.
+//! Each drawing is a function of data and width; [`figure`] frames it with its heading, its table and its exports.
+//! Colour comes from classes (`c0` … `c7`, in `static/page/plot.css`), so that both colour schemes and the exported
+//! file share the drawing; a marker's shape says the same as its colour.
 
 pub mod audit;
 pub mod axis;

@@ -90,8 +90,8 @@ struct PickProps {
     act: Act,
 }
 
-/// The choice of a recorded row. It has as many options as there are tasks: it is drawn anew only when they, or the choice,
-/// change.
+/// The choice of a recorded row. It has as many options as there are tasks: it is drawn anew only when they, or the
+/// choice, change.
 #[component]
 fn Pick(props: &PickProps) -> Html {
     let PickProps { corpus, at, act } = props;

@@ -1,5 +1,5 @@
-//! Results of large networks as the page is told of them: the groups of nodes that differ in their names alone, as if each
-//! were a node. A digest stays that of the whole.
+//! Results of large networks as the page is told of them: the groups of nodes that differ in their names alone, as if
+//! each were a node. A digest stays that of the whole.
 
 use poq_core::Report;
 use poq_core::attack::Role;

@@ -29,8 +29,8 @@ pub struct Arguments {
     /// A field and its values, as path=from:to:steps or path=value,value,...; may be repeated, the last moves fastest
     #[arg(long, value_name = "PATH=VALUES", required = true)]
     vary: Vec<String>,
-    /// Runs on other random numbers (8 to 100) that repeat each cell where the past decides its path; without them such a
-    /// cell has no intervals
+    /// Runs on other random numbers (8 to 100) that repeat each cell where the past decides its path; without them such
+    /// a cell has no intervals
     #[arg(long, value_parser = whole::<u32>, default_value_t = 0)]
     replicates: u32,
     /// Print a JSON array of cells in place of CSV

@@ -17,8 +17,8 @@ const MARKER: &str = ".precompute";
 /// Stands between what latencies were measured on.
 pub const AND: &str = "; and ";
 
-/// What the rows in a folder are made with. It stands in the marker from before the first row until the manifest, which says
-/// the same, is there.
+/// What the rows in a folder are made with. It stands in the marker from before the first row until the manifest, which
+/// says the same, is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Made {
     /// Id of the dataset.
@@ -40,8 +40,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then on: what
-    /// there was already, and what is asked. Gives none where all of it is there.
+    /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then
+    /// on: what there was already, and what is asked. Gives none where all of it is there.
     pub fn claim(path: &Path, asked: &Made, tasks: &[u8], resume: bool) -> Outcome<Option<(Self, Made)>> {
         fs::create_dir_all(path).environment(format!("cannot make {}", path.display()))?;
         let marker = path.join(MARKER);

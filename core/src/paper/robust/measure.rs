@@ -22,16 +22,16 @@ pub struct Measured {
     pub honest_weights: Weights,
     /// Those of the attackers.
     pub attackers_weights: Weights,
-    /// Mean distance of the trust-weighted mean from the plain mean of the same scores, in points, over the later half of
-    /// the rounds.
+    /// Mean distance of the trust-weighted mean from the plain mean of the same scores, in points, over the later half
+    /// of the rounds.
     pub trust_from_mean: f64,
 }
 
 /// Weights at the end of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
-    /// Of the evaluators whose mean deviation `|s - c| / 10` is below one half: the share of those whose weight is within
-    /// 1% of `w_max`. None where there is no such evaluator.
+    /// Of the evaluators whose mean deviation `|s - c| / 10` is below one half: the share of those whose weight is
+    /// within 1% of `w_max`. None where there is no such evaluator.
     pub at_top: Option<f64>,
     /// Mean weight of all, as a share of `w_max`; none where nobody was drawn.
     pub mean: Option<f64>,

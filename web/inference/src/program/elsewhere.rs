@@ -1,5 +1,5 @@
-//! On the CPU decoders are a program of their own, with memory of its own, which is loaded with the first of them: what is asked
-//! of them is handed on. It answers the page itself.
+//! On the CPU decoders are a program of their own, with memory of its own, which is loaded with the first of them: what
+//! is asked of them is handed on. It answers the page itself.
 
 use std::cell::RefCell;
 

@@ -55,8 +55,8 @@ impl Encoders {
         post(&FromInference::Corpus(outcome.map(|rows| rows.corpus())));
     }
 
-    /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and lets it
-    /// compute the known answer.
+    /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and
+    /// lets it compute the known answer.
     pub async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
         let (mut files, check_ms) = loading::files(known).await?;
         let begun = now_ms();

@@ -38,8 +38,8 @@ pub fn tell(model: &str, step: LoadStep) {
     post(&FromInference::Loading { model: model.to_owned(), step });
 }
 
-/// The files of a known model by name, out of the browser's storage and checked, and the time that it took, in milliseconds. The
-/// next step, which the page is told of, is to put them on the device.
+/// The files of a known model by name, out of the browser's storage and checked, and the time that it took, in
+/// milliseconds. The next step, which the page is told of, is to put them on the device.
 pub async fn files(known: &'static KnownModel) -> Result<(Vec<(&'static str, Vec<u8>)>, f64), LoadFault> {
     tell(known.name, LoadStep::Check);
     let begun = now_ms();

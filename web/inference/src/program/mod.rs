@@ -1,8 +1,9 @@
 //! The program of the inference worker: it hears the page, and never blocks for longer than one text or one token.
 //!
-//! It has two parts: [`encoders`] are evaluators and the dataset, and with them weights come and stay ([`transfer`], [`store`]);
-//! [`decoders`] are language models. On a GPU one program has both. On the CPU each is a program of its own, so that nobody loads
-//! what he does not use: the worker starts with the first, which hands on to the second what is asked of it (`elsewhere`).
+//! It has two parts: [`encoders`] are evaluators and the dataset, and with them weights come and stay ([`transfer`],
+//! [`store`]); [`decoders`] are language models. On a GPU one program has both. On the CPU each is a program of its
+//! own, so that nobody loads what he does not use: the worker starts with the first, which hands on to the second what
+//! is asked of it (`elsewhere`).
 
 #[cfg(feature = "decoders")]
 mod decoders;

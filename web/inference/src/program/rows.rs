@@ -1,5 +1,5 @@
-//! The dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as well, by
-//! what the manifest says of them.
+//! The dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as
+//! well, by what the manifest says of them.
 
 use crate::protocol::{Corpus, EvaluatorHere, Generate, NodeHere, RecordedRow, Score};
 use poq_core::Dataset;
@@ -164,8 +164,8 @@ impl Rows {
         })
     }
 
-    /// An inference node at a task, if this device can be made to do its work: with all layers of a model that a page can
-    /// have.
+    /// An inference node at a task, if this device can be made to do its work: with all layers of a model that a page
+    /// can have.
     fn node_here(&self, task: usize, node: usize) -> Option<NodeHere> {
         let manifest = &self.dataset.manifest;
         let entry = &manifest.inference_nodes[node];
