@@ -1,7 +1,7 @@
 //! The folder that a dataset is made in: who is at work on it, and what its rows were made with.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use poq_core::dataset::{EvaluatorEntry, Manifest, NodeEntry, Spec};
@@ -52,7 +52,8 @@ impl Folder {
             return Err(Fault::input(format!("{} {message}", path.display())));
         }
         let mut folder = Self { path: path.to_owned(), marker: locked(path, &marker)? };
-        let there = match folder.marked()? {
+        let marked = folder.marked()?;
+        let there = match marked.clone() {
             Some(made) => Some(made),
             None if manifest.exists() => Some(from_dataset(path)?),
             None => None,
@@ -82,7 +83,9 @@ impl Folder {
                 Made { hardware: joined(&there.hardware, &asked.hardware), ..made }
             }
         };
-        folder.mark(&made)?;
+        if marked.as_ref() != Some(&made) {
+            folder.mark(&made)?;
+        }
         if manifest.exists() {
             // It tells of fewer rows than there will be.
             fs::remove_file(&manifest).environment(format!("cannot remove {}", manifest.display()))?;
@@ -96,14 +99,18 @@ impl Folder {
         let doing = || format!("cannot read {}", self.path.join(MARKER).display());
         let mut text = String::new();
         self.marker.read_to_string(&mut text).environment(doing())?;
-        Ok(serde_json::from_str(&text).ok())
+        // A line that a killed run left cut does not count.
+        Ok(text.lines().rev().find_map(|line| serde_json::from_str(line).ok()))
     }
 
+    /// Adds a line, so that a run that is killed meanwhile leaves the one before it.
     fn mark(&mut self, made: &Made) -> Outcome {
         let doing = || format!("cannot write {}", self.path.join(MARKER).display());
-        let text = serde_json::to_vec(made).environment("cannot serialise what rows are made with")?;
-        self.marker.set_len(0).and_then(|()| self.marker.rewind()).environment(doing())?;
-        self.marker.write_all(&text).and_then(|()| self.marker.sync_all()).environment(doing())
+        let mut line = serde_json::to_vec(made).environment("cannot serialise what rows are made with")?;
+        line.insert(0, b'\n');
+        line.push(b'\n');
+        self.marker.seek(SeekFrom::End(0)).environment(doing())?;
+        self.marker.write_all(&line).and_then(|()| self.marker.sync_all()).environment(doing())
     }
 
     /// The folder is a dataset from now on.
