@@ -10,7 +10,7 @@ mod template;
 
 use std::collections::BTreeMap;
 
-use poq_core::dataset::{self, EvaluatorEntry, Manifest, NodeEntry, Task, TaskKind};
+use poq_core::dataset::{self, EvaluatorEntry, NodeEntry, Task, TaskKind};
 use poq_core::fields::{Fields, unknown_word};
 use serde::{Deserialize, Serialize};
 
@@ -295,10 +295,10 @@ impl NodeSpec {
     ///
     /// # Errors
     /// For a spec with a field that is unknown, absent or of another type.
-    pub fn of(manifest: &Manifest, entry: &NodeEntry) -> Result<Option<Self>, String> {
+    pub fn of(entry: &NodeEntry) -> Result<Option<Self>, String> {
         match &entry.spec {
             Some(spec) => read(spec, Self::from_fields).map(Some),
-            None => Ok(schema_1::node(manifest, entry)),
+            None => Ok(schema_1::node(entry)),
         }
     }
 
@@ -314,10 +314,10 @@ impl EvaluatorSpec {
     ///
     /// # Errors
     /// For a spec with a field that is unknown, absent or of another type.
-    pub fn of(manifest: &Manifest, entry: &EvaluatorEntry) -> Result<Option<Self>, String> {
+    pub fn of(entry: &EvaluatorEntry) -> Result<Option<Self>, String> {
         match &entry.spec {
             Some(spec) => read(spec, Self::from_fields).map(Some),
-            None => Ok(schema_1::evaluator(manifest, entry)),
+            None => Ok(schema_1::evaluator(entry)),
         }
     }
 

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use poq_core::dataset::{EvaluatorEntry, Manifest, NodeEntry, TaskKind};
+use poq_core::dataset::{EvaluatorEntry, NodeEntry, TaskKind};
 
 use super::{Against, DecoderSpec, EvaluatorSpec, ModelFile, NodeSpec};
-
-const SHIPPED: &str = "poq-lab-1";
 
 fn minilm() -> ModelFile {
     ModelFile {
@@ -46,23 +44,29 @@ fn smollm2() -> DecoderSpec {
 }
 
 /// How a node of such a dataset answered.
-pub(super) fn node(manifest: &Manifest, entry: &NodeEntry) -> Option<NodeSpec> {
-    if manifest.id != SHIPPED {
-        return None;
-    }
-    match entry.id.as_str() {
+pub(super) fn node(entry: &NodeEntry) -> Option<NodeSpec> {
+    let spec = match entry.id.as_str() {
         "smollm2-greedy" => Some(NodeSpec::Decoder(smollm2())),
         "smollm2-sampled" => Some(NodeSpec::Decoder(DecoderSpec { temperature: 1.0, seed: 20_261_122, ..smollm2() })),
         "smollm2-early-exit" => Some(NodeSpec::Decoder(DecoderSpec { layers: Some(28), ..smollm2() })),
         "lead-sentence" => Some(NodeSpec::Lead),
         "keyword-span" => Some(NodeSpec::Keyword),
         _ => None,
-    }
+    };
+    spec.filter(|spec| match spec {
+        NodeSpec::Decoder(decoder) => names(entry.model.as_ref(), &decoder.model),
+        NodeSpec::Lead | NodeSpec::Keyword => entry.kind == spec.kind(),
+    })
+}
+
+/// Whether an entry's words name a model by the hash of its weights.
+fn names(words: Option<&String>, model: &ModelFile) -> bool {
+    words.is_some_and(|words| words.contains(&model.sha256))
 }
 
 /// How an evaluator of such a dataset scored.
-pub(super) fn evaluator(manifest: &Manifest, entry: &EvaluatorEntry) -> Option<EvaluatorSpec> {
-    let is_shipped = manifest.id == SHIPPED;
+pub(super) fn evaluator(entry: &EvaluatorEntry) -> Option<EvaluatorSpec> {
+    let is_shipped = names(entry.model.as_ref(), &minilm());
     match (entry.kind.as_str(), entry.id.as_str()) {
         ("rouge_l", _) => Some(EvaluatorSpec::RougeL),
         ("chrf", _) => Some(EvaluatorSpec::Chrf),

@@ -46,7 +46,7 @@ impl Scorer {
     /// An evaluator of the dataset; none where its model is not one that a page can have.
     fn of(dataset: &Dataset, number: usize) -> Option<Self> {
         let entry = &dataset.manifest.evaluators[number];
-        let spec = EvaluatorSpec::of(&dataset.manifest, entry).ok()??;
+        let spec = EvaluatorSpec::of(entry).ok()??;
         let model = match &spec {
             EvaluatorSpec::BiEncoder { model, .. } if model.reading.is_none() => {
                 Some(offered(model, ModelRole::BiEncoder)?.name.to_owned())
@@ -169,7 +169,7 @@ impl Rows {
     fn node_here(&self, task: usize, node: usize) -> Option<NodeHere> {
         let manifest = &self.dataset.manifest;
         let entry = &manifest.inference_nodes[node];
-        let NodeSpec::Decoder(spec) = NodeSpec::of(manifest, entry).ok()?? else { return None };
+        let NodeSpec::Decoder(spec) = NodeSpec::of(entry).ok()?? else { return None };
         let model = offered(&spec.model, ModelRole::Decoder).filter(|_| spec.layers.is_none())?;
         let (asked, output) = (&self.dataset.tasks[task], self.dataset.output(task, node));
         let options = spec.options(task, asked);
