@@ -409,7 +409,8 @@ fn one_evaluator_of_a_plan_scores_rows() {
             assert!(seen["latency_ms"].as_f64().is_some_and(|latency| latency > 0.0));
         }
     }
-    poq(&["score", "--plan", &plan, "--evaluator", "rouge"], "").fails(2, &["no evaluator `rouge`", "rouge-l"]);
+    poq(&["score", "--plan", &plan, "--evaluator", "rouge-1"], "")
+        .fails(2, &["unknown evaluator `rouge-1`", "`chrf`", "did you mean `rouge-l`?"]);
     poq(&["score", "--plan", &plan], "").fails(2, &["--evaluator"]);
     let rows = "{\"prompt\": \"p\", \"prediction\": \"a\"}\n";
     poq(&["score", "--plan", &plan, "--evaluator", "chrf"], rows).fails(3, &["row 1", "`references`"]);

@@ -1,5 +1,5 @@
-//! The rows of [`super::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a group
-//! side by side. Sums are of other orders than in vectors of four.
+//! The rows of [`super::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a
+//! group side by side. Sums are of other orders than in vectors of four.
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_set1_ps, _mm_srai_epi32, _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
@@ -12,8 +12,8 @@ use wide::i32x4;
 use super::blocks::Quantised;
 use super::packed::{HighBits, LANES, NIBBLES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT};
 
-/// The inputs that a group is multiplied with: lane `l` of vector `k` is for number `4 k + l` of its first half, lane `4 + l`
-/// for that of its second.
+/// The inputs that a group is multiplied with: lane `l` of vector `k` is for number `4 k + l` of its first half, lane
+/// `4 + l` for that of its second.
 pub(crate) type FoldedGroup = [[f32; 2 * LANES]; LANES];
 
 /// Whether this processor has them.
@@ -31,8 +31,8 @@ pub(crate) fn folded(values: &[f32]) -> Vec<FoldedGroup> {
     groups.map(|group| std::array::from_fn(|k| std::array::from_fn(|lane| input(group, k, lane)))).collect()
 }
 
-/// Scales, and minimums where there are some, of a row of a simple type, eight halves at a time; what is lacking at the end, and other
-/// types, as their form reads them.
+/// Scales, and minimums where there are some, of a row of a simple type, eight halves at a time; what is lacking at the
+/// end, and other types, as their form reads them.
 ///
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
@@ -156,8 +156,8 @@ fn bytes(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -
     total(sum)
 }
 
-/// The words, and beside them the same with the numbers of the second half in their places. The sign that comes in from the left
-/// is beyond the numbers.
+/// The words, and beside them the same with the numbers of the second half in their places. The sign that comes in from
+/// the left is beyond the numbers.
 #[target_feature(enable = "avx2,fma")]
 fn both_halves(words: i32x4) -> __m256i {
     let words: __m128i = bytemuck::cast(words);
@@ -183,14 +183,10 @@ mod tests {
     use super::*;
     use crate::{BLOCK_TYPES, Input};
 
-    /// Each type of blocks, in rows of even and odd numbers of groups: what both kinds of vectors make of a row differs by the order
-    /// of the sums, and scales do not differ.
+    /// Each type of blocks, in rows of even and odd numbers of groups: what both kinds of vectors make of a row differs
+    /// by the order of the sums, and scales do not differ.
     #[test]
     fn rows_are_those_of_vectors_of_four() {
-        if !is_here() {
-            eprintln!("NOT TESTED: this processor has no vectors of eight");
-            return;
-        }
         let mut seed = 1_u32;
         let mut bits = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -215,6 +211,13 @@ mod tests {
                 let folded = [folded(x.values()), folded(bytemuck::cast_slice(x.scaled()))];
                 let count = columns / form.group;
                 for (number, heads) in blocks.heads().enumerate() {
+                    compared += 1;
+                    if !is_here() {
+                        // Whoever asks all the same is refused.
+                        let asked = || row(&blocks, number, &vec![1.0; count], &folded[0]);
+                        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).is_err());
+                        continue;
+                    }
                     let (mut plain, mut eight) =
                         ([vec![0.0; count], vec![0.0; count]], [vec![0.0; count], vec![0.0; count]]);
                     let [of, minimums] = &mut plain;
@@ -227,7 +230,6 @@ mod tests {
                     let size: f32 = plain[0].iter().map(|scale| scale.abs()).sum::<f32>() * 256.0 * 32.0;
                     assert!((four - eight).abs() <= 1e-6 * size, "{}, {columns}: {four} {eight}", kind.name);
                     assert!(four != 0.0, "{}, {columns}", kind.name);
-                    compared += 1;
                 }
             }
         }

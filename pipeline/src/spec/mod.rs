@@ -250,17 +250,6 @@ impl<M> EvaluatorSpec<M> {
 
     /// The model, where it has one.
     #[must_use]
-    pub fn model(&self) -> Option<&M> {
-        match self {
-            Self::BiEncoder { model, .. } | Self::CrossEncoder { model, .. } | Self::LlmJudge { model, .. } => {
-                Some(model)
-            }
-            Self::RougeL | Self::Chrf | Self::Structure => None,
-        }
-    }
-
-    /// As [`Self::model`].
-    #[must_use]
     pub fn model_mut(&mut self) -> Option<&mut M> {
         match self {
             Self::BiEncoder { model, .. } | Self::CrossEncoder { model, .. } | Self::LlmJudge { model, .. } => {

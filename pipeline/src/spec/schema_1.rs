@@ -20,7 +20,9 @@ fn minilm() -> ModelFile {
 const ASKED: [(TaskKind, &str, usize); 2] = [
     (
         TaskKind::Qa,
-        "Answer the question with a few words copied from the passage, nothing else.\n\nPassage: {context}\n\nQuestion: {prompt}",
+        "Answer the question with a few words copied from the passage, nothing else.\n\n\
+         Passage: {context}\n\n\
+         Question: {prompt}",
         24,
     ),
     (TaskKind::Summarization, "{prompt}\n\n{context}", 80),

@@ -7,9 +7,10 @@ use poq_core::weights;
 use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
+use super::form::Form;
 use super::models::picker;
 use super::part::{Act, PartProps, begin};
-use super::state::{Action, Form, State, Work};
+use super::state::{Action, State, Work};
 use super::words;
 use crate::format;
 use poq_inference::protocol::{Corpus, EvaluatorHere, Generate, Score, ToInference};
@@ -220,8 +221,9 @@ pub fn Ask(props: &PartProps) -> Html {
         <section aria-labelledby="score-ask">
             <h3 id="score-ask">{ "Ask a language model" }</h3>
             <p class="plain">
-                { "A language model answers, token by token: this device as an inference node. Besides those above, one in \
-                   GGUF, of the families Llama, Qwen2, Gemma or Phi-3, can be opened from a file; it is not kept." }
+                { "A language model answers, token by token: this device as an inference node. Besides those above, \
+                   one in GGUF, of the families Llama, Qwen2, Gemma or Phi-3, can be opened from a file; it is not \
+                   kept." }
             </p>
             { picker("a file", "Open a model in GGUF", !is_idle || state.transfer.is_some(), open) }
             if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| weights::known(model).is_none()) {

@@ -38,7 +38,9 @@ pub fn Anew(props: &PartProps) -> Html {
             <div class="buttons">
                 <select aria-label="Evaluator" onchange={choose} disabled={state.is_busy()}>
                     { for evaluators.iter().map(|evaluator| html! {
-                        <option value={evaluator.id.clone()} selected={Some(evaluator) == state.rescore_with.as_ref()}>{ &evaluator.name }</option>
+                        <option value={evaluator.id.clone()} selected={Some(evaluator) == state.rescore_with.as_ref()}>
+                            { &evaluator.name }
+                        </option>
                     }) }
                 </select>
                 if state.doing == Some(Work::Rescore) {

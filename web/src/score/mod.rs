@@ -4,6 +4,7 @@
 mod answer;
 mod dataset;
 mod engine;
+mod form;
 mod models;
 mod part;
 mod state;

@@ -2,7 +2,8 @@
 
 use poq_core::weights::{self, KnownModel, ModelRole};
 
-use super::state::{Form, Gpu, State, Work};
+use super::form::Form;
+use super::state::{Gpu, State, Work};
 use crate::format;
 use poq_inference::protocol::{DeviceKind, EvaluatorHere, Finish, KnownAnswer, LoadStep, Loaded, NodeHere, Score};
 

@@ -2,8 +2,8 @@
 //!
 //! Rows are appended to `outputs.jsonl` and `scores.jsonl` of the output folder as they come, task by task;
 //! `manifest.json` is written last and makes the folder a dataset. A run that was ended in any way goes on with
-//! `--resume` where it stood: each row is made once. So is added to a dataset: nodes and evaluators that it has, and that
-//! the plan describes in the same words, keep their rows ([`folder`]).
+//! `--resume` where it stood: each row is made once. The same option adds to a dataset: nodes and evaluators that it
+//! has, and that the plan describes in the same words, keep their rows ([`folder`]).
 
 mod beside;
 pub mod evaluators;
@@ -104,7 +104,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Ok(());
     }
 
-    let fingerprint = serde_json::to_vec(&made).environment("cannot serialise the plan")?;
+    let fingerprint = Made { hardware: Vec::new(), ..made.clone() };
+    let fingerprint = serde_json::to_vec(&fingerprint).environment("cannot serialise the plan")?;
     let manifest = Manifest {
         schema: 2,
         id: made.id,

@@ -171,7 +171,7 @@ impl Plan {
         let plan = parse(&text::read(path)?).map_err(named)?;
         let ids: Vec<String> = plan.evaluators.iter().map(|evaluator| format!("`{}`", evaluator.id)).collect();
         let Some(index) = plan.evaluators.iter().position(|evaluator| evaluator.id == id) else {
-            let message = format!("{}: there is no evaluator `{id}`; allowed: {}", path.display(), ids.join(", "));
+            let message = format!("{}: unknown evaluator `{id}`; allowed: {}", path.display(), ids.join(", "));
             return Err(Fault::input(json::with_nearest(&message)));
         };
         let mut evaluator = plan.evaluators.into_iter().nth(index).expect("found");

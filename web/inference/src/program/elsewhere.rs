@@ -23,8 +23,10 @@ pub struct Decoders {
 impl Decoders {
     /// Hands on what is asked of a decoder.
     pub async fn hear(&self, shared: &Shared, asks: Asks, message: ToInference, files: Vec<File>) {
-        // What is under way here is over.
-        shared.begin();
+        if let ToInference::Generate { .. } = message {
+            // It replaces the work that is under way here.
+            shared.begin();
+        }
         let handed = match self.program().await {
             Ok(receive) => receive.call1(&JsValue::NULL, &asks.data).map(drop).map_err(|error| words(&error)),
             Err(error) => Err(words(&error)),

@@ -112,8 +112,8 @@ impl Shared {
 pub fn listen() {
     tell_panics();
     spawn_local(async {
-        let host = match Host::open().await {
-            Ok(host) => Rc::new(host),
+        let host = match open_device().await {
+            Ok(opened) => Rc::new(Host::new(opened)),
             Err(words) => return post(&FromInference::NoDevice(words)),
         };
         let report = host.shared.report.clone();
@@ -131,26 +131,19 @@ pub fn listen() {
 #[cfg(not(feature = "encoders"))]
 pub fn listen() {
     tell_panics();
-    spawn_local(async {
-        match Host::open().await {
-            Ok(host) => HOST.with(|held| drop(held.replace(Some(Rc::new(host))))),
-            Err(words) => post(&FromInference::NoDevice(words)),
-        }
-    });
 }
 
 #[cfg(not(feature = "encoders"))]
 std::thread_local! {
-    static HOST: std::cell::RefCell<Option<Rc<Host>>> = const { std::cell::RefCell::new(None) };
+    /// There from the first message on.
+    static HOST: Rc<Host> = Rc::new(Host::new(cpu()));
 }
 
 /// Hears a message to decoders.
 #[cfg(not(feature = "encoders"))]
 #[wasm_bindgen]
 pub fn receive(data: JsValue) {
-    if let Some(host) = HOST.with(|held| held.borrow().clone()) {
-        host.receive(data);
-    }
+    HOST.with(|host| host.receive(data));
 }
 
 /// A panic ends the program; its words would be lost with it.
@@ -162,11 +155,14 @@ fn tell_panics() {
 }
 
 #[cfg(not(feature = "webgpu"))]
+fn cpu() -> (Device, DeviceReport) {
+    let report = DeviceReport { kind: DeviceKind::Cpu, name: "one thread".to_owned(), has_half: false };
+    (poq_models::cpu_device(), report)
+}
+
+#[cfg(all(feature = "encoders", not(feature = "webgpu")))]
 async fn open_device() -> Result<(Device, DeviceReport), String> {
-    Ok((
-        poq_models::cpu_device(),
-        DeviceReport { kind: DeviceKind::Cpu, name: "one thread".to_owned(), has_half: false },
-    ))
+    Ok(cpu())
 }
 
 #[cfg(feature = "webgpu")]
@@ -177,16 +173,15 @@ async fn open_device() -> Result<(Device, DeviceReport), String> {
 }
 
 impl Host {
-    async fn open() -> Result<Self, String> {
-        let (device, report) = open_device().await?;
-        Ok(Self {
+    fn new((device, report): (Device, DeviceReport)) -> Self {
+        Self {
             shared: Shared { device, report, turn: Cell::default(), is_loading: Cell::default() },
             #[cfg(feature = "encoders")]
             encoders: encoders::Encoders::default(),
             decoders: Decoders::default(),
             #[cfg(feature = "encoders")]
             transfer: RefCell::default(),
-        })
+        }
     }
 
     fn receive(self: &Rc<Self>, data: JsValue) {
