@@ -124,11 +124,12 @@ function large() {
       for (const evaluator of evaluators) scores.push({ ...of, evaluator, raw: ((task + node) % 10) / 10, latency_ms: 1 });
     }
   }
-  const entry = (id) => ({ id, name: id, kind: "made_up" });
+  // Kinds say what runs here, not ids.
+  const entry = (id, kind = "made_up", name = id) => ({ id, name, kind });
   return distWith({ tasks, outputs, scores }, {
     ...{ schema: 1, id: "large", hardware: "none", licences: "none", made_by: "a test" },
     inference_nodes: Array.from({ length: 5 }, (_, node) => entry(`n${node}`)),
-    evaluators: evaluators.map((id) => ({ ...entry(id), normalization: "unit" })),
+    evaluators: [entry("chrf", "chrf", "chrF"), entry("a-judge")].map((of) => ({ ...of, normalization: "unit" })),
   });
 }
 
