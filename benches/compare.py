@@ -7,7 +7,7 @@ differ by more than five standard errors.
 
     cargo build --release -p poq-benches
     pip install numpy
-    python3 benches/compare.py [--dataset static/dataset] [--rounds 1000000] [--at-least 5]
+    python3 benches/compare.py [--dataset static/datasets/poq-lab-2] [--rounds 1000000] [--at-least 5]
 """
 
 import argparse
@@ -122,7 +122,7 @@ def disagreements(role, ours, theirs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", type=Path, default=ROOT / "static/dataset")
+    parser.add_argument("--dataset", type=Path, default=ROOT / "static/datasets/poq-lab-2")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/rounds")
     parser.add_argument("--rounds", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)

@@ -17,7 +17,7 @@ use serde_json::json;
 const ROUNDS: u64 = 1_000_000;
 
 fn shipped_dataset() -> Dataset {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/dataset");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/datasets/poq-lab-2");
     let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(|name| {
         let path = folder.join(name);
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -16,7 +16,7 @@ if (!binary) {
   console.error("usage: node benches/wasm.mjs RUST_BINARY [ROUNDS] [REPEATS]");
   process.exit(2);
 }
-const dataset = fileURLToPath(new URL("../static/dataset", import.meta.url));
+const dataset = fileURLToPath(new URL("../static/datasets/poq-lab-2", import.meta.url));
 
 function nativeSecs(seed) {
   const output = execFileSync(binary, [dataset, rounds, String(seed)], { encoding: "utf8" });

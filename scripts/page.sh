@@ -4,6 +4,8 @@
 readonly DIST=web/dist
 # What a visitor downloads before the first result, gzipped, without the dataset.
 readonly PAGE_LIMIT_BYTES=700000
+# What a dataset adds to it.
+readonly DATASET_LIMIT_BYTES=500000
 # The programs of the inference worker, gzipped: on the CPU evaluators and language models apart, and both on WebGPU, which only a
 # browser with an adapter loads.
 declare -rA INFERENCE_LIMIT_BYTES=([cpu]=1000000 [decoders]=1000000 [webgpu]=3500000)
@@ -112,9 +114,17 @@ weigh_page() {
     total=$((total + size))
     printf '%10d  %s\n' "$size" "${file#"$DIST/"}"
   # What is loaded when the reader asks for it, and not before, is not counted.
-  done < <(find "$DIST" -type f -not -path "$DIST/dataset/*" -not -name 'study-worker*' -not -name 'score*' \
+  done < <(find "$DIST" -type f -not -path "$DIST/datasets/*" -not -name 'study-worker*' -not -name 'score*' \
     -not -name 'inference-*' | LC_ALL=C sort)
-  printf '%10d  total without the dataset (at most %d)\n' "$total" "$PAGE_LIMIT_BYTES"
+  local dataset
+  for dataset in "$DIST"/datasets/*/; do
+    size=$(for file in "$dataset"*; do gzip -9 -c "$file"; done | wc -c)
+    printf '%10d  %s, where it is chosen (at most %d)\n' "$size" "${dataset#"$DIST/"}" "$DATASET_LIMIT_BYTES"
+    if [ "$size" -gt "$DATASET_LIMIT_BYTES" ]; then
+      die "$dataset weighs $size bytes gzipped; at most $DATASET_LIMIT_BYTES are allowed"
+    fi
+  done
+  printf '%10d  total without the datasets (at most %d)\n' "$total" "$PAGE_LIMIT_BYTES"
   if [ "$total" -gt "$PAGE_LIMIT_BYTES" ]; then
     die "the page weighs $total bytes gzipped; at most $PAGE_LIMIT_BYTES are allowed"
   fi

@@ -15,7 +15,7 @@ async function start(name, make) {
 
 /** Contexts of the shipped dataset's tasks, each once. */
 async function passages() {
-  const rows = (await (await fetch("/dataset/tasks.jsonl")).text()).trim().split("\n");
+  const rows = (await (await fetch("/datasets/poq-lab-2/tasks.jsonl")).text()).trim().split("\n");
   return [...new Set(rows.map((row) => JSON.parse(row).context).filter(Boolean))];
 }
 

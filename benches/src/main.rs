@@ -2,7 +2,7 @@
 //! `benches/compare.py` to set beside NumPy's.
 //!
 //! ```sh
-//! cargo run --release -p poq-benches --bin rounds -- static/dataset 1000000 42
+//! cargo run --release -p poq-benches --bin rounds -- static/datasets/poq-lab-2 1000000 42
 //! ```
 
 use std::error::Error;

@@ -15,6 +15,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::dataset::Shipped;
 use crate::json::{self, Fault};
 use crate::report::{DatasetName, Report};
 use crate::scenario::{Scenario, ScenarioError};
@@ -143,6 +144,12 @@ impl Link {
             digest: Some(report.digest.clone()),
             view,
         }
+    }
+
+    /// The shipped dataset that a result on one stands on, by its id; that of a link which names none is the newest.
+    #[must_use]
+    pub fn shipped(&self) -> Shipped {
+        self.dataset.as_ref().and_then(|dataset| Shipped::of(&dataset.id)).unwrap_or_default()
     }
 
     /// What replaying the link gave, against what it holds.

@@ -110,3 +110,47 @@ fn only_a_judge_of_schema_2_may_have_no_number() {
     let absent = refused(&|files| replace(files, r#""raw":null,"#, ""));
     assert!(absent.contains("missing field `raw`"), "{absent}");
 }
+
+/// Twelve tasks, four nodes and five evaluators; `n1` and `n3` are in no network that does not name them.
+fn with_baselines(schema: u32) -> Files {
+    let mut files = Files::made_up(12, 4, 5);
+    files.manifest["schema"] = json!(schema);
+    for node in [1, 3] {
+        files.manifest["inference_nodes"][node]["in_default_network"] = json!(false);
+    }
+    files.seal();
+    files
+}
+
+#[test]
+fn a_node_that_stays_out_of_the_default_network_takes_part_where_it_is_named() {
+    let dataset = with_baselines(2).read().expect("valid");
+    let ids = |scenario: &str| {
+        let scenario = Scenario::from_json(scenario).expect("valid");
+        let report = simulate(&dataset, &scenario, 3, 100)?;
+        Ok::<Vec<String>, poq_core::scenario::ScenarioError>(
+            report.inference_nodes.into_iter().map(|node| node.id).collect(),
+        )
+    };
+    assert_eq!(ids("{}"), Ok(vec!["n0".to_owned(), "n2".to_owned()]));
+    let named = r#"{"network": {"inference": [{"model": "n3", "count": 2}, {"model": "n0"}]}}"#;
+    assert_eq!(ids(named), Ok(vec!["n3#1".to_owned(), "n3#2".to_owned(), "n0".to_owned()]));
+    let unknown = ids(r#"{"network": {"inference": [{"model": "n9"}]}}"#).expect_err("must be refused");
+    assert!(unknown.message.contains("allowed: n0, n1, n2, n3"), "{unknown}");
+    // Evaluators are audited on every recorded answer.
+    let all = Files::made_up(12, 4, 5).read().expect("valid");
+    let audit = |dataset: &Dataset| simulate(dataset, &Scenario::default(), 3, 100).expect("fits").evaluator_audit;
+    assert_eq!(audit(&dataset), audit(&all));
+}
+
+#[test]
+fn the_default_network_has_a_node_and_came_with_schema_2() {
+    let refused = |files: Files| files.read().expect_err("must be refused").to_string();
+    assert!(refused(with_baselines(1)).contains("`n1`: field `in_default_network`: schema 1 has none"));
+    let mut none = with_baselines(2);
+    for node in [0, 2] {
+        none.manifest["inference_nodes"][node]["in_default_network"] = json!(false);
+    }
+    none.seal();
+    assert!(refused(none).contains("`in_default_network`: no inference node has it true"));
+}

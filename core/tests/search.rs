@@ -1,10 +1,10 @@
 //! Searches whose result is known: what the best attack is, what it gains, and that this is measured on seeds that
 //! the search has not seen.
 
-use crate::common::Files;
+use crate::common::{Files, of_preset};
 use crate::robust::shipped;
 use poq_core::attack::{Attack, Attackers, Kind, Role};
-use poq_core::preset::{Made, PRESETS};
+use poq_core::preset::PRESETS;
 use poq_core::scenario::ScenarioError;
 use poq_core::search::{
     Aim, Equilibrium, Finding, Search, Settings, Stage, Verdict, equilibrium, largest, words_of_scopes,
@@ -418,14 +418,13 @@ fn every_scenario_of_a_search_is_valid() {
     let valid = |search: &Search| (0..search.runs()).for_each(|run| search.scenario(run).check().expect("valid"));
     for preset in PRESETS {
         let base = scenario(json!({"preset": preset.name}));
-        let made = preset.dataset.map(Made::make);
-        let dataset = made.as_ref().unwrap_or(&dataset);
-        let search = Search::attacks(base.clone(), dataset, 1, SETTINGS).expect("a search");
+        let dataset = of_preset(preset.name, &dataset);
+        let search = Search::attacks(base.clone(), &dataset, 1, SETTINGS).expect("a search");
         // The base, and for each evaluator 22 attacks on scores, and cabals of 5 strengths for each node.
         let each = 22 + 5 * dataset.inference_nodes();
         assert!(search.runs() > each && (search.runs() - 1).is_multiple_of(each), "{}: {}", preset.name, search.runs());
         valid(&search);
-        valid(&Search::deviations(base, dataset, SETTINGS).expect("a search"));
+        valid(&Search::deviations(base, &dataset, SETTINGS).expect("a search"));
     }
     let groups =
         json!([{"model": "e0", "count": 4}, {"model": "e1", "count": 3}, {"model": "e1", "count": 1, "stake": 2}]);

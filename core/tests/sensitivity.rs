@@ -1,9 +1,9 @@
 //! Sensitivity analyses of whole runs: plans of which every scenario can be run, and effects that are known.
 
-use crate::common::Files;
+use crate::common::{Files, of_preset};
 use crate::robust::shipped;
 use poq_core::network::Network;
-use poq_core::preset::{self, PRESETS};
+use poq_core::preset::PRESETS;
 use poq_core::sensitivity::{Effect, LEVELS, OfRule, Output, Plan, factors};
 use poq_core::sweep::Axis;
 use poq_core::{Dataset, Scenario, Simulation};
@@ -47,8 +47,7 @@ fn bases() -> Vec<Scenario> {
 fn every_scenario_of_a_plan_can_be_run() {
     let made_up = dataset();
     for base in bases() {
-        let made = preset::dataset_of(&base.preset).map(preset::Made::make);
-        let dataset = made.as_ref().unwrap_or(&made_up);
+        let dataset = &of_preset(&base.preset, &made_up);
         for of_rule in [OfRule::Rule, OfRule::Parameters] {
             let axes = factors(&base, dataset, LEVELS, of_rule).expect("fits");
             let plan = Plan::new(base.clone(), axes, 2, 2).expect("a plan");

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, close, digest, numbers, open, settled, share, unpack } from "./lab.mjs";
+import { changed, close, digest, numbers, onDataset, open, settled, share, unpack } from "./lab.mjs";
 
 const rule = (page) => page.locator("#consensus-rule");
 
@@ -112,6 +112,7 @@ test("attackers are added, changed, shared and removed; their gain is shown", as
 test("contradictory attackers are refused, with the last good result on view", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
+    await onDataset(page, "poq-lab-1");
     const add = () => page.getByRole("button", { name: "+ attack" }).click();
     await changed(page, add);
     const before = await changed(page, () => page.locator("#attack-0-share").fill("0.6"));
@@ -131,6 +132,7 @@ test("contradictory attackers are refused, with the last good result on view", a
 test("a preset says what it shows, and its link and command carry its name", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
+    await onDataset(page, "poq-lab-1");
     await changed(page, () => page.locator("#preset").selectOption("drift-under-clip"));
     await page.getByText("all but the plain mean").waitFor();
     assert.equal(await page.getByRole("button", { name: "● reset all" }).count(), 0);

@@ -14,7 +14,7 @@ async function fault(page, url) {
 
 /** Answers the request for a file of the dataset with a changed copy of it. */
 async function replace(context, file, change) {
-  await context.route(`**/dataset/${file}`, async (route) => {
+  await context.route(`**/datasets/poq-lab-2/${file}`, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: change(await response.text()) });
   });
@@ -23,10 +23,10 @@ async function replace(context, file, change) {
 test("a missing dataset is told with its file", async () => {
   await withPage(
     async ({ page, url, context }) => {
-      await context.route("**/dataset/tasks.jsonl", (route) => route.fulfill({ status: 404, body: "gone" }));
+      await context.route("**/datasets/poq-lab-2/tasks.jsonl", (route) => route.fulfill({ status: 404, body: "gone" }));
       const words = await fault(page, url);
       assert.match(words, /tasks\.jsonl could not be fetched: the server answered 404/);
-      assert.match(words, /dataset\//);
+      assert.match(words, /poq-lab-2/);
       assert.equal(await page.locator("[data-digest]").count(), 0);
     },
     { allow: [/tasks\.jsonl/, /404/] },
@@ -36,7 +36,7 @@ test("a missing dataset is told with its file", async () => {
 test("a server that cannot be reached is told", async () => {
   await withPage(
     async ({ page, url, context }) => {
-      await context.route("**/dataset/outputs.jsonl", (route) => route.abort("connectionrefused"));
+      await context.route("**/datasets/poq-lab-2/outputs.jsonl", (route) => route.abort("connectionrefused"));
       assert.match(await fault(page, url), /outputs\.jsonl could not be fetched/);
     },
     { allow: [/outputs\.jsonl/, /ERR_CONNECTION_REFUSED/] },
@@ -47,7 +47,7 @@ const CHANGES = {
   "a row cut short": ["outputs.jsonl", (text) => text.slice(0, text.length - 40), /outputs\.jsonl/],
   "a row changed": ["scores.jsonl", (text) => text.replace(/"raw":\s*[^,]+/, '"raw":0.123'), /scores\.jsonl.*SHA-256/s],
   "no JSON": ["manifest.json", () => "<!doctype html>", /manifest\.json.*expected value/s],
-  "a future format": ["manifest.json", (text) => text.replace(/"schema":\s*1/, '"schema":9'), /manifest\.json.*`schema`: 9; allowed: 1/s],
+  "a future format": ["manifest.json", (text) => text.replace(/"schema":\s*2/, '"schema":9'), /manifest\.json.*`schema`: 9; allowed: 1/s],
   "a field missing": ["manifest.json", (text) => text.replace(/"hardware"/, '"hardwares"'), /manifest\.json.*hardware/s],
 };
 
@@ -65,7 +65,7 @@ test("a row that cannot be, in a file with the right hash, is refused with file,
   await withPage(async ({ page, url, context }) => {
     await replace(context, "outputs.jsonl", latency);
     await replace(context, "manifest.json", (text) => {
-      const shipped = readFileSync(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8");
+      const shipped = readFileSync(new URL("../../static/datasets/poq-lab-2/outputs.jsonl", import.meta.url), "utf8");
       const manifest = JSON.parse(text);
       manifest.files["outputs.jsonl"].sha256 = createHash("sha256").update(latency(shipped)).digest("hex");
       return JSON.stringify(manifest);

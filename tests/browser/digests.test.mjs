@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { digest, open } from "./lab.mjs";
+import { digest, onDataset, open } from "./lab.mjs";
 
 const GOLDEN = new URL("../golden/digests.json", import.meta.url);
 
@@ -14,7 +14,8 @@ test("golden scenarios give their native digests in the page's worker", async ()
   assert.ok(golden.length >= 20, `${golden.length} scenarios`);
   await withPage(async ({ page, url }) => {
     await open(page, url);
-    for (const { name, scenario, digest: want } of golden) {
+    for (const { name, dataset = "poq-lab-1", scenario, digest: want } of golden) {
+      await onDataset(page, dataset);
       const got = await page.evaluate((json) => window.poqLab.digest(json), JSON.stringify(scenario));
       assert.equal(got, want, name);
     }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 
 import { withPage } from "./harness.mjs";
-import { changed, longestTask, numbers, open, poq, settled, share, unpack } from "./lab.mjs";
+import { changed, longestTask, numbers, onDataset, open, poq, settled, share, unpack } from "./lab.mjs";
 
 const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const phase = (page, name) => page.locator(`[data-map-phase="${name}"]`).waitFor();
@@ -15,6 +15,7 @@ const phase = (page, name) => page.locator(`[data-map-phase="${name}"]`).waitFor
 /** Opens the page at Explore; the map there runs by itself. */
 async function explore(page, url) {
   await open(page, url);
+  await onDataset(page, "poq-lab-1");
   await go(page, "Explore");
   await phase(page, "done");
 }

@@ -35,6 +35,12 @@ export async function changed(page, act) {
   return digest(page);
 }
 
+/** Chooses the dataset beside the page. */
+export async function onDataset(page, id) {
+  await page.locator("#dataset").selectOption(id);
+  await page.locator(`[data-phase="done"][data-dataset="${id}"]`).waitFor();
+}
+
 /** What a `poq` command that the page shows prints, run by a shell with the binary that POQ names. */
 export function poq(command) {
   assert.ok(process.env.POQ, "POQ names a native `poq` of the same source");

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { withPage } from "./harness.mjs";
-import { changed, digest, longestTask, numbers, open, poq, settled, share, unpack } from "./lab.mjs";
+import { changed, digest, longestTask, numbers, onDataset, open, poq, settled, share, unpack } from "./lab.mjs";
 
 const LIMIT_MS = 50;
 
@@ -95,6 +95,7 @@ test("a run is cancelled and keeps what it has", async () => {
 test("a network of 100,000 nodes is edited and run in the page, and told in groups of like nodes", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
+    await onDataset(page, "poq-lab-1");
     await page.getByRole("button", { name: "Network", exact: true }).click();
     const counts = page.locator('.groups input[type="number"][max="100000"]');
     await counts.nth(0).fill("50000");

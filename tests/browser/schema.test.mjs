@@ -1,4 +1,4 @@
-// The shipped dataset and the golden scenarios against their JSON Schemas, so that the schemas which others write by are
+// The shipped datasets and the golden scenarios against their JSON Schemas, so that the schemas which others write by are
 // true.
 
 import assert from "node:assert/strict";
@@ -14,17 +14,18 @@ import Ajv from "ajv/dist/2020.js";
 
 const STATIC = new URL("../../static/", import.meta.url);
 const text = (name) => readFile(new URL(name, STATIC), "utf8");
-const rows = async (name) => (await text(`dataset/${name}`)).trimEnd().split("\n").map((line) => JSON.parse(line));
+const rows = async (id, name) =>
+  (await text(`datasets/${id}/${name}`)).trimEnd().split("\n").map((line) => JSON.parse(line));
 
-const FILES = [
-  ["manifest", async () => [JSON.parse(await text("dataset/manifest.json"))]],
-  ["task", () => rows("tasks.jsonl")],
-  ["output", () => rows("outputs.jsonl")],
-  ["score", () => rows("scores.jsonl")],
-];
+const FILES = ["poq-lab-1", "poq-lab-2"].flatMap((id) => [
+  [id, "manifest", async () => [JSON.parse(await text(`datasets/${id}/manifest.json`))]],
+  [id, "task", () => rows(id, "tasks.jsonl")],
+  [id, "output", () => rows(id, "outputs.jsonl")],
+  [id, "score", () => rows(id, "scores.jsonl")],
+]);
 
-for (const [definition, read] of FILES) {
-  test(`every ${definition} of the shipped dataset fits the schema`, async () => {
+for (const [id, definition, read] of FILES) {
+  test(`every ${definition} of ${id} fits the schema`, async () => {
     const schema = JSON.parse(await text("dataset.schema.json"));
     const ajv = new Ajv({ allErrors: true, strictTypes: false });
     const validate = ajv.compile({ $ref: `#/$defs/${definition}`, $defs: schema.$defs });

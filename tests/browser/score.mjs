@@ -71,10 +71,10 @@ export async function score(page) {
 
 export async function choose(page, task, node) {
   const answer = () => page.locator("#score-text").inputValue();
-  const rows = (await readFile(new URL("../../static/dataset/outputs.jsonl", import.meta.url), "utf8")).split("\n");
+  const rows = (await readFile(new URL("../../static/datasets/poq-lab-2/outputs.jsonl", import.meta.url), "utf8")).split("\n");
   await page.getByLabel("Recorded task").selectOption({ index: task });
   await page.getByLabel("answered by").selectOption({ index: node });
-  const { text } = JSON.parse(rows[5 * task + node]);
+  const { text } = JSON.parse(rows[6 * task + node]);
   for (let waited = 0; (await answer()) !== text && waited < 100; waited += 1) await page.waitForTimeout(50);
   assert.equal(await answer(), text);
 }

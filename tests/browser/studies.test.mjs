@@ -8,14 +8,17 @@ import { test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 
 import { withPage } from "./harness.mjs";
-import { changed, digest, numbers, open, poq, settled } from "./lab.mjs";
+import { changed, digest, numbers, onDataset, open, poq, settled } from "./lab.mjs";
 
 const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const part = (page, id) => page.locator(`#${id}-part`);
 const done = (page, id, phase = "done") => page.locator(`#${id}-part[data-study="${phase}"]`).waitFor();
 
 async function explore(page, url, name, ...ids) {
-  if (url !== null) await open(page, url);
+  if (url !== null) {
+    await open(page, url);
+    await onDataset(page, "poq-lab-1");
+  }
   await go(page, "Explore");
   await go(page, name);
   for (const id of ids) await done(page, id);
@@ -80,6 +83,7 @@ test("two mechanisms: what B pays more or less, settled or not, the same as in a
 test("the attack search names an attack, its gain on fresh seeds, and the scenario that shows it", async () => {
   await withPage(async ({ page, url }) => {
     await open(page, url);
+    await onDataset(page, "poq-lab-1");
     // A seed of the reader's own, which stays.
     await changed(page, () => page.locator("#seed").fill("7"));
     await explore(page, null, "Attack search", "attacks", "deviations");

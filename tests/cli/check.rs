@@ -3,7 +3,7 @@
 use crate::support::{poq, write};
 
 const SCENARIO: &str = r#"{"rounds": 2000, "attacks": [{"nodes": ["chrf"], "kind": "sabotage", "by": 4}], "assertions": [
-    "reward.mean[\"lead-sentence\"] > reward.mean[\"smollm2-greedy\"]",
+    "reward.mean[\"qwen2.5-0.5b\"] != reward.mean[\"smollm2-135m\"]",
     "gain.high['chrf'] < 0",
     "reward.p05[\"rouge-l\"] <= reward.p50[\"rouge-l\"] && reward.p50[\"rouge-l\"] <= reward.p95[\"rouge-l\"]"
 ]}"#;
@@ -47,7 +47,7 @@ fn quantiles_and_names_of_several_nodes() {
 #[test]
 fn what_cannot_be_checked_is_bad_input() {
     let fails = |assertion: &str, parts: &[&str]| poq(&["check", "--assert", assertion], "").fails(2, parts);
-    fails("reward.mean[\"nobody\"] > 0", &["assertions.0", "nobody", "smollm2-greedy"]);
+    fails("reward.mean[\"nobody\"] > 0", &["assertions.0", "nobody", "smollm2-135m"]);
     fails("reward.p95[\"nobody\"] > 0", &["assertions.0", "nobody", "chrf"]);
     fails("reward.mean[", &["assertions.0", "Syntax error"]);
     fails("rewards.mean.chrf > 0", &["assertions.0", "rewards", "allowed: reward, gain"]);

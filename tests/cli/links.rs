@@ -47,8 +47,12 @@ fn a_replay_is_told_by_its_exit_code() {
     assert!(replay(&here, &[]).succeeds().err.contains("Reproduced"));
     assert!(replay(&other, &["--dataset", data]).succeeds().err.contains("Reproduced"));
     replay(&other, &[]).fails(5, &["Not comparable", "--dataset"]);
-    replay(&here, &["--dataset", data]).fails(5, &["Not comparable", "poq-lab-1"]);
+    replay(&here, &["--dataset", data]).fails(5, &["Not comparable", "poq-lab-2"]);
     assert_eq!(replay(&other, &[]).json_anyway()["rounds"], 60);
+    // A link made on an older shipped dataset finds it, by the id that it names.
+    let older = link(&["--dataset", "poq-lab-1"]);
+    assert!(replay(&older, &[]).succeeds().err.contains("Reproduced"));
+    replay(&older, &["--dataset", "poq-lab-2"]).fails(5, &["Not comparable", "poq-lab-1", "poq-lab-2"]);
     // Another digest than the run gives; and no digest at all.
     let mut link: poq_core::link::Link = here.parse().expect("a link");
     link.digest = Some("0".repeat(64));

@@ -67,7 +67,8 @@ fn evaluators_are_audited_and_left_out_one_by_one() {
 
 #[test]
 fn a_search_finds_an_attack_and_the_scenario_shows_it() {
-    let arguments = ["search", "--budget", "1", "--rounds", "500", "--screening-rounds", "200", "--replicates", "3"];
+    let on = ["search", "--dataset", "poq-lab-1", "--replicates", "3"];
+    let arguments = [&on[..], &["--budget", "1", "--rounds", "500", "--screening-rounds", "200"]].concat();
     let findings = poq(&[&arguments[..], &["--json"]].concat(), "").json();
     let best = &findings[0];
     assert_eq!((best["aim"].as_str(), best["verdict"].as_str()), (Some("attackers"), Some("pays")));
@@ -78,19 +79,20 @@ fn a_search_finds_an_attack_and_the_scenario_shows_it() {
     for words in ["shown by", "it pays beyond chance", "Tried: ", "all 5 sets of attackers", "Held fixed: "] {
         assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
     }
-    let alone = ["search", "--deviations", "--rounds", "300", "--screening-rounds", "100", "--replicates", "3"];
+    let alone = [&on[..], &["--deviations", "--rounds", "300", "--screening-rounds", "100"]].concat();
     let deviations = poq(&[&alone[..], &["--json"]].concat(), "").json();
     let of_all = deviations.as_array().expect("a list");
     assert!(of_all.iter().any(|finding| finding["aim"] == "false_report" && finding["verdict"] == "pays"));
     assert!(poq(&alone, "").succeeds().out.contains("Honesty is no equilibrium"));
-    poq(&["search", "--budget", "6"], "").fails(2, &["`budget`", "6 of 5", "allowed: 1 to 5"]);
+    poq(&[&on[..], &["--budget", "6"]].concat(), "").fails(2, &["`budget`", "6 of 5", "allowed: 1 to 5"]);
     poq(&["search"], "").fails(2, &["--budget"]);
 }
 
 #[test]
 fn assumptions_are_ranked() {
+    let of_a_node = ["--output", "reward_mean:inference:lead-sentence"];
     let arguments =
-        ["sensitivity", "--rounds", "300", "--trajectories", "4", "--output", "reward_mean:inference:lead-sentence"];
+        [&["sensitivity", "--dataset", "poq-lab-1", "--rounds", "300", "--trajectories", "4"], &of_a_node[..]].concat();
     let ranking = poq(&[&arguments[..], &["--json"]].concat(), "").json();
     let effects = ranking["effects"].as_array().expect("a list");
     let sizes: Vec<f64> = effects.iter().filter_map(|effect| effect["size"].as_f64()).collect();
@@ -109,7 +111,7 @@ fn assumptions_are_ranked() {
     let few = [&arguments[..], &["--replicates", "1"]].concat();
     poq(&few, "").fails(2, &["`replicates`", "allowed: 2 to 100"]);
     poq(&["sensitivity", "--output", "magic"], "").fails(2, &["`output`", "magic", "allowed"]);
-    poq(&["sensitivity", "--output", "reward_mean:inference:chrf"], "").fails(2, &["`output`", "lead-sentence"]);
+    poq(&["sensitivity", "--output", "reward_mean:inference:chrf"], "").fails(2, &["`output`", "smollm2-135m"]);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn the_paper_is_reproduced() {
     let robust = reproduction["robust"].as_array().expect("a list");
     assert_eq!(
         robust.iter().map(|study| &study["dataset"]["id"]).collect::<Vec<_>>(),
-        ["paper-2512.16317", "poq-lab-1"]
+        ["paper-2512.16317", "poq-lab-2"]
     );
     for study in robust {
         let findings = study["findings"].as_array().expect("a list");

@@ -181,6 +181,51 @@ fn a_dataset_is_made_in_parts_and_added_to() {
     poq(&["simulate", "--rounds", "50", "--dataset", out_text], "").succeeds();
 }
 
+#[test]
+fn a_node_of_a_plan_stays_out_of_the_default_network() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = fs::read_to_string(plan(folder.path(), &[(CORPORA[0].0, Some(3))])).expect("a plan");
+    let apart = |plan: &str, id: &str| {
+        plan.replace(&format!("id = \"{id}\"\n"), &format!("id = \"{id}\"\nin_default_network = false\n"))
+    };
+    let one = write(folder.path(), "one.toml", &apart(&text, "lead"));
+    let out = folder.path().join("data");
+    let data = out.to_str().expect("UTF-8");
+    poq(&["precompute", &one, "--out", data], "").succeeds();
+    let nodes = |more: &[&str]| -> Vec<String> {
+        let report = poq(
+            &[&["simulate", "--rounds", "50", "--set", "evaluators_per_round=2", "--dataset", data, "--json"], more]
+                .concat(),
+            "",
+        )
+        .json();
+        let nodes = report["inference_nodes"].as_array().expect("a list");
+        nodes.iter().map(|node| node["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    assert_eq!(nodes(&[]), ["keyword"]);
+    assert_eq!(nodes(&["--set", r#"network.inference=[{"model":"lead"}]"#]), ["lead"]);
+    // It is no part of how the node answers: the rows stay, and the manifest says what the plan says now.
+    let rows = fs::read_to_string(out.join("outputs.jsonl")).expect("rows");
+    let whole = write(folder.path(), "whole.toml", &text);
+    poq(&["precompute", &whole, "--out", data, "--resume"], "").succeeds();
+    assert_eq!(
+        (nodes(&[]), fs::read_to_string(out.join("outputs.jsonl")).expect("rows")),
+        (vec!["lead".to_owned(), "keyword".to_owned()], rows)
+    );
+
+    let none = write(folder.path(), "none.toml", &apart(&apart(&text, "lead"), "keyword"));
+    let other = folder.path().join("other");
+    let refused = ["none.toml", "`in_default_network`: no inference node has it true"];
+    poq(&["precompute", &none, "--out", other.to_str().expect("UTF-8")], "").fails(2, &refused);
+    let word = write(
+        folder.path(),
+        "word.toml",
+        &text.replace("id = \"lead\"\n", "id = \"lead\"\nin_default_network = \"no\"\n"),
+    );
+    poq(&["precompute", &word, "--out", other.to_str().expect("UTF-8")], "")
+        .fails(2, &["`inference_nodes[0]`", "in_default_network"]);
+}
+
 /// A plan of small tasks with many answers: its rows outgrow its tasks.
 fn small_tasks(folder: &Path) -> String {
     let task = |n: usize| {

@@ -9,7 +9,7 @@ fn the_default_run_is_the_shipped_dataset_and_repeats() {
     let first = poq(&["simulate", "--json"], "").json();
     assert_eq!(first["rounds"], 5000);
     assert_eq!(first["scenario"]["evaluators_per_round"], 3);
-    assert!(first["inference_nodes"].as_array().is_some_and(|nodes| nodes.len() >= 5));
+    assert!(first["inference_nodes"].as_array().is_some_and(|nodes| nodes.len() == 4));
     assert!(first["evaluator_nodes"].as_array().is_some_and(|nodes| nodes.len() >= 5));
     let second = poq(&["simulate", "--json", "--preset", "default", "--seed", "42"], "").json();
     assert_eq!(first, second);
@@ -64,18 +64,44 @@ fn bad_scenarios_name_the_field_and_what_is_allowed() {
     poq(&["simulate", "--preset", "nope"], "").fails(2, &["nope", "allowed: default"]);
     poq(&["simulate", "/no/such.json"], "").fails(2, &["/no/such.json"]);
     poq(&["simulate", "-"], "{").fails(2, &["not JSON"]);
-    poq(&["simulate", "--dataset", "/no/such"], "").fails(2, &["/no/such"]);
+    poq(&["simulate", "--dataset", "/no/such"], "").fails(2, &["/no/such", "no folder", "poq-lab-1"]);
+    poq(&["simulate", "--dataset", "poq-lab-3"], "")
+        .fails(2, &["poq-lab-3", "allowed: a folder, `poq-lab-2`", "did you mean"]);
+}
+
+/// Shipped datasets stand side by side, and one preset adds the nodes that run no model.
+#[test]
+fn a_shipped_dataset_is_named_by_its_id_and_baselines_are_added_by_a_preset() {
+    let nodes = |arguments: &[&str]| -> (String, Vec<String>) {
+        let report = poq(&[&["simulate", "--rounds", "200", "--json"], arguments].concat(), "").json();
+        let ids = report["inference_nodes"].as_array().expect("a list").iter().map(|node| node["id"].as_str());
+        (report["dataset"]["id"].as_str().expect("an id").to_owned(), ids.flatten().map(str::to_owned).collect())
+    };
+    let models = ["smollm2-135m", "gemma-3-270m", "qwen2.5-0.5b", "qwen2.5-1.5b"];
+    let is = |(id, nodes): (String, Vec<String>), dataset: &str, wanted: &[&str]| {
+        assert_eq!((id.as_str(), nodes.iter().map(String::as_str).collect::<Vec<_>>()), (dataset, wanted.to_vec()));
+    };
+    is(nodes(&[]), "poq-lab-2", &models);
+    is(nodes(&["--dataset", "poq-lab-2", "--preset", "drift-under-clip"]), "poq-lab-2", &models);
+    let six = [&models[..], &["lead-sentence", "keyword-span"]].concat();
+    is(nodes(&["--preset", "free-riders"]), "poq-lab-2", &six);
+    let named = ["--set", r#"network.inference=[{"model":"keyword-span"},{"model":"qwen2.5-0.5b"}]"#];
+    is(nodes(&named), "poq-lab-2", &["keyword-span", "qwen2.5-0.5b"]);
+    let (id, older) = nodes(&["--dataset", "poq-lab-1"]);
+    assert_eq!((id.as_str(), older.len()), ("poq-lab-1", 5));
+    poq(&["simulate", "--dataset", "poq-lab-1", "--preset", "free-riders"], "")
+        .fails(2, &["network.inference", "unknown"]);
 }
 
 #[test]
 fn rules_and_attacks_are_set_by_path() {
     let attacks =
-        r#"attacks=[{"nodes":["chrf"],"kind":"boost"},{"nodes":["lead-sentence"],"kind":"latency_misreport"}]"#;
+        r#"attacks=[{"nodes":["chrf"],"kind":"boost"},{"nodes":["smollm2-135m"],"kind":"latency_misreport"}]"#;
     let arguments = ["simulate", "--set", "consensus.rule=median", "--set", attacks];
     let report = poq(&[&arguments[..], &["--json"]].concat(), "").json();
     assert_eq!(report["scenario"]["consensus"]["rule"], "median");
     let attackers = report["attackers"].as_array().expect("a list");
-    assert_eq!(attackers.iter().map(|attacker| &attacker["id"]).collect::<Vec<_>>(), ["chrf", "lead-sentence"]);
+    assert_eq!(attackers.iter().map(|attacker| &attacker["id"]).collect::<Vec<_>>(), ["chrf", "smollm2-135m"]);
     let difference = |name: &str| attackers[0][name].as_f64().expect("a number");
     let gain = difference("reward_mean") - difference("honest_reward_mean");
     assert!((difference("gain_mean") - gain).abs() < 1e-9);

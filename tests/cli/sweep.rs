@@ -57,7 +57,10 @@ fn cells_come_as_json_with_attackers() {
 #[test]
 fn what_cannot_be_varied_is_refused() {
     let fails = |vary: &[&str], parts: &[&str]| {
-        let arguments: Vec<&str> = ["sweep"].into_iter().chain(vary.iter().flat_map(|axis| ["--vary", axis])).collect();
+        let arguments: Vec<&str> = ["sweep", "--dataset", "poq-lab-1"]
+            .into_iter()
+            .chain(vary.iter().flat_map(|axis| ["--vary", axis]))
+            .collect();
         poq(&arguments, "").fails(2, parts);
     };
     fails(&[], &["--vary"]);

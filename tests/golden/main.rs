@@ -1,18 +1,22 @@
-//! Golden digests: each scenario of `scenarios.json`, on the shipped dataset or that of its preset, gives the digest in
+//! Golden digests: each scenario of `scenarios.json`, on the dataset of its preset, else on that which it names, else
+//! on `poq-lab-1`, gives the digest in
 //! `digests.json`, here and in the browser tests. `POQ_BLESS=1 cargo test -p poq-core --test golden` writes them anew
 //! after a change that is meant to alter results, with which `poq_core::ENGINE_VERSION` goes up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use poq_core::dataset::DatasetFiles;
-use poq_core::{Dataset, Report, Scenario, preset, simulate};
+use poq_core::dataset::{DatasetFiles, Shipped};
+use poq_core::preset::{self, Origin};
+use poq_core::{Dataset, Report, Scenario, simulate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[derive(Deserialize)]
 struct Named {
     name: String,
+    #[serde(default = "oldest")]
+    dataset: Shipped,
     /// What differs from the preset.
     scenario: Value,
 }
@@ -20,8 +24,19 @@ struct Named {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Golden {
     name: String,
+    #[serde(default = "oldest", skip_serializing_if = "is_oldest")]
+    dataset: Shipped,
     scenario: Value,
     digest: String,
+}
+
+/// That of the first scenarios.
+fn oldest() -> Shipped {
+    Shipped::PoqLab1
+}
+
+fn is_oldest(shipped: &Shipped) -> bool {
+    *shipped == oldest()
 }
 
 fn root() -> PathBuf {
@@ -32,8 +47,8 @@ fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn shipped_dataset() -> Dataset {
-    let folder = root().join("static/dataset");
+fn shipped_dataset(shipped: Shipped) -> Dataset {
+    let folder = root().join("static/datasets").join(shipped.id());
     let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(|name| read(&folder.join(name)));
     Dataset::from_files(DatasetFiles { manifest: &manifest, tasks: &tasks, outputs: &outputs, scores: &scores })
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -41,16 +56,25 @@ fn shipped_dataset() -> Dataset {
 
 /// The digest of every scenario, as this build computes it.
 fn computed() -> Vec<Golden> {
-    let shipped = shipped_dataset();
+    let datasets = Shipped::ALL.map(|shipped| (shipped, shipped_dataset(shipped)));
+    let of = |wanted: Shipped| &datasets.iter().find(|(shipped, _)| *shipped == wanted).expect("each is read").1;
     let named: Vec<Named> =
         serde_json::from_slice(&read(&root().join("tests/golden/scenarios.json"))).expect("scenarios.json");
     assert!(named.len() >= 24, "{} scenarios", named.len());
-    let golden = named.into_iter().map(|Named { name, scenario: patch }| {
+    let golden = named.into_iter().map(|Named { name, dataset, scenario: patch }| {
         let scenario = Scenario::from_patch(&patch).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let made = preset::dataset_of(&scenario.preset).map(preset::Made::make);
-        let report = simulate(made.as_ref().unwrap_or(&shipped), &scenario, scenario.seed, scenario.rounds)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        Golden { name, scenario: patch, digest: report.digest }
+        let made;
+        let on = match preset::dataset_of(&scenario.preset) {
+            Some(Origin::Made(own)) => {
+                made = own.make();
+                &made
+            }
+            Some(Origin::Shipped(own)) => of(own),
+            None => of(dataset),
+        };
+        let report =
+            simulate(on, &scenario, scenario.seed, scenario.rounds).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Golden { name, dataset, scenario: patch, digest: report.digest }
     });
     golden.collect()
 }
@@ -59,7 +83,7 @@ fn computed() -> Vec<Golden> {
 /// gains more than under the EMA rule, where no weight does.
 #[test]
 fn the_clip_rule_drifts_and_the_ema_rule_does_not() {
-    let dataset = shipped_dataset();
+    let dataset = shipped_dataset(Shipped::PoqLab1);
     let run = |preset: &str| {
         let scenario = Scenario::preset(preset).expect("a preset");
         simulate(&dataset, &scenario, scenario.seed, scenario.rounds).expect("fits the shipped dataset")

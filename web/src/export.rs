@@ -1,6 +1,7 @@
 //! Results to take away: CSV of the nodes, JSON of the report, the command that makes the same run.
 
 use poq_core::csv::field;
+use poq_core::dataset::Shipped;
 use poq_core::report::{NodeReport, Report};
 use poq_core::scenario::Scenario;
 use serde_json::Value;
@@ -121,10 +122,14 @@ pub fn study_command(name: &str, scenario: &Scenario, options: impl IntoIterator
 }
 
 /// The command on the dataset in question: where it is this device's own, the reader names the folder that it was saved
-/// in.
+/// in; an older one that is shipped is named by its id.
 #[must_use]
 pub fn on_dataset(command: String, summary: &Summary) -> String {
-    if summary.is_own() { command + " --dataset FOLDER" } else { command }
+    match Shipped::of(&summary.name.id) {
+        _ if summary.is_own() => command + " --dataset FOLDER",
+        Some(shipped) if shipped != Shipped::default() => format!("{command} --dataset {}", shipped.id()),
+        _ => command,
+    }
 }
 
 /// What makes a command run this scenario.
@@ -183,6 +188,9 @@ mod tests {
         let extended = dataset.with_evaluator(&fixture::added_evaluator()).expect("fits");
         let on = |dataset| on_dataset("poq audit".to_owned(), &Summary::of(dataset));
         assert_eq!((on(&dataset).as_str(), on(&extended).as_str()), ("poq audit", "poq audit --dataset FOLDER"));
+        let mut older = Summary::of(&dataset);
+        older.name.id = "poq-lab-1".to_owned();
+        assert_eq!(on_dataset("poq audit".to_owned(), &older), "poq audit --dataset poq-lab-1");
     }
 
     #[test]

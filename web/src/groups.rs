@@ -15,17 +15,17 @@ fn plain(model: &str) -> Group {
     Group { model: model.to_owned(), count: 1, latency_factor: 1.0, score_noise_sd: 0.0, stake: 1.0 }
 }
 
-/// The rows of one role, in the order of the recorded nodes `ids`. A node without a group has a row that is left out;
-/// no group at all stands for one instance of each.
+/// The rows of one role, in the order of the recorded nodes, each with whether it is in the default network. A node
+/// without a group has a row that is left out; no group at all stands for one instance of each that is in it.
 #[must_use]
-pub fn rows(groups: &[Group], ids: &[&str]) -> Vec<Row> {
+pub fn rows(groups: &[Group], recorded: &[(&str, bool)]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for &id in ids {
+    for &(id, in_default_network) in recorded {
         let before = rows.len();
         let own = groups.iter().filter(|group| group.model == id);
         rows.extend(own.map(|group| Row { included: true, group: group.clone() }));
         if rows.len() == before {
-            rows.push(Row { included: groups.is_empty(), group: plain(id) });
+            rows.push(Row { included: groups.is_empty() && in_default_network, group: plain(id) });
         }
     }
     rows
@@ -35,12 +35,13 @@ pub fn rows(groups: &[Group], ids: &[&str]) -> Vec<Row> {
 ///
 /// # Errors
 /// If no row is included.
-pub fn groups(rows: &[Row], ids: &[&str]) -> Result<Vec<Group>, String> {
+pub fn groups(rows: &[Row], recorded: &[(&str, bool)]) -> Result<Vec<Group>, String> {
     let groups: Vec<Group> = rows.iter().filter(|row| row.included).map(|row| row.group.clone()).collect();
     if groups.is_empty() {
         return Err("at least one node takes part; include another before leaving this one out".to_owned());
     }
-    let is_default = groups.len() == ids.len() && groups.iter().zip(ids).all(|(group, id)| *group == plain(id));
+    let by_default = recorded.iter().filter(|(_, in_default_network)| *in_default_network);
+    let is_default = groups.iter().eq(by_default.map(|(id, _)| plain(id)).collect::<Vec<_>>().iter());
     Ok(if is_default { Vec::new() } else { groups })
 }
 
@@ -54,17 +55,29 @@ pub fn with_another(rows: &[Row], index: usize) -> Vec<Row> {
     rows
 }
 
-/// Instances of one role, given its groups.
+/// Instances of one role, given its groups; `by_default` is how many a network has that names none.
 #[must_use]
-pub fn instances(groups: &[Group], recorded: usize) -> u64 {
-    if groups.is_empty() { recorded as u64 } else { groups.iter().map(|group| u64::from(group.count)).sum() }
+pub fn instances(groups: &[Group], by_default: usize) -> u64 {
+    if groups.is_empty() { by_default as u64 } else { groups.iter().map(|group| u64::from(group.count)).sum() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IDS: [&str; 3] = ["a", "b", "c"];
+    const IDS: [(&str, bool); 3] = [("a", true), ("b", true), ("c", true)];
+
+    #[test]
+    fn a_node_that_stays_out_of_the_default_network_can_be_included() {
+        let recorded = [("a", true), ("b", true), ("lead", false)];
+        let mut all = rows(&[], &recorded);
+        assert_eq!(all.iter().map(|row| row.included).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(groups(&all, &recorded), Ok(vec![]));
+        all[2].included = true;
+        assert_eq!(groups(&all, &recorded), Ok(["a", "b", "lead"].map(plain).to_vec()));
+        all[1].included = false;
+        assert_eq!(groups(&all, &recorded), Ok(["a", "lead"].map(plain).to_vec()));
+    }
 
     #[test]
     fn an_empty_list_is_every_node_once_and_comes_back_empty() {

@@ -1,7 +1,7 @@
 //! The messages between the page and its simulation worker: one enum each way.
 
 use poq_core::attack::Role;
-use poq_core::dataset::{AddedEvaluator, Dataset, JUDGE, ON_DEVICE};
+use poq_core::dataset::{AddedEvaluator, Dataset, JUDGE, ON_DEVICE, Shipped};
 use poq_core::report::{AttackerReport, Brief, DatasetName, NodeReport};
 use poq_core::round::OpenedRound;
 use poq_core::scenario::ScenarioError;
@@ -14,15 +14,21 @@ use serde_json::Value;
 
 use crate::format;
 
-/// From the page to the worker, which reads the dataset beside it without being asked.
+/// The dataset that scenarios run on whose preset has none of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// One of those beside the page.
+    pub dataset: Shipped,
+    /// The evaluator that it has besides: one that ran on this device.
+    pub evaluator: Option<Box<AddedEvaluator>>,
+}
+
+/// From the page to the worker, which reads the newest dataset beside it without being asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
-    /// The dataset beside the page has this evaluator besides from now on, or none. What runs is dropped.
-    Extend {
-        /// The evaluator.
-        evaluator: Option<Box<AddedEvaluator>>,
-    },
-    /// Write down the dataset beside the page as it is with that evaluator.
+    /// This dataset is chosen from now on. Where it is another one, what runs is dropped.
+    Choose(Chosen),
+    /// Write down the chosen dataset as it is with the evaluator of this device.
     WriteDataset,
     /// Run a scenario. It replaces the run before it.
     Run {
@@ -78,8 +84,8 @@ pub struct Work {
     pub axes: Vec<(String, Vec<Value>)>,
     /// Runs on other random numbers that repeat an item whose past decides its path.
     pub replicates: u32,
-    /// The evaluator that the dataset beside the page has besides.
-    pub evaluator: Option<Box<AddedEvaluator>>,
+    /// The dataset.
+    pub chosen: Chosen,
 }
 
 impl Work {
@@ -285,6 +291,8 @@ pub struct NodeSummary {
     pub kind: String,
     /// The model behind it.
     pub model: Option<String>,
+    /// Whether a scenario that names no node has it.
+    pub in_default_network: bool,
     /// An evaluator's normalisation in the manifest.
     pub normalization: Option<ScoreNormalization>,
 }
@@ -329,6 +337,7 @@ impl Summary {
             name: entry.name.clone(),
             kind: entry.kind.clone(),
             model: entry.model_in_words(),
+            in_default_network: entry.in_default_network,
             normalization: None,
         });
         let paid = manifest.evaluators.iter().filter(|entry| entry.kind != JUDGE);
@@ -337,6 +346,7 @@ impl Summary {
             name: entry.name.clone(),
             kind: entry.kind.clone(),
             model: entry.model_in_words(),
+            in_default_network: true,
             normalization: Some(entry.normalization),
         });
         Self {
@@ -349,6 +359,12 @@ impl Summary {
             licences: manifest.licences.clone(),
             made_by: manifest.made_by.clone(),
         }
+    }
+
+    /// How many inference nodes and evaluators a network has whose scenario names none.
+    #[must_use]
+    pub fn by_default(&self) -> [usize; 2] {
+        [&self.inference, &self.evaluators].map(|nodes| nodes.iter().filter(|node| node.in_default_network).count())
     }
 
     /// Whether it has an evaluator of this device, and so is no dataset that others have.

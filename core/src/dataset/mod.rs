@@ -8,10 +8,12 @@ mod added;
 mod notices;
 mod read;
 mod rows;
+mod shipped;
 
 pub use added::{AddedEvaluator, ON_DEVICE};
 pub use read::{DatasetError, DatasetFiles};
 pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Spec, Task, TaskKind};
+pub use shipped::Shipped;
 
 use std::collections::BTreeMap;
 
@@ -70,6 +72,11 @@ impl Dataset {
     #[must_use]
     pub fn inference_nodes(&self) -> usize {
         self.manifest.inference_nodes.len()
+    }
+
+    /// The inference nodes of a network whose scenario names none.
+    pub fn default_nodes(&self) -> impl Iterator<Item = &NodeEntry> {
+        self.manifest.inference_nodes.iter().filter(|entry| entry.in_default_network)
     }
 
     /// How many evaluators there are, judges included.

@@ -134,9 +134,13 @@ fn read_manifest(bytes: &[u8]) -> Result<Manifest, DatasetError> {
     if !SCHEMAS.contains(&manifest.schema) {
         return other_schema(manifest.schema.into());
     }
-    check_specs(&manifest)?;
+    check_schema_2(&manifest)?;
     if manifest.inference_nodes.is_empty() {
         return fault(MANIFEST, None, "field `inference_nodes`: empty list; allowed: at least one node");
+    }
+    if manifest.inference_nodes.iter().all(|entry| !entry.in_default_network) {
+        let message = "field `in_default_network`: no inference node has it true; allowed: at least one";
+        return fault(MANIFEST, None, message);
     }
     if manifest.evaluators.is_empty() {
         return fault(MANIFEST, None, "field `evaluators`: empty list; allowed: at least one evaluator");
@@ -154,13 +158,18 @@ fn other_schema<T>(schema: u64) -> Result<T, DatasetError> {
     )
 }
 
-/// Specs came with schema 2, and name their kind.
-fn check_specs(manifest: &Manifest) -> Result<(), DatasetError> {
+/// What came with schema 2: specs, which name their kind, and nodes that stay out of the default network.
+fn check_schema_2(manifest: &Manifest) -> Result<(), DatasetError> {
+    let with_specs = manifest.schema >= WITH_SPECS;
+    if let Some(entry) = manifest.inference_nodes.iter().find(|entry| !entry.in_default_network && !with_specs) {
+        let message = format!("`{}`: field `in_default_network`: schema {} has none", entry.id, manifest.schema);
+        return fault(MANIFEST, None, message);
+    }
     let nodes = manifest.inference_nodes.iter().map(|entry| (&entry.id, &entry.spec));
     let evaluators = manifest.evaluators.iter().map(|entry| (&entry.id, &entry.spec));
     for (id, spec) in nodes.chain(evaluators) {
         let Some(spec) = spec else { continue };
-        if manifest.schema < WITH_SPECS {
+        if !with_specs {
             return fault(MANIFEST, None, format!("`{id}`: field `spec`: schema {} has none", manifest.schema));
         }
         if !spec.get("kind").is_some_and(Value::is_string) {

@@ -164,6 +164,18 @@ pub struct NodeEntry {
     /// How it answers, so that whoever has the model can do it again: schema 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
+    /// Whether a scenario that names no inference node has it. One that is recorded for comparison stays out of such
+    /// networks: schema 2.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub in_default_network: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// An evaluator in the manifest.

@@ -154,6 +154,7 @@ impl Network {
         }
 
         let nodes: Vec<&str> = dataset.manifest.inference_nodes.iter().map(|entry| entry.id.as_str()).collect();
+        let by_default: Vec<&str> = dataset.default_nodes().map(|entry| entry.id.as_str()).collect();
         let evaluators: Vec<&str> = dataset.manifest.evaluators.iter().map(|entry| entry.id.as_str()).collect();
         let paid: Vec<&str> = dataset
             .manifest
@@ -164,8 +165,9 @@ impl Network {
             .collect();
         let [node_latencies, evaluator_latencies] =
             [Role::Inference, Role::Evaluator].map(|role| recorded_latencies(dataset, role, &tasks));
-        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes)?;
-        let mut evaluator_instances = expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid)?;
+        let mut inference = expand("network.inference", &scenario.network.inference, &nodes, &nodes, &by_default)?;
+        let mut evaluator_instances =
+            expand("network.evaluators", &scenario.network.evaluators, &evaluators, &paid, &paid)?;
 
         let mut chance = Stream::new(scenario.seed, Purpose::Attackers);
         let mut pool = Pool { role: Role::Evaluator, instances: &mut evaluator_instances, recorded: &evaluators };
@@ -329,6 +331,7 @@ fn expand(
     path: &str,
     groups: &[Group],
     recorded: &[&str],
+    allowed: &[&str],
     by_default: &[&str],
 ) -> Result<Vec<Instance>, ScenarioError> {
     let defaults: Vec<Group> = by_default
@@ -339,9 +342,9 @@ fn expand(
     let mut models = Vec::with_capacity(groups.len());
     let mut totals = vec![0_u32; recorded.len()];
     for (index, group) in groups.iter().enumerate() {
-        // Only a node that takes part by default may be named: a judge's scores never pay.
-        let model = recorded.iter().position(|&id| id == group.model && by_default.contains(&id)).ok_or_else(|| {
-            let message = format!("`{}` is unknown; allowed: {}", group.model, by_default.join(", "));
+        // A judge is recorded and not allowed: its scores never pay.
+        let model = recorded.iter().position(|&id| id == group.model && allowed.contains(&id)).ok_or_else(|| {
+            let message = format!("`{}` is unknown; allowed: {}", group.model, allowed.join(", "));
             ScenarioError::new(format!("{path}.{index}.model"), message)
         })?;
         models.push(model);

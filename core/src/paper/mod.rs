@@ -152,6 +152,7 @@ fn manifest([tasks, outputs, scores]: [&JsonLines; 3]) -> Manifest {
                 kind: "synthetic".to_owned(),
                 model: Some(format!("none was run: a synthetic profile of a model of {}B parameters", node.billions)),
                 spec: None,
+                in_default_network: true,
             })
             .collect(),
         evaluators: EVALUATORS

@@ -209,6 +209,7 @@ mod tests {
             kind: "decoder".to_owned(),
             model: model.map(str::to_owned),
             spec: None,
+            in_default_network: true,
         }
     }
 

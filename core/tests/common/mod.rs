@@ -4,13 +4,28 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use poq_core::Dataset;
-use poq_core::dataset::{DatasetError, DatasetFiles, FileEntry};
+use poq_core::dataset::{DatasetError, DatasetFiles, FileEntry, Shipped};
+use poq_core::preset::{self, Origin};
 use poq_core::rng::{Purpose, Stream};
 use serde_json::{Value, json};
 
-/// The files of the shipped dataset.
+/// The files of the first shipped dataset.
 pub fn shipped() -> Files {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/dataset");
+    files_of(Shipped::PoqLab1)
+}
+
+/// The dataset that the preset of that name is made for, else `other`.
+pub fn of_preset(preset: &str, other: &Dataset) -> Dataset {
+    match preset::dataset_of(preset) {
+        Some(Origin::Made(made)) => made.make(),
+        Some(Origin::Shipped(shipped)) => files_of(shipped).read().expect("valid"),
+        None => other.clone(),
+    }
+}
+
+/// The files of a shipped dataset.
+pub fn files_of(shipped: Shipped) -> Files {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../static/datasets").join(shipped.id());
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let [manifest, tasks, outputs, scores] = DatasetFiles::NAMES.map(read);
     Files { manifest: serde_json::from_slice(&manifest).expect("JSON"), tasks, outputs, scores }

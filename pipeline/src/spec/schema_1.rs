@@ -1,5 +1,5 @@
 //! Manifests of schema 1 have no specs. Evaluators without a model need none; for the others of the one such dataset
-//! that was shipped, `poq-lab-1`, stands here what its plan (`static/corpus/plan.toml`) says.
+//! that was shipped, `poq-lab-1`, stands here what its plan (`static/corpus/poq-lab-1.toml`) says.
 
 use std::collections::BTreeMap;
 

@@ -93,8 +93,8 @@ fn a_template_is_filled_once() {
 #[test]
 fn the_shipped_dataset_of_schema_1_has_the_specs_of_its_plan() {
     let manifest: Manifest =
-        serde_json::from_str(include_str!("../../../static/dataset/manifest.json")).expect("a manifest");
-    let plan: toml::Table = include_str!("../../../static/corpus/plan.toml").parse().expect("a plan");
+        serde_json::from_str(include_str!("../../../static/datasets/poq-lab-1/manifest.json")).expect("a manifest");
+    let plan: toml::Table = include_str!("../../../static/corpus/poq-lab-1.toml").parse().expect("a plan");
     assert_eq!((manifest.schema, manifest.id.as_str()), (1, plan["id"].as_str().expect("an id")));
     let rows = |name: &str| plan[name].as_array().expect("a list").clone();
     for (entry, row) in manifest.inference_nodes.iter().zip(rows("inference_nodes")) {

@@ -1,6 +1,6 @@
 //! The messages between the page and the inference worker: one enum each way, as JSON text.
 
-use poq_core::dataset::{AddedEvaluator, Task};
+use poq_core::dataset::{AddedEvaluator, Shipped, Task};
 use serde::{Deserialize, Serialize};
 
 /// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`] and
@@ -33,8 +33,11 @@ pub enum ToInference {
     },
     /// Use the file beside this message, a decoder in GGUF, until the next one. It is not kept.
     Open,
-    /// Read the dataset beside the page.
-    ReadDataset,
+    /// Read a dataset beside the page, in place of the one before it.
+    ReadDataset {
+        /// Which.
+        dataset: Shipped,
+    },
     /// Show one of its rows.
     Row {
         /// Number of the task.
@@ -323,6 +326,8 @@ pub struct KnownAnswer {
 /// What a reader picks a row from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Corpus {
+    /// Which of the datasets beside the page was read.
+    pub shipped: Shipped,
     /// Id of the dataset.
     pub id: String,
     /// The tasks' prompts.

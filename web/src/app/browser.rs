@@ -2,7 +2,19 @@
 //! result.
 
 use wasm_bindgen::prelude::*;
-use web_sys::{Element, Storage, Window};
+use web_sys::{CustomEvent, CustomEventInit, Element, Storage, Window};
+
+/// Tells the other programs of the page by an event of the window.
+///
+/// # Errors
+/// Where there is no window.
+pub fn tell(event: &str, detail: &str) -> Result<(), JsValue> {
+    let init = CustomEventInit::new();
+    init.set_detail(&detail.into());
+    let event = CustomEvent::new_with_event_init_dict(event, &init)?;
+    window().ok_or("no window")?.dispatch_event(&event)?;
+    Ok(())
+}
 
 /// The window of the page.
 fn window() -> Option<Window> {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use poq_core::dataset::Shipped;
+use poq_core::preset;
 use poq_core::scenario::{InferenceDraw, Scenario, ScenarioError};
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -21,6 +23,10 @@ pub struct ControlsProps {
     pub scenario: Scenario,
     /// The dataset, once it is read.
     pub summary: Option<Rc<Summary>>,
+    /// The dataset of scenarios whose preset has none of its own.
+    pub chosen: Shipped,
+    /// Chooses that dataset.
+    pub on_choose: Callback<Shipped>,
     /// What was refused.
     pub fault: Option<ScenarioError>,
     /// Takes a change.
@@ -30,7 +36,7 @@ pub struct ControlsProps {
 /// The controls.
 #[component]
 pub fn Controls(props: &ControlsProps) -> Html {
-    let ControlsProps { scenario, summary, fault, on_change } = props;
+    let ControlsProps { scenario, summary, chosen, on_choose, fault, on_change } = props;
     let fault_of = |path: &str| {
         let fault = fault.as_ref().filter(|fault| fault.path == path || fault.path.starts_with(&format!("{path}.")))?;
         Some(fault.message.clone())
@@ -43,8 +49,24 @@ pub fn Controls(props: &ControlsProps) -> Html {
     let pool = summary
         .as_ref()
         .map(|summary| groups::instances(&scenario.network.evaluators, summary.evaluators.len()) as f64);
+    let choose = on_choose.reform(|event: Event| {
+        // Its options are these.
+        Shipped::of(&event.target_unchecked_into::<HtmlSelectElement>().value()).unwrap_or_default()
+    });
     html! {
         <>
+            // A preset that has a dataset of its own leaves nothing to choose.
+            if preset::dataset_of(&scenario.preset).is_none() {
+                <fieldset>
+                    <legend><label for="dataset">{ "Dataset" }</label></legend>
+                    <select id="dataset" onchange={choose}>
+                        { for Shipped::ALL.into_iter().map(|shipped| html! {
+                            <option value={shipped.id()} selected={shipped == *chosen}>{ shipped.id() }</option>
+                        }) }
+                    </select>
+                    <p class="quiet">{ chosen.about() }</p>
+                </fieldset>
+            }
             <fieldset>
                 <legend>{ "Reward of inference nodes" }</legend>
                 { for fields::INFERENCE_WEIGHTS.iter().map(|&field| number(field, None)) }

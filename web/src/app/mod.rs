@@ -23,7 +23,7 @@ pub mod tables;
 
 use std::rc::Rc;
 
-use poq_core::dataset::AddedEvaluator;
+use poq_core::dataset::{AddedEvaluator, Shipped};
 use poq_core::link::Place;
 use wasm_bindgen::prelude::*;
 use web_sys::CustomEvent;
@@ -40,7 +40,7 @@ use self::results::Results;
 use self::share::{Console, Share};
 use self::state::{Action, DatasetState, State};
 use self::status::Status;
-use crate::protocol::{FromWorker, ToWorker, decode};
+use crate::protocol::{Chosen, FromWorker, ToWorker, decode};
 use crate::score;
 
 /// A slider's steps within this time become one run.
@@ -66,12 +66,9 @@ pub fn App() -> Html {
         move |()| console.install(engine)
     });
     use_links(&state);
-    use_effect_with(state.evaluator.clone(), {
+    use_effect_with(Rc::clone(&state.chosen), {
         let engine = Rc::clone(&engine);
-        move |evaluator| {
-            let evaluator = evaluator.as_deref().cloned().map(Box::new);
-            engine.send(&ToWorker::Extend { evaluator });
-        }
+        move |chosen| engine.send(&ToWorker::Choose(Chosen::clone(chosen)))
     });
     use_runs(&state, &engine);
     use_opened_round(&state, &engine);
@@ -100,15 +97,19 @@ pub fn App() -> Html {
     let reproduction = use_reproduction(state.place == Place::Reproduce);
     let explore = use_reducer(explore::state::Explore::default);
     let pool = PoolHandle(use_memo((), |()| Pool::default()));
-    let on_take_part = {
-        let (dispatch, explore, pool) = (state.dispatcher(), explore.dispatcher(), pool.clone());
-        Callback::from(move |evaluator: Option<Rc<AddedEvaluator>>| {
-            // What Explore holds is of the dataset before.
+    // What Explore holds is of the dataset before.
+    use_effect_with(Rc::clone(&state.chosen), {
+        let (explore, pool) = (explore.dispatcher(), pool.clone());
+        move |_| {
             pool.0.stop();
             explore.dispatch(explore::state::Action::Forget);
-            dispatch.dispatch(Action::TakePart(evaluator));
-        })
+        }
+    });
+    let on_take_part = {
+        let dispatch = state.dispatcher();
+        Callback::from(move |evaluator: Option<Box<AddedEvaluator>>| dispatch.dispatch(Action::TakePart(evaluator)))
     };
+    let on_choose = use_callback(state.dispatcher(), |dataset, dispatch| dispatch.dispatch(Action::Choose(dataset)));
     use_evaluator(on_take_part.clone());
     let on_write = {
         let engine = Rc::clone(&engine);
@@ -154,8 +155,8 @@ pub fn App() -> Html {
                     <button type="button" class="panel-toggle" aria-expanded={panel_open.to_string()} aria-controls="controls"
                         onclick={toggle_panel}>{ "Settings" }</button>
                     <section id="controls" aria-label="Settings">
-                        <Controls scenario={state.scenario.clone()} summary={summary.clone()} fault={state.fault.clone()}
-                            on_change={on_change.clone()} />
+                        <Controls scenario={state.scenario.clone()} summary={summary.clone()} chosen={state.chosen.dataset}
+                            {on_choose} fault={state.fault.clone()} on_change={on_change.clone()} />
                     </section>
                 </div>
                 <div class="place-view">
@@ -167,12 +168,12 @@ pub fn App() -> Html {
                     // Once it was on view it stays, with what was found there.
                     if let Some(summary) = summary.filter(|_| was_exploring) {
                         <div hidden={state.place != Place::Explore}>
-                            <Explore key={explore_key(state.evaluator.as_ref())} scenario={state.scenario.clone()} {summary}
-                                evaluator={state.evaluator.clone()} {explore} {pool} on_open={on_cell} />
+                            <Explore key={explore_key(&state.chosen)} scenario={state.scenario.clone()} {summary}
+                                chosen={Rc::clone(&state.chosen)} {explore} {pool} on_open={on_cell} />
                         </div>
                     }
                     if was_scoring {
-                        <div hidden={state.place != Place::Score}><ScoreHost /></div>
+                        <div hidden={state.place != Place::Score}><ScoreHost dataset={state.chosen.dataset} /></div>
                     }
                 </div>
             </main>
@@ -217,17 +218,17 @@ fn use_seen(place: Place, wanted: Place) -> bool {
 }
 
 /// Explore begins anew where the dataset became another.
-fn explore_key(evaluator: Option<&Rc<AddedEvaluator>>) -> String {
-    evaluator.map_or_else(String::new, |evaluator| format!("{:p}", Rc::as_ptr(evaluator)))
+fn explore_key(chosen: &Rc<Chosen>) -> String {
+    format!("{:p}", Rc::as_ptr(chosen))
 }
 
 /// The Score place, which is a program of its own, hands over an evaluator.
 #[hook]
-fn use_evaluator(on_take_part: Callback<Option<Rc<AddedEvaluator>>>) {
+fn use_evaluator(on_take_part: Callback<Option<Box<AddedEvaluator>>>) {
     use_effect_with((), move |()| {
         let listener = Closure::<dyn FnMut(CustomEvent)>::new(move |event: CustomEvent| {
             if let Ok(evaluator) = decode(event.detail().as_string()) {
-                on_take_part.emit(Some(Rc::new(evaluator)));
+                on_take_part.emit(Some(Box::new(evaluator)));
             }
         });
         if let Some(window) = web_sys::window() {
@@ -241,9 +242,20 @@ fn use_evaluator(on_take_part: Callback<Option<Rc<AddedEvaluator>>>) {
     });
 }
 
+#[derive(Clone, PartialEq, Properties)]
+struct ScoreHostProps {
+    /// The dataset whose rows the place shows.
+    dataset: Shipped,
+}
+
 /// Where the program of the Score place goes, which is loaded with this.
 #[component]
-fn ScoreHost() -> Html {
+fn ScoreHost(props: &ScoreHostProps) -> Html {
+    let dataset = props.dataset;
+    use_effect_with(dataset, |dataset| {
+        // A window is there.
+        browser::tell(score::DATASET, dataset.id()).unwrap_or_default();
+    });
     let said = use_state(|| ("quiet", "Loading …".to_owned()));
     let setter = said.setter();
     use_effect_with((), move |()| {
@@ -259,7 +271,7 @@ fn ScoreHost() -> Html {
         });
     });
     let (class, words) = &*said;
-    html! { <div id={score::ROOT}><p class={*class} role="status">{ words }</p></div> }
+    html! { <div id={score::ROOT} data-dataset={dataset.id()}><p class={*class} role="status">{ words }</p></div> }
 }
 
 /// A link that is put into the address bar while the page is open is replayed.

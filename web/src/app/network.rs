@@ -60,6 +60,11 @@ enum RoleOf {
     Evaluators,
 }
 
+/// The recorded nodes, each with whether it is in the default network.
+fn recorded(nodes: &[NodeSummary]) -> Vec<(&str, bool)> {
+    nodes.iter().map(|node| (node.id.as_str(), node.in_default_network)).collect()
+}
+
 #[derive(Clone, PartialEq, Properties)]
 struct RoleProps {
     role: RoleOf,
@@ -77,32 +82,29 @@ fn Role(props: &RoleProps) -> Html {
         RoleOf::Inference => ("Inference nodes", "inference", &scenario.network.inference),
         RoleOf::Evaluators => ("Evaluators", "evaluators", &scenario.network.evaluators),
     };
-    let ids: Vec<&str> = nodes.iter().map(|node| node.id.as_str()).collect();
-    let rows = Rc::new(groups::rows(own, &ids));
+    let rows = Rc::new(groups::rows(own, &recorded(nodes)));
     let set = {
         let (role, scenario, on_change, refusal) = (*role, scenario.clone(), on_change.clone(), refusal.clone());
-        let ids: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
-        Callback::from(move |rows: Vec<Row>| {
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            match groups::groups(&rows, &ids) {
-                Ok(groups) => {
-                    refusal.set(None);
-                    let mut scenario = scenario.clone();
-                    match role {
-                        RoleOf::Inference => scenario.network.inference = groups,
-                        RoleOf::Evaluators => scenario.network.evaluators = groups,
-                    }
-                    on_change.emit(scenario.check().map(|()| scenario));
+        let nodes = nodes.clone();
+        Callback::from(move |rows: Vec<Row>| match groups::groups(&rows, &recorded(&nodes)) {
+            Ok(groups) => {
+                refusal.set(None);
+                let mut scenario = scenario.clone();
+                match role {
+                    RoleOf::Inference => scenario.network.inference = groups,
+                    RoleOf::Evaluators => scenario.network.evaluators = groups,
                 }
-                Err(words) => refusal.set(Some(words)),
+                on_change.emit(scenario.check().map(|()| scenario));
             }
+            Err(words) => refusal.set(Some(words)),
         })
     };
     let reset = set.reform({
-        let ids: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
-        move |_: MouseEvent| groups::rows(&[], &ids.iter().map(String::as_str).collect::<Vec<_>>())
+        let nodes = nodes.clone();
+        move |_: MouseEvent| groups::rows(&[], &recorded(&nodes))
     });
-    let instances = groups::instances(own, nodes.len());
+    let instances =
+        groups::instances(own, recorded(nodes).iter().filter(|(_, in_default_network)| *in_default_network).count());
     let heading_id = format!("network-{name}");
     html! {
         <section class="figure" aria-labelledby={heading_id.clone()}>

@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use poq_core::dataset::AddedEvaluator;
+use poq_core::dataset::{AddedEvaluator, Shipped};
 use poq_core::link::{Link, LinkError, Place, Replay, View};
+use poq_core::preset;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Group, ScenarioError};
 use poq_core::{Report, Scenario};
 use yew::prelude::*;
 
-use crate::protocol::{Failure, FromWorker, Part, Summary, Written};
+use crate::protocol::{Chosen, Failure, FromWorker, Part, Summary, Written};
 use crate::worker::host::DATASET;
 
 /// The state.
@@ -21,8 +22,8 @@ pub struct State {
     pub fault: Option<ScenarioError>,
     /// The dataset.
     pub dataset: DatasetState,
-    /// The evaluator that the dataset beside the page has besides: one that ran on this device.
-    pub evaluator: Option<Rc<AddedEvaluator>>,
+    /// What scenarios run on whose preset has no dataset of its own.
+    pub chosen: Rc<Chosen>,
     /// The dataset with it, as files.
     pub written: Option<Rc<Written>>,
     /// Names the run that `scenario` asks for; goes up with every change.
@@ -101,8 +102,10 @@ pub enum Action {
     Open(u64),
     /// A place is to be shown.
     Go(Place),
+    /// A dataset is to lie under scenarios whose preset has none of its own.
+    Choose(Shipped),
     /// An evaluator of this device is to take part in the network, or none any more.
-    TakePart(Option<Rc<AddedEvaluator>>),
+    TakePart(Option<Box<AddedEvaluator>>),
     /// The run is to be made again.
     Again,
     /// The address's fragment is a new one.
@@ -117,7 +120,7 @@ impl State {
             scenario: Scenario::default(),
             fault: None,
             dataset: DatasetState::Loading,
-            evaluator: None,
+            chosen: Rc::default(),
             written: None,
             run: 0,
             phase: Phase::Waiting,
@@ -188,6 +191,9 @@ impl State {
         }
         match fragment.parse::<Link>() {
             Ok(link) => {
+                if preset::dataset_of(&link.scenario.preset).is_none() {
+                    self.choose(link.shipped());
+                }
                 self.take(link.scenario.clone());
                 self.place = link.view.place;
                 self.round = link.view.round.unwrap_or(0);
@@ -216,17 +222,25 @@ impl State {
         }
     }
 
+    /// What is on view is of the dataset before until the run on this one is there. A scenario that names nodes of the
+    /// former is refused at its control, and stays.
+    fn choose(&mut self, dataset: Shipped) {
+        if self.chosen.dataset != dataset {
+            (self.chosen, self.written) = (Rc::new(Chosen { dataset, evaluator: None }), None);
+        }
+    }
+
     /// An empty list of groups stands for every evaluator that there is; where groups are named, it becomes one.
-    fn take_part(&mut self, evaluator: Option<Rc<AddedEvaluator>>) {
+    fn take_part(&mut self, evaluator: Option<Box<AddedEvaluator>>) {
         let mut scenario = self.scenario.clone();
         let groups = &mut scenario.network.evaluators;
-        if let Some(former) = &self.evaluator {
+        if let Some(former) = &self.chosen.evaluator {
             groups.retain(|group| group.model != former.entry.id);
         }
         if let Some(evaluator) = evaluator.as_ref().filter(|_| !groups.is_empty()) {
             groups.push(Group::one(&evaluator.entry.id));
         }
-        (self.evaluator, self.written) = (evaluator, None);
+        (self.chosen, self.written) = (Rc::new(Chosen { evaluator, ..*self.chosen }), None);
         self.take(scenario);
         (self.link, self.notice) = (None, None);
     }
@@ -301,6 +315,12 @@ impl Reducible for State {
             Action::Heard(message) => state.heard(message),
             Action::Open(round) => state.round = round,
             Action::Go(place) => state.place = place,
+            Action::Choose(dataset) if dataset == state.chosen.dataset => {}
+            Action::Choose(dataset) => {
+                state.choose(dataset);
+                state.take(state.scenario.clone());
+                (state.link, state.notice) = (None, None);
+            }
             Action::TakePart(evaluator) => state.take_part(evaluator),
             Action::Again => state.take(state.scenario.clone()),
             Action::Follow(fragment) => state.follow(&fragment),
@@ -382,7 +402,7 @@ mod tests {
 
     #[test]
     fn an_evaluator_of_this_device_becomes_a_group_where_groups_are_named_and_goes_again() {
-        let join = || Action::TakePart(Some(Rc::new(fixture::added_evaluator())));
+        let join = || Action::TakePart(Some(Box::new(fixture::added_evaluator())));
         let state = after(State::new(""), [join()]);
         assert_eq!((state.run, state.scenario.network.evaluators.len()), (2, 0), "all take part");
 
@@ -393,15 +413,32 @@ mod tests {
         };
         assert_eq!(models(&state), ["near", "odd", "near@device"]);
         let state = after(state, [Action::TakePart(None)]);
-        assert_eq!((models(&state), state.evaluator), (vec!["near".to_owned(), "odd".to_owned()], None));
+        assert_eq!((models(&state), &state.chosen.evaluator), (vec!["near".to_owned(), "odd".to_owned()], &None));
+    }
+
+    #[test]
+    fn a_dataset_is_chosen_by_hand_or_by_a_link_and_takes_the_evaluator_of_the_former_away() {
+        let join = Action::TakePart(Some(Box::new(fixture::added_evaluator())));
+        let state = after(State::new(""), [join, Action::Choose(Shipped::PoqLab1)]);
+        assert_eq!((state.run, &*state.chosen), (3, &Chosen { dataset: Shipped::PoqLab1, evaluator: None }));
+        let state = after(state, [Action::Choose(Shipped::PoqLab1)]);
+        assert_eq!(state.run, 3, "it is chosen already");
+
+        let mut report = fixture::report(r#"{"rounds": 50}"#);
+        report.dataset.id = "poq-lab-1".to_owned();
+        let link = Link::of(&report, View::default()).to_string();
+        assert_eq!(State::new(&link).chosen.dataset, Shipped::PoqLab1);
+        report.scenario.preset = preset::FREE_RIDERS.to_owned();
+        let own = Link::of(&report, View::default()).to_string();
+        assert_eq!(State::new(&own).chosen.dataset, Shipped::PoqLab2, "the preset has a dataset of its own");
     }
 
     #[test]
     fn an_evaluator_that_does_not_fit_is_told_and_does_not_stay() {
-        let join = Action::TakePart(Some(Rc::new(fixture::added_evaluator())));
+        let join = Action::TakePart(Some(Box::new(fixture::added_evaluator())));
         let refused = Failure { part: Part::Evaluator, message: "another dataset".into() };
         let state = after(State::new(""), [join, Action::Heard(FromWorker::Failed(refused))]);
-        assert_eq!((state.evaluator, state.run), (None, 3));
+        assert_eq!((&state.chosen.evaluator, state.run), (&None, 3));
         assert_eq!(state.notice, Some(Notice::NotTaken("another dataset".to_owned())));
     }
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use poq_core::Report;
-use poq_core::dataset::AddedEvaluator;
+use poq_core::dataset::{AddedEvaluator, Shipped};
 use poq_core::link::Replay;
-use poq_core::preset;
+use poq_core::preset::{self, Origin};
 use yew::prelude::*;
 
 use super::browser;
@@ -50,9 +50,10 @@ pub fn Status(props: &StatusProps) -> Html {
         });
     }
     html! {
-        <section class="status" aria-label="Result in a sentence" data-phase={phase_word(state.phase)}>
+        <section class="status" aria-label="Result in a sentence" data-phase={phase_word(state.phase)}
+            data-dataset={state.report.as_ref().map(|report| report.dataset.id.clone())}>
             { state.notice.as_ref().map(notice) }
-            { state.evaluator.as_deref().map(|evaluator| taking_part(evaluator, state, on_leave, on_write)) }
+            { state.chosen.evaluator.as_deref().map(|evaluator| taking_part(evaluator, state, on_leave, on_write)) }
             if let Some(words) = &state.engine_fault {
                 <p class="fault banner" role="alert">{ words }</p>
             }
@@ -60,7 +61,7 @@ pub fn Status(props: &StatusProps) -> Html {
                 <div class="fault banner" role="alert" data-fault="dataset">
                     <p><strong>{ "The dataset could not be read." }</strong></p>
                     <p>{ words }</p>
-                    <p>{ "It must lie beside the page, in dataset/, whole and as its manifest says. Put it right and reload the page." }</p>
+                    <p>{ format!("It must lie beside the page, in datasets/{}/, whole and as its manifest says. Put it right and reload the page.", shipped(state).id()) }</p>
                 </div>
             }
             if let Some(sentence) = &sentence {
@@ -77,6 +78,14 @@ pub fn Status(props: &StatusProps) -> Html {
             { progress(state, summary, on_cancel, on_again) }
             <p class="visually-hidden" role="status" aria-live="polite">{ &*spoken }</p>
         </section>
+    }
+}
+
+/// The dataset beside the page that the scenario runs on.
+fn shipped(state: &State) -> Shipped {
+    match preset::dataset_of(&state.scenario.preset) {
+        Some(Origin::Shipped(own)) => own,
+        Some(Origin::Made(_)) | None => state.chosen.dataset,
     }
 }
 
@@ -104,7 +113,7 @@ fn taking_part(evaluator: &AddedEvaluator, state: &State, on_leave: &Callback<()
     let mean_ms = times / evaluator.scores.len().max(1) as f64;
     let rest = match preset::dataset_of(&state.scenario.preset) {
         None => "It makes the dataset another one: links to results with it replay where that dataset is.",
-        Some(_) => "It scored the dataset beside the page; this preset runs on one of its own.",
+        Some(_) => "It scored the dataset that is chosen; this preset runs on one of its own.",
     };
     html! {
         <div class="banner" role="status" data-evaluator={evaluator.entry.id.clone()}>

@@ -232,8 +232,8 @@ pub fn map(form: &Form, scenario: &Scenario, summary: &Summary) -> Result<Map, (
     let map = map.with_replicates(form.replicates).map_err(|error| (Place::Whole, error.message))?;
     check_values(&map)?;
     check_pool(&map, summary)?;
-    let roles =
-        [(&base.network.inference, summary.inference.len()), (&base.network.evaluators, summary.evaluators.len())];
+    let [inference, evaluators] = summary.by_default();
+    let roles = [(&base.network.inference, inference), (&base.network.evaluators, evaluators)];
     let nodes: u64 = roles.iter().map(|(groups, recorded)| crate::groups::instances(groups, *recorded)).sum();
     let mut told = nodes;
     if nodes > SERIES_NODES as u64 {

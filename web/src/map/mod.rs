@@ -11,11 +11,10 @@ pub mod words;
 use std::rc::Rc;
 
 use poq_core::Scenario;
-use poq_core::dataset::AddedEvaluator;
 use poq_core::scenario::ScenarioError;
 use poq_core::sweep::{Axis, Grid};
 
-use crate::protocol::{Item, Roster, Work};
+use crate::protocol::{Chosen, Item, Roster, Work};
 
 /// Values of an axis at most.
 pub const MAX_SIDE: usize = 64;
@@ -146,12 +145,12 @@ impl Map {
         self.grid.replicates()
     }
 
-    /// What workers are to run, on the dataset with that evaluator besides.
+    /// What workers are to run, where the preset has no dataset of its own on the one that is chosen.
     #[must_use]
-    pub fn work(&self, evaluator: Option<&AddedEvaluator>) -> Work {
+    pub fn work(&self, chosen: &Chosen) -> Work {
         let axes = self.grid.axes().iter().map(|axis| (axis.path.clone(), axis.values.clone())).collect();
-        let evaluator = evaluator.cloned().map(Box::new);
-        Work { scenarios: vec![self.base().patch()], axes, replicates: self.replicates(), evaluator }
+        let (scenarios, replicates) = (vec![self.base().patch()], self.replicates());
+        Work { scenarios, axes, replicates, chosen: chosen.clone() }
     }
 
     /// The items of [`Map::work`] in the order that gives an even picture early: the scenario itself, then cells far
@@ -220,6 +219,7 @@ pub(crate) mod tests {
     use crate::fixture;
     use crate::protocol::ToWorker;
     use crate::worker::host::Host;
+    use poq_core::dataset::Shipped;
 
     /// The map of a scenario over two axes, the first `items` of its order done.
     pub(crate) fn map(scenario: &str, x: &str, y: &str, items: usize) -> Map {
@@ -241,8 +241,8 @@ pub(crate) mod tests {
                 came.extend(items.into_iter().map(|item| (Rc::clone(&roster), item)));
             }
         };
-        host.loaded(Ok(fixture::dataset()), 0.0, &mut send);
-        host.receive(ToWorker::Prepare { job: 1, work: Box::new(map.work(None)) }, 0.0, &mut send);
+        host.loaded(Shipped::default(), Ok(fixture::dataset()), 0.0, &mut send);
+        host.receive(ToWorker::Prepare { job: 1, work: Box::new(map.work(&Chosen::default())) }, 0.0, &mut send);
         let items = map.order().into_iter().take(items).collect();
         host.receive(ToWorker::Items { job: 1, items }, 0.0, &mut send);
         while host.is_busy() {

@@ -1,12 +1,13 @@
 //! The whole dataset, scored anew on this device.
 
 use wasm_bindgen::JsValue;
-use web_sys::{CustomEvent, CustomEventInit, HtmlSelectElement};
+use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 use super::part::{PartProps, begin};
 use super::state::{Action, Work};
 use super::{TAKES_PART, words};
+use crate::app::browser;
 use crate::protocol::encode;
 use poq_core::dataset::AddedEvaluator;
 
@@ -91,9 +92,5 @@ fn part_in_the_network(added: &AddedEvaluator, handed: &UseStateHandle<Option<Ad
 
 /// The page around this program hears the event.
 fn hand_over(added: &AddedEvaluator) -> Result<(), JsValue> {
-    let init = CustomEventInit::new();
-    init.set_detail(&encode(added)?.into());
-    let event = CustomEvent::new_with_event_init_dict(TAKES_PART, &init)?;
-    web_sys::window().ok_or("no window")?.dispatch_event(&event)?;
-    Ok(())
+    browser::tell(TAKES_PART, &encode(added)?)
 }

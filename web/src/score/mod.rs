@@ -12,8 +12,9 @@ mod words;
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
-use web_sys::{Document, Element};
+use poq_core::dataset::Shipped;
+use wasm_bindgen::prelude::*;
+use web_sys::{CustomEvent, Document, Element, Window};
 use yew::prelude::*;
 
 use self::engine::{Engine, Said, beside, find_gpu};
@@ -30,6 +31,12 @@ pub const IS_BUILT: &str = "What this place needs is still being built on the ma
 
 /// The event by which it hands over an evaluator that is to take part in the network: its JSON is the detail.
 pub const TAKES_PART: &str = "poq-evaluator";
+
+/// The event by which the page around it says that another dataset is chosen: its id is the detail.
+pub const DATASET: &str = "poq-dataset";
+
+/// The attribute of the element it fills that says which dataset is chosen.
+const DATASET_OF_ROOT: &str = "data-dataset";
 
 /// Fills the element.
 ///
@@ -74,14 +81,22 @@ pub fn ScorePlace() -> Html {
             });
         }
     });
+    use_chosen_dataset(&act);
     // A program that runs is told what to do first.
     use_effect_with((state.program, state.device.is_some()), {
         let act = act.clone();
         move |&(_, is_running)| {
             if is_running {
                 act.send(&ToInference::Look);
-                // The worker needs the rows, even where the page has seen them.
-                act.send(&ToInference::ReadDataset);
+            }
+        }
+    });
+    // The worker needs the rows, even where the page has seen them.
+    use_effect_with((state.program, state.device.is_some(), state.dataset), {
+        let act = act.clone();
+        move |&(_, is_running, dataset)| {
+            if is_running {
+                act.send(&ToInference::ReadDataset { dataset });
             }
         }
     });
@@ -115,7 +130,7 @@ pub fn ScorePlace() -> Html {
         <section id="score" class="score" aria-labelledby="score-title">
             <h2 id="score-title">{ "Score on this device" }</h2>
             <p class="plain">
-                { "The evaluators and the small language model of the shipped dataset, run here: type a task and an answer, or pick a \
+                { "The evaluators and the small language models of the dataset, run here: type a task and an answer, or pick a \
                    recorded one, and see what each evaluator makes of it, and how long that takes, beside what was recorded. \
                    Nothing leaves this device." }
             </p>
@@ -126,6 +141,30 @@ pub fn ScorePlace() -> Html {
             <answer::Ask {state} {act} />
         </section>
     }
+}
+
+/// The page around this program says which dataset is chosen: on the element that this one fills, and then by events.
+#[hook]
+fn use_chosen_dataset(act: &Act) {
+    let act = act.clone();
+    use_effect_with((), move |()| {
+        let choose = move |id: Option<String>| {
+            if let Some(dataset) = id.as_deref().and_then(Shipped::of) {
+                act.change(Action::Dataset(dataset));
+            }
+        };
+        let window = web_sys::window();
+        let root = window.as_ref().and_then(Window::document).and_then(|document| document.get_element_by_id(ROOT));
+        choose(root.and_then(|root| root.get_attribute(DATASET_OF_ROOT)));
+        let listener =
+            Closure::<dyn FnMut(CustomEvent)>::new(move |event: CustomEvent| choose(event.detail().as_string()));
+        if let Some(window) = window {
+            // It fails for no event of this name.
+            window.add_event_listener_with_callback(DATASET, listener.as_ref().unchecked_ref()).unwrap_or_default();
+        }
+        // As long as the page lives.
+        listener.forget();
+    });
 }
 
 /// The device, and the choice of it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use poq_core::dataset::{AddedEvaluator, TaskKind};
+use poq_core::dataset::{AddedEvaluator, Shipped, TaskKind};
 use poq_core::weights::{self, KnownModel, ModelRole};
 use yew::Reducible;
 
@@ -131,7 +131,9 @@ pub struct State {
     pub decoder: Option<Loaded>,
     /// The file that it is from, if it is.
     opened: Option<Source>,
-    /// The dataset, or why it could not be read.
+    /// The dataset beside the page that the page has chosen.
+    pub dataset: Shipped,
+    /// It, or why it could not be read.
     pub corpus: Option<Result<Rc<Corpus>, String>>,
     /// The row that was picked.
     pub row: Option<Rc<RecordedRow>>,
@@ -171,6 +173,8 @@ pub enum Action {
     Stopped(u32, String),
     /// Try the program once more.
     Again,
+    /// The page chose a dataset.
+    Dataset(Shipped),
     /// Weights are to be brought.
     Bring(String),
     /// A model is to be put on the device.
@@ -207,6 +211,7 @@ impl Default for State {
             encoder: None,
             decoder: None,
             opened: None,
+            dataset: Shipped::default(),
             corpus: None,
             row: None,
             form: Form {
@@ -442,6 +447,8 @@ impl State {
                 self.to_load.retain(|source| source.name() != model);
                 self.load_fault = Some((model, words));
             }
+            // Of the dataset before.
+            FromInference::Corpus(Ok(corpus)) if corpus.shipped != self.dataset => {}
             FromInference::Corpus(corpus) => {
                 if let Ok(corpus) = &corpus {
                     let chosen = self.rescore_with.take().filter(|chosen| corpus.evaluators.contains(chosen));
@@ -485,6 +492,25 @@ impl State {
             | FromInference::Embedded { .. }
             | FromInference::Generated { .. }
             | FromInference::Done { .. } => {}
+        }
+    }
+
+    /// What was of the dataset before is gone; what the reader typed stays.
+    fn choose(&mut self, dataset: Shipped) {
+        if self.dataset == dataset {
+            return;
+        }
+        if self.row.take().is_some() {
+            let Self { form, ask, .. } = Self::default();
+            (self.form, self.ask.request) = (form, ask.request);
+        }
+        (self.dataset, self.corpus, self.scored) = (dataset, None, None);
+        (self.rescore_with, self.rescored) = (None, None);
+        self.scores.clear();
+        if matches!(self.doing, Some(Work::Rescore | Work::Score)) {
+            self.end_work("another dataset was chosen");
+            // What still comes of it is not heard.
+            self.work += 1;
         }
     }
 
@@ -548,6 +574,7 @@ impl Reducible for State {
             Action::Heard(_, message) => next.hear(message),
             Action::Stopped(_, words) => next.ended(words),
             Action::Again => next.start(next.program.0),
+            Action::Dataset(dataset) => next.choose(dataset),
             Action::Bring(model) => {
                 next.transfer_fault = None;
                 let (done, of) = (next.here(&model), weights::known(&model).map_or(0, KnownModel::bytes));

@@ -11,7 +11,6 @@ pub mod search;
 pub mod sensitivity;
 pub mod sheet;
 
-use poq_core::dataset::AddedEvaluator;
 use poq_core::scenario::{Network, ScenarioError};
 use poq_core::{Dataset, Scenario};
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ use sheet::Block;
 pub use sheet::Sheet;
 
 use crate::format;
-use crate::protocol::Summary;
+use crate::protocol::{Chosen, Summary};
 
 /// Nodes of a network at most: a study tells of each.
 const MAX_NODES: u64 = 2000;
@@ -43,8 +42,8 @@ pub struct Question {
     pub scenario: Scenario,
     /// What is asked of it.
     pub about: About,
-    /// The evaluator that the dataset beside the page has besides.
-    pub evaluator: Option<Box<AddedEvaluator>>,
+    /// The dataset, where its preset has none of its own.
+    pub chosen: Chosen,
 }
 
 /// What can be asked of a scenario.
@@ -131,7 +130,7 @@ impl Question {
     }
 
     /// Refuses a network of more nodes than a page tells of one by one; `recorded` are the inference nodes and the
-    /// evaluators of its dataset.
+    /// evaluators of a network that names none.
     ///
     /// # Errors
     /// For more than 2,000 nodes, and a change that cannot be.
@@ -210,7 +209,8 @@ mod tests {
     use super::*;
 
     fn answer(scenario: &str, about: About) -> Result<Sheet, ScenarioError> {
-        let question = Question { scenario: Scenario::from_json(scenario).expect("valid"), about, evaluator: None };
+        let question =
+            Question { scenario: Scenario::from_json(scenario).expect("valid"), about, chosen: Chosen::default() };
         question.answer(&crate::fixture::dataset(), &|_: &FromStudy| ())
     }
 
@@ -250,7 +250,8 @@ mod tests {
         let equal = answer(r#"{"rounds": 400}"#, compare("reward.alpha_evaluator", "1.0")).expect("an answer");
         assert!(headline(&equal).ends_with("every node is paid the same."), "{}", headline(&equal));
         let many = compare("network.inference", r#"[{"model": "quick", "count": 5000}]"#);
-        let many = Question { scenario: Scenario::default(), about: many, evaluator: None }.check_size([2, 3]);
+        let many =
+            Question { scenario: Scenario::default(), about: many, chosen: Chosen::default() }.check_size([2, 3]);
         assert!(many.is_err_and(|error| error.message.starts_with("5,003 nodes")));
     }
 
@@ -319,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_study_says_how_far_it_is() {
-        let question = Question { scenario: Scenario::default(), about: About::Attacks { budget: 1 }, evaluator: None };
+        let question =
+            Question { scenario: Scenario::default(), about: About::Attacks { budget: 1 }, chosen: Chosen::default() };
         let told = std::cell::RefCell::new(Vec::new());
         let tell = |message: &FromStudy| {
             if let FromStudy::Progress(Progress { what, done, of }) = message {
@@ -334,7 +336,7 @@ mod tests {
 
     #[test]
     fn every_question_has_its_command() {
-        let command = |about| Question { scenario: Scenario::default(), about, evaluator: None }.command();
+        let command = |about| Question { scenario: Scenario::default(), about, chosen: Chosen::default() }.command();
         assert_eq!(
             command(About::Compare { changes: vec![("consensus.rule".to_owned(), "median".to_owned())] }),
             "poq compare --seed 42 --rounds 5000 --change=consensus.rule=median"

@@ -1,21 +1,22 @@
-//! Fetching the dataset that lies beside the page.
+//! Fetching the datasets that lie beside the page.
 
 use poq_core::Dataset;
-use poq_core::dataset::DatasetFiles;
+use poq_core::dataset::{DatasetFiles, Shipped};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DedicatedWorkerGlobalScope, Response};
 
 use crate::app::browser;
 
-/// Where the dataset lies, seen from the worker's script.
-const FOLDER: &str = "./dataset/";
+/// Where they lie, each in a folder of its id, seen from the worker's script.
+const FOLDER: &str = "./datasets";
 
 /// The dataset, or why there is none.
-pub async fn dataset(scope: &DedicatedWorkerGlobalScope) -> Result<Dataset, String> {
+pub async fn dataset(scope: &DedicatedWorkerGlobalScope, shipped: Shipped) -> Result<Dataset, String> {
+    let id = shipped.id();
     // All four are under way, with a listener for their failure each, before the first is waited for.
     let requests =
-        DatasetFiles::NAMES.map(|name| (name, JsFuture::from(scope.fetch_with_str(&format!("{FOLDER}{name}")))));
+        DatasetFiles::NAMES.map(|name| (name, JsFuture::from(scope.fetch_with_str(&format!("{FOLDER}/{id}/{name}")))));
     let mut bytes: [Vec<u8>; 4] = Default::default();
     for (bytes, (name, request)) in bytes.iter_mut().zip(requests) {
         *bytes = body(request).await.map_err(|error| format!("{name} could not be fetched: {error}"))?;

@@ -1,6 +1,6 @@
 //! What the worker does, without a browser: messages in, slices of work, messages out.
 
-use poq_core::dataset::AddedEvaluator;
+use poq_core::dataset::{AddedEvaluator, Shipped};
 use poq_core::preset;
 use poq_core::round::OpenedRound;
 use poq_core::scenario::{Network, ScenarioError};
@@ -10,7 +10,7 @@ use super::datasets::Datasets;
 use super::grouped;
 use super::items::Items;
 use crate::format;
-use crate::protocol::{Failure, FromWorker, Part, Summary, ToWorker, Written};
+use crate::protocol::{Chosen, Failure, FromWorker, Part, Summary, ToWorker, Written};
 
 /// Length of a slice of work.
 pub(super) const SLICE_MS: f64 = 20.0;
@@ -37,6 +37,9 @@ pub struct Host {
     announced: Option<String>,
     /// What came before its dataset did.
     waiting: Vec<ToWorker>,
+    /// Datasets that are to be fetched, and all that were asked for and have not come.
+    to_fetch: Vec<Shipped>,
+    on_their_way: Vec<Shipped>,
     jobs: Vec<Job>,
     /// The simulation behind the last opened round: the next round is one step on.
     opened: Option<Box<Simulation>>,
@@ -81,39 +84,84 @@ fn without_dataset(message: &ToWorker, reason: &str) -> Option<FromWorker> {
         ToWorker::Run { id, .. } => failed(Part::Run { id, path: DATASET.to_owned() }, reason),
         ToWorker::OpenRound { .. } => failed(Part::Round, reason),
         ToWorker::Digest { token, .. } => FromWorker::Digest { token, outcome: Err(reason.to_owned()) },
-        ToWorker::Extend { evaluator: Some(_) } => failed(Part::Evaluator, reason),
+        ToWorker::Choose(Chosen { evaluator: Some(_), .. }) => failed(Part::Evaluator, reason),
         ToWorker::Prepare { .. } | ToWorker::Items { .. } | ToWorker::WriteDataset => failed(Part::Dataset, reason),
         // There is nothing to stop, and nothing to take out.
-        ToWorker::Cancel { .. } | ToWorker::Stop | ToWorker::Extend { evaluator: None } => return None,
+        ToWorker::Cancel { .. } | ToWorker::Stop | ToWorker::Choose(Chosen { evaluator: None, .. }) => return None,
     })
 }
 
 impl Host {
-    /// Takes the dataset beside the page, or why there is none, and then what was asked for meanwhile.
-    pub fn loaded(&mut self, dataset: Result<Dataset, String>, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
-        match &dataset {
-            Ok(dataset) => announce(&mut self.announced, dataset, send),
-            Err(message) => send(failed(Part::Dataset, message)),
+    /// Asks for a dataset that lies beside the page.
+    pub fn want(&mut self, shipped: Shipped) {
+        if !self.on_their_way.contains(&shipped) {
+            self.on_their_way.push(shipped);
+            self.to_fetch.push(shipped);
         }
-        self.datasets.set_given(dataset);
+    }
+
+    /// A dataset that is to be fetched now and given to [`Host::loaded`]; each once.
+    pub fn to_fetch(&mut self) -> Option<Shipped> {
+        self.to_fetch.pop()
+    }
+
+    /// Takes a dataset beside the page, or why there is none, and then what was asked for meanwhile.
+    pub fn loaded(
+        &mut self,
+        shipped: Shipped,
+        dataset: Result<Dataset, String>,
+        now_ms: f64,
+        send: &mut impl FnMut(FromWorker),
+    ) {
+        self.on_their_way.retain(|other| *other != shipped);
+        // The reader may have chosen another one meanwhile.
+        if self.datasets.chosen() == shipped || self.waiting.iter().any(|message| self.waits_for(message, shipped)) {
+            match &dataset {
+                Ok(dataset) => announce(&mut self.announced, dataset, send),
+                Err(message) => {
+                    // The page shows none now, and is to be told of the next.
+                    self.announced = None;
+                    send(failed(Part::Dataset, message));
+                }
+            }
+        }
+        self.datasets.set(shipped, dataset);
         for message in std::mem::take(&mut self.waiting) {
             self.receive(message, now_ms, send);
         }
     }
 
-    /// Takes a request; it waits for its dataset if need be.
-    pub fn receive(&mut self, message: ToWorker, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
-        let preset = match &message {
+    fn waits_for(&self, message: &ToWorker, shipped: Shipped) -> bool {
+        self.datasets.lacks(&self.preset_for(message)) == Some(shipped)
+    }
+
+    /// The preset that says what dataset a request is about.
+    fn preset_for(&self, message: &ToWorker) -> String {
+        match message {
             ToWorker::Run { scenario, .. } | ToWorker::OpenRound { scenario, .. } => scenario.preset.clone(),
             ToWorker::Digest { scenario_json, .. } => preset_named(scenario_json),
             ToWorker::Cancel { id } => self.preset_of(*id),
-            ToWorker::Extend { .. } | ToWorker::WriteDataset => preset::DEFAULT.to_owned(),
+            ToWorker::Choose(_) | ToWorker::WriteDataset => preset::DEFAULT.to_owned(),
             ToWorker::Prepare { work, .. } => work.preset().to_owned(),
             ToWorker::Items { .. } | ToWorker::Stop => {
                 self.items.as_ref().map(|items| items.preset().to_owned()).unwrap_or_default()
             }
-        };
-        if !self.datasets.prepare(&preset) {
+        }
+    }
+
+    /// Takes a request; it waits for its dataset if need be.
+    pub fn receive(&mut self, message: ToWorker, now_ms: f64, send: &mut impl FnMut(FromWorker)) {
+        let preset = self.preset_for(&message);
+        match &message {
+            ToWorker::Choose(chosen) => self.choose(chosen.dataset, send),
+            ToWorker::Prepare { work, .. } if preset::dataset_of(&preset).is_none() => {
+                self.choose(work.chosen.dataset, send);
+            }
+            _ => {}
+        }
+        self.datasets.make(&preset);
+        if let Some(lacking) = self.datasets.lacks(&preset) {
+            self.want(lacking);
             self.waiting.push(message);
             return;
         }
@@ -178,7 +226,7 @@ impl Host {
             }
             ToWorker::Prepare { job, mut work } => {
                 if preset::dataset_of(&preset).is_none() {
-                    self.extend(work.evaluator.take(), send);
+                    self.extend(work.chosen.evaluator.take(), send);
                 }
                 self.items = Some(Items::new(job, *work));
             }
@@ -188,7 +236,7 @@ impl Host {
                 }
             }
             ToWorker::Stop => self.items = None,
-            ToWorker::Extend { evaluator } => self.extend(evaluator, send),
+            ToWorker::Choose(chosen) => self.extend(chosen.evaluator, send),
             ToWorker::WriteDataset => {
                 let written = Written { manifest: dataset.manifest.to_json(), scores: dataset.scores_jsonl() };
                 send(FromWorker::Written(Box::new(written)));
@@ -196,18 +244,35 @@ impl Host {
         }
     }
 
-    /// Gives the dataset beside the page an evaluator besides, or none; what runs is of the dataset before.
+    /// Chooses a dataset; what runs, or waits, is of the one before.
+    fn choose(&mut self, dataset: Shipped, send: &mut impl FnMut(FromWorker)) {
+        if self.datasets.choose(dataset) {
+            self.drop_work(send);
+        }
+    }
+
+    /// Drops what runs and what waits; who asked for a digest is told.
+    fn drop_work(&mut self, send: &mut impl FnMut(FromWorker)) {
+        let running = std::mem::take(&mut self.jobs).into_iter().filter_map(|job| match job.goal {
+            Goal::Digest { token } => Some(token),
+            Goal::Run { .. } | Goal::Round { .. } => None,
+        });
+        let waiting = std::mem::take(&mut self.waiting).into_iter().filter_map(|message| match message {
+            ToWorker::Digest { token, .. } => Some(token),
+            _ => None,
+        });
+        for token in running.chain(waiting) {
+            send(FromWorker::Digest { token, outcome: Err("the dataset became another; ask again".to_owned()) });
+        }
+        (self.opened, self.opened_scenario, self.items) = (None, None, None);
+    }
+
+    /// Gives the chosen dataset an evaluator besides, or none; what runs is of the dataset before.
     fn extend(&mut self, evaluator: Option<Box<AddedEvaluator>>, send: &mut impl FnMut(FromWorker)) {
         match self.datasets.extend(evaluator) {
             Ok(false) => {}
             outcome => {
-                for job in std::mem::take(&mut self.jobs) {
-                    if let Goal::Digest { token } = job.goal {
-                        let outcome = Err("the dataset became another; ask again".to_owned());
-                        send(FromWorker::Digest { token, outcome });
-                    }
-                }
-                (self.opened, self.opened_scenario, self.items) = (None, None, None);
+                self.drop_work(send);
                 if let Err(message) = outcome {
                     send(failed(Part::Evaluator, &message));
                 }
@@ -327,7 +392,7 @@ pub(super) fn paced(batch: u64, took_ms: f64) -> u64 {
 /// Refuses a network that is too large for a page before anything is laid out for it.
 pub(super) fn check_size(dataset: &Dataset, scenario: &Scenario) -> Result<(), ScenarioError> {
     let Network { inference, evaluators } = &scenario.network;
-    let roles = [(inference, dataset.inference_nodes()), (evaluators, dataset.evaluators())];
+    let roles = [(inference, dataset.default_nodes().count()), (evaluators, dataset.evaluators())];
     let nodes: u64 = roles.iter().map(|(groups, recorded)| crate::groups::instances(groups, *recorded)).sum();
     let groups: usize = roles.iter().map(|(groups, recorded)| groups.len().max(*recorded)).sum();
     let runs = 1 + scenario.attacks.len();
@@ -398,7 +463,7 @@ mod tests {
         fn new(tick_ms: f64) -> Self {
             let mut bench = Self { host: Host::default(), now_ms: Cell::new(0.0), tick_ms, sent: Vec::new() };
             let Self { host, sent, .. } = &mut bench;
-            host.loaded(Ok(fixture::dataset()), 0.0, &mut |message| sent.push(message));
+            host.loaded(Shipped::default(), Ok(fixture::dataset()), 0.0, &mut |message| sent.push(message));
             sent.clear();
             bench
         }
@@ -429,6 +494,39 @@ mod tests {
         ToWorker::Run { id, scenario: Box::new(Scenario::from_json(scenario).expect("valid")) }
     }
 
+    fn choose(dataset: Shipped, evaluator: Option<Box<AddedEvaluator>>) -> ToWorker {
+        ToWorker::Choose(Chosen { dataset, evaluator })
+    }
+
+    #[test]
+    fn another_dataset_is_fetched_and_what_waited_for_the_former_is_dropped() {
+        let mut bench = Bench::new(7.0);
+        bench.host = Host::default();
+        bench.host.want(Shipped::default());
+        assert_eq!((bench.host.to_fetch(), bench.host.to_fetch()), (Some(Shipped::PoqLab2), None));
+        bench.ask(ToWorker::Digest { token: 5, scenario_json: "{}".to_owned() });
+        bench.ask(run(1, r#"{"rounds": 50}"#));
+        bench.ask(choose(Shipped::PoqLab1, None));
+        assert!(matches!(&bench.sent[..], [FromWorker::Digest { token: 5, outcome: Err(_) }]), "{:?}", bench.sent);
+        bench.ask(run(2, r#"{"rounds": 50}"#));
+        assert_eq!((bench.host.to_fetch(), bench.host.to_fetch()), (Some(Shipped::PoqLab1), None));
+        let loaded = |bench: &mut Bench, shipped, dataset| {
+            let Bench { host, sent, .. } = bench;
+            host.loaded(shipped, dataset, 0.0, &mut |message| sent.push(message));
+        };
+        bench.sent.clear();
+        loaded(&mut bench, Shipped::PoqLab2, Err("gone".to_owned()));
+        assert!(bench.sent.is_empty(), "nobody waits for it: {:?}", bench.sent);
+        loaded(&mut bench, Shipped::PoqLab1, Ok(fixture::dataset()));
+        let sent = bench.work_to_end();
+        assert!(matches!(&sent[0], FromWorker::Loaded(_)) && sent.len() > 1, "{sent:?}");
+        assert!(sent[1..].iter().all(|message| matches!(message, FromWorker::Done { id: 2, .. })), "{sent:?}");
+        // The one that failed is asked for again.
+        bench.ask(choose(Shipped::PoqLab2, None));
+        bench.ask(run(3, "{}"));
+        assert_eq!(bench.host.to_fetch(), Some(Shipped::PoqLab2));
+    }
+
     #[test]
     fn an_evaluator_besides_drops_what_runs_and_takes_part_in_what_comes_after() {
         let mut bench = Bench::new(7.0);
@@ -437,7 +535,7 @@ mod tests {
         bench.work();
         bench.sent.clear();
         let evaluator = Box::new(fixture::added_evaluator());
-        bench.ask(ToWorker::Extend { evaluator: Some(evaluator.clone()) });
+        bench.ask(choose(Shipped::default(), Some(evaluator.clone())));
         assert!(!bench.host.is_busy());
         assert!(matches!(&bench.sent[..], [FromWorker::Digest { token: 5, outcome: Err(_) }]), "{:?}", bench.sent);
 
@@ -462,7 +560,7 @@ mod tests {
 
         let mut other = evaluator;
         other.dataset.clear();
-        bench.ask(ToWorker::Extend { evaluator: Some(other) });
+        bench.ask(choose(Shipped::default(), Some(other)));
         let failure =
             |message: &FromWorker| matches!(message, FromWorker::Failed(Failure { part: Part::Evaluator, .. }));
         assert!(bench.sent.iter().any(failure), "{:?}", bench.sent);
@@ -541,11 +639,11 @@ mod tests {
                 ToWorker::Run { id: 3, scenario: scenario() },
                 ToWorker::OpenRound { scenario: scenario(), number: 0 },
                 ToWorker::Digest { token: 4, scenario_json: "{}".to_owned() },
-                ToWorker::Extend { evaluator: Some(Box::new(fixture::added_evaluator())) },
+                choose(Shipped::default(), Some(Box::new(fixture::added_evaluator()))),
                 ToWorker::Prepare { job: 5, work: work() },
                 ToWorker::WriteDataset,
                 ToWorker::Cancel { id: 3 },
-                ToWorker::Extend { evaluator: None },
+                choose(Shipped::default(), None),
             ] {
                 host.receive(message, 0.0, &mut |message| sent.push(message));
             }
@@ -563,7 +661,7 @@ mod tests {
         // Asked before it is known, and after.
         ask(&mut host, &mut sent);
         assert!(sent.is_empty());
-        host.loaded(Err("gone".to_owned()), 0.0, &mut |message| sent.push(message));
+        host.loaded(Shipped::default(), Err("gone".to_owned()), 0.0, &mut |message| sent.push(message));
         assert_eq!(parts(&sent)[1..], want);
         sent.clear();
         ask(&mut host, &mut sent);
@@ -677,7 +775,9 @@ mod tests {
             },
         );
         assert!(!host.is_busy() && sent.is_empty());
-        host.loaded(Err("tasks.jsonl row 3: broken".to_owned()), 0.0, &mut |message| sent.push(message));
+        host.loaded(Shipped::default(), Err("tasks.jsonl row 3: broken".to_owned()), 0.0, &mut |message| {
+            sent.push(message)
+        });
         assert!(matches!(&sent[..], [FromWorker::Failed(_), FromWorker::Digest { outcome: Err(_), .. }]), "{sent:?}");
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use poq_core::dataset::Shipped;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, MessagePort};
 
@@ -34,15 +35,30 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) -> Result<(), JsValue> {
     port.scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     port.send(&FromWorker::Ready);
-    wasm_bindgen_futures::spawn_local(async move {
-        let dataset = fetching::dataset(&port.scope).await;
-        port.host.borrow_mut().loaded(dataset, port.now_ms(), &mut |message| port.send(&message));
-        port.take_turn();
-    });
+    // Most readers want the newest one, and the page is not there yet to say so.
+    port.host.borrow_mut().want(Shipped::default());
+    port.fetch();
     Ok(())
 }
 
 impl Port {
+    /// Fetches the datasets that the host asks for.
+    fn fetch(self: &Rc<Self>) {
+        while let Some(shipped) = self.next_to_fetch() {
+            let port = Rc::clone(self);
+            wasm_bindgen_futures::spawn_local(async move {
+                let dataset = fetching::dataset(&port.scope, shipped).await;
+                port.host.borrow_mut().loaded(shipped, dataset, port.now_ms(), &mut |message| port.send(&message));
+                port.fetch();
+                port.take_turn();
+            });
+        }
+    }
+
+    fn next_to_fetch(&self) -> Option<Shipped> {
+        self.host.borrow_mut().to_fetch()
+    }
+
     fn send(&self, message: &FromWorker) {
         let sent = encode(message)
             .map_err(|error| JsValue::from_str(&error))
@@ -56,10 +72,11 @@ impl Port {
         self.scope.performance().map_or(0.0, |performance| performance.now())
     }
 
-    fn receive(&self, data: JsValue) {
+    fn receive(self: &Rc<Self>, data: JsValue) {
         match decode(data.as_string()) {
             Ok(message) => {
                 self.host.borrow_mut().receive(message, self.now_ms(), &mut |message| self.send(&message));
+                self.fetch();
                 self.take_turn();
             }
             Err(error) => self.send(&FromWorker::Failed(Failure { part: Part::Worker, message: error })),

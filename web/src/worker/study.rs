@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use poq_core::dataset::AddedEvaluator;
 use poq_core::preset;
 use poq_core::scenario::ScenarioError;
 use wasm_bindgen::prelude::*;
@@ -13,11 +12,11 @@ use super::datasets::Datasets;
 use super::fetching;
 use super::host::check_size;
 use crate::map::words;
-use crate::protocol::{decode, encode};
+use crate::protocol::{Chosen, decode, encode};
 use crate::study::reproduce::reproduce;
 use crate::study::{FromStudy, Question, ToStudy};
 
-/// The preset of the dataset that lies beside the page.
+/// The preset of scenarios on the dataset that is chosen.
 const SHIPPED: &str = preset::DEFAULT;
 
 /// Takes over the worker.
@@ -28,14 +27,14 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
         wasm_bindgen_futures::spawn_local(async move {
             let send = |message: &FromStudy| post(&scope, message);
             let outcome = match decode(event.data().as_string()) {
-                Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, None, |datasets| {
+                Ok(ToStudy::Reproduce) => on(&scope, &datasets, SHIPPED, Chosen::default(), |datasets| {
                     reproduce(datasets.get(SHIPPED)?, &send).map_err(|error| said(&error))
                 })
                 .await
                 .map(FromStudy::Done),
                 Ok(ToStudy::Ask(question)) => {
-                    let (preset, evaluator) = (&question.scenario.preset, question.evaluator.clone());
-                    on(&scope, &datasets, preset, evaluator, |datasets| answer(datasets, &question, &send)).await
+                    let (preset, chosen) = (&question.scenario.preset, question.chosen.clone());
+                    on(&scope, &datasets, preset, chosen, |datasets| answer(datasets, &question, &send)).await
                 }
                 Err(words) => Err(words),
             };
@@ -48,23 +47,25 @@ pub fn listen(scope: DedicatedWorkerGlobalScope) {
     post(&scope, &FromStudy::Ready);
 }
 
-/// Does `what` once the datasets hold the one that scenarios of `preset` run on; the one beside the page with
-/// `evaluator` besides.
+/// Does `what` once the datasets hold the one that scenarios of `preset` run on, where that is not its own the one that
+/// is chosen.
 async fn on<T>(
     scope: &DedicatedWorkerGlobalScope,
     datasets: &RefCell<Datasets>,
     preset: &str,
-    evaluator: Option<Box<AddedEvaluator>>,
+    chosen: Chosen,
     what: impl FnOnce(&Datasets) -> Result<T, String>,
 ) -> Result<T, String> {
-    let is_there = datasets.borrow_mut().prepare(preset);
-    if !is_there {
-        let shipped = fetching::dataset(scope).await;
-        let shipped = shipped.map_err(|error| format!("the dataset beside the page could not be read: {error}"));
-        datasets.borrow_mut().set_given(shipped);
+    datasets.borrow_mut().choose(chosen.dataset);
+    datasets.borrow_mut().make(preset);
+    let lacking = datasets.borrow().lacks(preset);
+    if let Some(shipped) = lacking {
+        let dataset = fetching::dataset(scope, shipped).await;
+        let dataset = dataset.map_err(|error| format!("the dataset beside the page could not be read: {error}"));
+        datasets.borrow_mut().set(shipped, dataset);
     }
     if preset::dataset_of(preset).is_none() {
-        datasets.borrow_mut().extend(evaluator)?;
+        datasets.borrow_mut().extend(chosen.evaluator)?;
     }
     what(&datasets.borrow())
 }
@@ -72,7 +73,7 @@ async fn on<T>(
 fn answer(datasets: &Datasets, question: &Question, send: &impl Fn(&FromStudy)) -> Result<FromStudy, String> {
     let dataset = datasets.get(&question.scenario.preset)?;
     let sheet = check_size(dataset, &question.scenario)
-        .and_then(|()| question.check_size([dataset.inference_nodes(), dataset.evaluators()]))
+        .and_then(|()| question.check_size([dataset.default_nodes().count(), dataset.evaluators()]))
         .and_then(|()| question.answer(dataset, send));
     sheet.map(|sheet| FromStudy::Answer(Box::new(sheet))).map_err(|error| said(&error))
 }

@@ -30,7 +30,7 @@ pub enum Command {
         /// they cannot be compared
         #[arg(long)]
         replay: bool,
-        /// Folder of the dataset to replay on; without it, the shipped one, or that of the preset
+        /// Folder of the dataset to replay on, or the id of a shipped one; without it, the one that the link names
         #[arg(long, requires = "replay")]
         dataset: Option<PathBuf>,
     },
@@ -72,7 +72,7 @@ fn decode(text: &str, replay: bool, folder: Option<&Path>) -> Outcome {
     if !replay {
         return Ok(());
     }
-    let dataset = dataset::load(folder, &link.scenario.preset)?;
+    let dataset = dataset::load(folder, &link.scenario.preset, link.shipped())?;
     if let Some(named) = link.dataset.as_ref().filter(|named| named.hash != dataset.hash) {
         // The scenario may not fit another dataset at all.
         let here = DatasetName { id: dataset.manifest.id.clone(), hash: dataset.hash.clone() };

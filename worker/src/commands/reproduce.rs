@@ -1,9 +1,12 @@
 //! `poq reproduce`: what was published beside what is measured.
 
+use std::path::PathBuf;
+
 use clap::Args;
+use poq_core::dataset::Shipped;
 use poq_core::paper::robust::{self, Cell, Study};
 use poq_core::paper::{self, Claims, Figure, Number, Part, Unsaid};
-use poq_core::{Dataset, Scenario, simulate};
+use poq_core::{Dataset, Scenario, preset, simulate};
 use serde::Serialize;
 
 use super::parallel::run_all;
@@ -15,6 +18,10 @@ use crate::interrupt;
 
 #[derive(Args)]
 pub struct Arguments {
+    /// Dataset on which the claims are tested, beside the fitted one: a folder, or the id of a shipped one; without it,
+    /// the newest
+    #[arg(long)]
+    dataset: Option<PathBuf>,
     /// Rounds to run of the network of arXiv 2512.16317
     #[arg(long, value_parser = whole::<u64>, default_value_t = Scenario::default().rounds)]
     rounds: u64,
@@ -58,16 +65,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
     let scenario = Scenario::preset(paper::DATASET_ID)?;
     let simulated = |dataset: &Dataset| simulate(dataset, &scenario, arguments.seed, arguments.rounds);
-    let (fitted, shipped) = (paper::dataset(), dataset::shipped()?);
+    let recorded = dataset::load(arguments.dataset.as_deref(), preset::DEFAULT, Shipped::default())?;
+    let fitted = paper::dataset();
     let report = simulated(&fitted)?;
     let claims = |dataset: &Dataset, report| Claims::new(dataset, paper::findings(dataset, report));
     let reproduction = Reproduction {
         digest: report.digest.clone(),
         figures: paper::figures(&fitted, &report),
-        claims: vec![claims(&fitted, &report), claims(&shipped, &simulated(&shipped)?)],
+        claims: vec![claims(&fitted, &report), claims(&recorded, &simulated(&recorded)?)],
         profiles: paper::numbers(),
         unsaid: paper::unsaid(),
-        robust: vec![robust(&fitted, arguments.seed)?, robust(&shipped, arguments.seed)?],
+        robust: vec![robust(&fitted, arguments.seed)?, robust(&recorded, arguments.seed)?],
         robust_unsaid: robust::unsaid(),
     };
     if arguments.json { super::print_json(&reproduction) } else { super::print(&summary(&reproduction)) }

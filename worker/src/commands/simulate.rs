@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use poq_core::dataset::Shipped;
 use poq_core::preset::PRESETS;
 use poq_core::report::{AttackerReport, NodeReport};
 use poq_core::{Dataset, Report, Scenario, Simulation};
@@ -33,8 +34,7 @@ pub struct ScenarioSource {
     scenario: Option<PathBuf>,
     #[arg(long, help = preset_help())]
     preset: Option<String>,
-    /// Folder of a dataset; without it, the shipped one, or that of the preset
-    #[arg(long)]
+    #[arg(long, help = dataset_help())]
     dataset: Option<PathBuf>,
     /// Rounds to run
     #[arg(long)]
@@ -49,6 +49,14 @@ pub struct ScenarioSource {
 
 fn preset_help() -> String {
     format!("Named scenario to start from: {}", PRESETS.map(|preset| preset.name).join(", "))
+}
+
+fn dataset_help() -> String {
+    let [newest, others @ ..] = Shipped::ALL.map(Shipped::id);
+    format!(
+        "Folder of a dataset, or the id of a shipped one: {newest} (without it, where the preset has none), {}",
+        others.join(", ")
+    )
 }
 
 impl ScenarioSource {
@@ -83,7 +91,7 @@ impl ScenarioSource {
             }
         }
         let scenario = set_all(scenario, "--set", &self.set)?;
-        Ok((dataset::load(self.dataset.as_deref(), &scenario.preset)?, scenario))
+        Ok((dataset::load(self.dataset.as_deref(), &scenario.preset, Shipped::default())?, scenario))
     }
 }
 

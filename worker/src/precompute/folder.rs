@@ -136,7 +136,7 @@ fn locked(folder: &Path, path: &Path) -> Outcome<File> {
 
 /// What a dataset says of itself.
 fn from_dataset(folder: &Path) -> Outcome<Made> {
-    let Manifest { id, inference_nodes, evaluators, hardware, .. } = dataset::load(Some(folder), "")?.manifest;
+    let Manifest { id, inference_nodes, evaluators, hardware, .. } = dataset::in_folder(folder)?.manifest;
     let tasks = folder.join(TASKS);
     let tasks = hash::of_file(&tasks).input(format!("cannot read {}", tasks.display()))?;
     let hardware = hardware.split(AND).map(str::to_owned).collect();

@@ -85,6 +85,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
         say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
+    if made.inference_nodes.iter().all(|node| !node.in_default_network) {
+        let message = "field `in_default_network`: no inference node has it true; allowed: at least one";
+        return Err(Fault::input(format!("{}: {message}", arguments.plan.display())));
+    }
     // Models that cannot do what the plan asks are refused before any row is made.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
@@ -124,7 +128,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         ),
     };
     write_whole(&out.join(MANIFEST), manifest.to_json().as_bytes())?;
-    let complete = dataset::load(Some(out), "")?;
+    let complete = dataset::in_folder(out)?;
     folder.finish()?;
     let (tasks, outputs) = (so_many(tasks.len(), "tasks"), so_many(outputs.len(), "outputs"));
     say(format_args!("{}: {tasks}, {outputs}, complete", out.display()));

@@ -51,6 +51,8 @@ pub struct NodePlan {
     pub id: String,
     /// Name for people.
     pub name: String,
+    /// Whether a scenario that names no inference node has it.
+    pub in_default_network: bool,
     /// How it answers.
     #[serde(flatten)]
     pub spec: NodeSpec<ModelName>,
@@ -81,10 +83,11 @@ impl<'de> Deserialize<'de> for NodePlan {
 impl NodePlan {
     fn from_fields(mut fields: Fields) -> Result<Self, String> {
         let (id, name) = (fields.required("id")?, fields.required("name")?);
+        let in_default_network = fields.optional::<Option<bool>>("in_default_network")?.unwrap_or(true);
         let kind: String = fields.required("kind")?;
         let spec = NodeSpec::from_fields(&kind, &mut fields)?;
         fields.finish()?;
-        Ok(Self { id, name, spec })
+        Ok(Self { id, name, in_default_network, spec })
     }
 }
 
@@ -222,7 +225,8 @@ impl NodePlan {
     pub fn entry(&self, name: impl FnOnce(&ModelName) -> Outcome<ModelFile>) -> Outcome<NodeEntry> {
         let spec = self.spec.with_model(name)?;
         let (id, name, kind) = (self.id.clone(), self.name.clone(), spec.kind().to_owned());
-        Ok(NodeEntry { id, name, kind, model: None, spec: Some(spec.to_manifest()) })
+        let in_default_network = self.in_default_network;
+        Ok(NodeEntry { id, name, kind, model: None, spec: Some(spec.to_manifest()), in_default_network })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Evaluators: those that need no model, and those of an encoder; one answer, or the whole dataset anew.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::protocol::{Embedded, FromInference, KnownAnswer, LoadStep, Loaded, Rescored, Score};
-use poq_core::dataset::Task;
+use poq_core::dataset::{Shipped, Task};
 use poq_core::stats::pearson;
 use poq_core::weights::{KnownModel, of_file};
 use poq_models::{BiEncoder, Families, Kernels, ModelError};
@@ -24,6 +24,8 @@ const TELL_MS: f64 = 200.0;
 pub struct Encoders {
     encoder: RefCell<Option<Rc<Encoder>>>,
     rows: RefCell<Option<Rc<Rows>>>,
+    /// The dataset that was asked for last.
+    dataset: Cell<Shipped>,
 }
 
 /// An encoder that is ready.
@@ -43,12 +45,21 @@ impl Encoders {
         self.encoder.borrow().clone()
     }
 
-    /// Reads the dataset, unless that is done.
-    pub async fn read_dataset(&self) {
-        let outcome = match self.rows() {
+    /// Reads a dataset, unless that is done. Until it is there is none; one that comes after another was asked for is
+    /// dropped.
+    pub async fn read_dataset(&self, dataset: Shipped) {
+        self.dataset.set(dataset);
+        let there = self.rows().filter(|rows| rows.shipped == dataset);
+        let outcome = match there {
             Some(rows) => Ok(rows),
-            None => Rows::read().await.map(Rc::new),
+            None => {
+                self.rows.take();
+                Rows::read(dataset).await.map(Rc::new)
+            }
         };
+        if self.dataset.get() != dataset {
+            return;
+        }
         if let Ok(rows) = &outcome {
             *self.rows.borrow_mut() = Some(Rc::clone(rows));
         }

@@ -253,7 +253,7 @@ impl Host {
                 }
             }
             ToInference::Delete { model } => self.delete(&model).await,
-            ToInference::ReadDataset => encoders.read_dataset().await,
+            ToInference::ReadDataset { dataset } => encoders.read_dataset(dataset).await,
             ToInference::Row { task, node } => {
                 if let Some(row) = encoders.rows().and_then(|rows| rows.row(task, node)) {
                     post(&FromInference::Row(Box::new(row)));

@@ -1,9 +1,9 @@
-//! The dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as
+//! A dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as
 //! well, by what the manifest says of them.
 
 use crate::protocol::{Corpus, EvaluatorHere, Generate, NodeHere, RecordedRow, Score};
 use poq_core::Dataset;
-use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Task};
+use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Shipped, Task};
 use poq_core::score::ScoreNormalization;
 use poq_core::weights::{KnownModel, ModelRole, of_file};
 use poq_pipeline::spec::{EvaluatorSpec, ModelFile, NodeSpec};
@@ -16,6 +16,8 @@ use super::scope::{global, words};
 
 /// A dataset, and which of its evaluators run here.
 pub struct Rows {
+    /// Which of those beside the page it is.
+    pub shipped: Shipped,
     dataset: Dataset,
     evaluators: Vec<Scorer>,
 }
@@ -93,16 +95,17 @@ impl Scorer {
 
 impl Rows {
     /// Fetches and checks the dataset.
-    pub async fn read() -> Result<Self, String> {
+    pub async fn read(shipped: Shipped) -> Result<Self, String> {
+        let id = shipped.id();
         let mut files: [Vec<u8>; 4] = Default::default();
         for (bytes, name) in files.iter_mut().zip(DatasetFiles::NAMES) {
-            *bytes = get(&format!("./dataset/{name}")).await.map_err(|error| format!("{name}: {error}"))?;
+            *bytes = get(&format!("./datasets/{id}/{name}")).await.map_err(|error| format!("{name}: {error}"))?;
         }
         let [manifest, tasks, outputs, scores] = &files;
         let dataset = Dataset::from_files(DatasetFiles { manifest, tasks, outputs, scores });
         let dataset = dataset.map_err(|error| error.to_string())?;
         let evaluators = (0..dataset.evaluators()).filter_map(|number| Scorer::of(&dataset, number)).collect();
-        Ok(Self { dataset, evaluators })
+        Ok(Self { shipped, dataset, evaluators })
     }
 
     /// What a reader picks from.
@@ -110,6 +113,7 @@ impl Rows {
         let manifest = &self.dataset.manifest;
         let is_here = |entry: &EvaluatorEntry| self.evaluator(&entry.id).is_some();
         Corpus {
+            shipped: self.shipped,
             id: manifest.id.clone(),
             prompts: self.dataset.tasks.iter().map(|task| task.prompt.clone()).collect(),
             nodes: manifest.inference_nodes.iter().map(|node| node.name.clone()).collect(),

@@ -24,10 +24,10 @@ use crate::protocol::Summary;
 /// The map with all that belongs to it.
 #[component]
 pub fn MapPart(props: &ExploreProps) -> Html {
-    let ExploreProps { scenario, summary, evaluator, explore, pool, .. } = props;
+    let ExploreProps { scenario, summary, chosen, explore, pool, .. } = props;
     let run = {
         let (scenario, summary, explore, pool) = (scenario.clone(), Rc::clone(summary), explore.clone(), pool.clone());
-        let evaluator = evaluator.clone();
+        let chosen = Rc::clone(chosen);
         Callback::from(move |()| match form::map(&explore.form, &scenario, &summary) {
             Err((place, words)) => explore.dispatch(Action::Refuse(place, words)),
             Ok(map) => {
@@ -37,9 +37,7 @@ pub fn MapPart(props: &ExploreProps) -> Html {
                 // What the workers still had to say is of the map before.
                 pool.0.stop();
                 explore.dispatch(Action::Start(Rc::clone(&map), rounds));
-                pool.0.start(&map.work(evaluator.as_deref()), map.order(), move |news| {
-                    dispatch.dispatch(Action::Heard(news))
-                });
+                pool.0.start(&map.work(&chosen), map.order(), move |news| dispatch.dispatch(Action::Heard(news)));
             }
         })
     };

@@ -9,7 +9,6 @@ pub mod study;
 use std::rc::Rc;
 
 use poq_core::Scenario;
-use poq_core::dataset::AddedEvaluator;
 use yew::prelude::*;
 
 use self::map::MapPart;
@@ -17,7 +16,7 @@ use self::questions::Kind;
 use self::state::{Action, Explore as ExploreState, Opened};
 use self::study::StudyPart;
 use super::pool::Pool;
-use crate::protocol::Summary;
+use crate::protocol::{Chosen, Summary};
 use crate::study::sheet::Opens;
 
 /// The place.
@@ -27,8 +26,8 @@ pub struct ExploreProps {
     pub scenario: Scenario,
     /// The dataset.
     pub summary: Rc<Summary>,
-    /// The evaluator that it has besides.
-    pub evaluator: Option<Rc<AddedEvaluator>>,
+    /// What it is, where the preset has none of its own.
+    pub chosen: Rc<Chosen>,
     /// What is on view here, kept while other places are.
     pub explore: UseReducerHandle<ExploreState>,
     /// The workers.
@@ -58,7 +57,7 @@ const PARTS: [(&str, &[Kind]); 4] = [
 /// The place. Every part stays as it was left.
 #[component]
 pub fn Explore(props: &ExploreProps) -> Html {
-    let ExploreProps { scenario, summary, evaluator, explore, on_open, .. } = props;
+    let ExploreProps { scenario, summary, chosen, explore, on_open, .. } = props;
     // The map is part 0.
     let part = use_state(|| 0);
     // The same callback at every render, so that what was found is not drawn again for each change of the scenario.
@@ -89,7 +88,7 @@ pub fn Explore(props: &ExploreProps) -> Html {
             { for (1..).zip(PARTS).map(|(to, (_, kinds))| html! {
                 <div hidden={*part != to}>
                     { for kinds.iter().map(|&kind| html! {
-                        <StudyPart {kind} scenario={scenario.clone()} summary={Rc::clone(summary)} evaluator={evaluator.clone()} is_shown={*part == to} on_open={open.clone()} />
+                        <StudyPart {kind} scenario={scenario.clone()} summary={Rc::clone(summary)} chosen={chosen.clone()} is_shown={*part == to} on_open={open.clone()} />
                     }) }
                 </div>
             }) }

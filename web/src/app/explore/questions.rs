@@ -274,7 +274,10 @@ fn outputs(scenario: &Scenario, summary: &Summary) -> Vec<(String, String)> {
     ];
     for (role, groups, nodes) in roles {
         let count = |id: &str| groups.iter().filter(|group| group.model == id).map(|group| group.count).sum::<u32>();
-        let single = nodes.iter().filter(|node| groups.is_empty() || count(&node.id) == 1);
+        let single = nodes.iter().filter(|node| match groups.is_empty() {
+            true => node.in_default_network,
+            false => count(&node.id) == 1,
+        });
         all.extend(single.map(|node| {
             (format!("reward_mean:{role}:{}", node.id), format!("mean reward of {}", summary.name_of(&node.id)))
         }));

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use poq_core::Scenario;
-use poq_core::dataset::AddedEvaluator;
 use yew::prelude::*;
 
 use super::questions::{Form, Kind};
@@ -13,7 +12,7 @@ use crate::app::sheet::SheetView;
 use crate::app::study::StudyWorker;
 use crate::export;
 use crate::format;
-use crate::protocol::Summary;
+use crate::protocol::{Chosen, Summary};
 use crate::study::sheet::{Block, Opens};
 use crate::study::{FromStudy, Progress, Question, Sheet, ToStudy};
 
@@ -26,8 +25,8 @@ pub struct StudyPartProps {
     pub scenario: Scenario,
     /// The dataset.
     pub summary: Rc<Summary>,
-    /// The evaluator that it has besides.
-    pub evaluator: Option<Rc<AddedEvaluator>>,
+    /// What it is, where the preset has none of its own.
+    pub chosen: Rc<Chosen>,
     /// Whether it is on view: it asks by itself when it first is.
     pub is_shown: bool,
     /// Opens a scenario that it found.
@@ -97,7 +96,7 @@ impl Reducible for Study {
 /// A study.
 #[component]
 pub fn StudyPart(props: &StudyPartProps) -> Html {
-    let StudyPartProps { kind, scenario, summary, evaluator, is_shown, on_open } = props;
+    let StudyPartProps { kind, scenario, summary, chosen, is_shown, on_open } = props;
     let kind = *kind;
     let study = use_reducer(|| Study { form: Form::new(scenario), asked: None, phase: Phase::Idle, found: None });
     let said = use_state(String::new);
@@ -107,13 +106,9 @@ pub fn StudyPart(props: &StudyPartProps) -> Html {
         Callback::from(move |form| dispatch.dispatch(Action::Edit(form)))
     };
     let (form, about) = kind.form(&study.form, scenario, summary, &on_edit);
-    let question = about.map(|about| Question {
-        scenario: scenario.clone(),
-        about,
-        evaluator: evaluator.as_deref().cloned().map(Box::new),
-    });
+    let question = about.map(|about| Question { scenario: scenario.clone(), about, chosen: (**chosen).clone() });
     // Said before any work begins.
-    let recorded = [summary.inference.len(), summary.evaluators.len()];
+    let recorded = summary.by_default();
     let too_large = question.as_ref().and_then(|question| question.check_size(recorded).err());
     let question = question.filter(|_| too_large.is_none());
     let ask = {
