@@ -37,7 +37,12 @@ export async function changed(page, act) {
 
 /** Chooses the dataset beside the page. */
 export async function onDataset(page, id) {
+  // On a narrow page the settings are folded.
+  const toggle = page.locator(".panel-toggle");
+  const isFolded = await toggle.isVisible();
+  if (isFolded) await toggle.click();
   await page.locator("#dataset").selectOption(id);
+  if (isFolded) await toggle.click();
   await page.locator(`[data-phase="done"][data-dataset="${id}"]`).waitFor();
 }
 
