@@ -11,6 +11,7 @@
 //!
 //! Formulas: arXiv 2512.16317 (cost-aware PoQ). What that paper leaves open is a field of [`scenario::Scenario`].
 
+pub mod agreement;
 pub mod attack;
 pub mod compare;
 pub mod consensus;

@@ -44,6 +44,11 @@ impl Prompts {
         Self { of, kinds }
     }
 
+    /// Groups of rows, each row by the number of its group, counted from 0, all drawn alike.
+    pub(crate) fn of_one_kind(of: &[u32]) -> Self {
+        Self { of: of.to_vec(), kinds: vec![of.iter().max().map_or(0, |last| last + 1)] }
+    }
+
     /// How many groups there are.
     pub(crate) fn groups(&self) -> usize {
         self.kinds.iter().sum::<u32>() as usize

@@ -27,6 +27,10 @@ pub enum Purpose {
     FreshSeeds,
     /// Rearrangements of outputs, which say what luck alone does.
     Permutations,
+    /// Which passages a trained judge does not see.
+    Folds,
+    /// Weights, dropout and the order of rows of a judge in training.
+    Training,
 }
 
 impl Purpose {
@@ -42,6 +46,8 @@ impl Purpose {
             Self::Trajectories => "poq-core 1 trajectories",
             Self::FreshSeeds => "poq-core 1 fresh seeds",
             Self::Permutations => "poq-core 1 permutations",
+            Self::Folds => "poq-core 1 folds",
+            Self::Training => "poq-core 1 training",
         }
     }
 }
@@ -62,7 +68,7 @@ impl Stream {
     }
 
     /// The stream of another run under `seed`; run 0 has that of [`Stream::new`].
-    pub(crate) fn of_run(seed: u64, run: u32, purpose: Purpose) -> Self {
+    pub fn of_run(seed: u64, run: u32, purpose: Purpose) -> Self {
         let mut material = seed.to_le_bytes().to_vec();
         if run > 0 {
             material.extend(run.to_le_bytes());
@@ -77,7 +83,7 @@ impl Stream {
     }
 
     /// A seed for another run, of 52 bits.
-    pub(crate) fn seed(&mut self) -> u64 {
+    pub fn seed(&mut self) -> u64 {
         let mut half = || u64::from(self.below(1 << 26));
         (half() << 26) | half()
     }

@@ -215,7 +215,8 @@ impl ModelError {
         }
     }
 
-    pub(crate) fn malformed(part: Part, problem: impl Into<String>) -> Self {
+    /// A file whose content is not what its format has, in words.
+    pub fn malformed(part: Part, problem: impl Into<String>) -> Self {
         Self::Malformed { part, problem: problem.into() }
     }
 

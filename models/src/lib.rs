@@ -40,8 +40,8 @@ pub use decoder::{
     Step, WeightStorage,
 };
 pub use encoder::{
-    BiEncoder, CrossEncoder, Embedding, Families, PairScore, Pooling, ReadFile, Reading, SentenceSettings, Similarity,
-    cosine,
+    BiEncoder, CrossEncoder, Embedding, Families, PairScore, PairTokenizer, PairTokens, Pooling, ReadFile, Reading,
+    SentenceSettings, Similarity, cosine,
 };
 pub use error::{Blame, ModelError, Part};
 pub use format::foreign::foreign_file;

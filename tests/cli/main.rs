@@ -11,4 +11,5 @@ mod simulate;
 mod streams;
 mod support;
 mod sweep;
+mod train;
 mod weights;

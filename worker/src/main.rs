@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use commands::{
-    audit, check, compare, embed, fetch, generate, link, reproduce, score, search, sensitivity, simulate, sweep,
+    audit, check, compare, embed, fetch, generate, link, reproduce, score, search, sensitivity, simulate, sweep, train,
 };
 
 /// PoQ Lab's native worker: models, datasets and simulation from a shell.
@@ -62,6 +62,8 @@ enum Cli {
     Generate(generate::Arguments),
     /// Run models and evaluators over tasks as a plan says, and write a dataset
     Precompute(precompute::Arguments),
+    /// Fit judges to a dataset, each held out from its own passages, starting from a sentence encoder
+    Train(train::Arguments),
     /// Model weights in the cache
     #[command(subcommand)]
     Models(fetch::Command),
@@ -103,6 +105,7 @@ fn run(cli: Cli) -> fault::Outcome {
         Cli::Embed(arguments) => embed::run(&arguments),
         Cli::Generate(arguments) => generate::run(&arguments),
         Cli::Precompute(arguments) => precompute::run(&arguments),
+        Cli::Train(arguments) => train::run(&arguments),
         Cli::Models(command) => fetch::run(&command),
     }
 }

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::prompts::Prompts;
 use crate::text::squad;
 
 /// The kind of an evaluator whose scores take no part in consensus. A reply of it that was no number has no raw value.
@@ -77,6 +78,13 @@ impl Dataset {
     /// The inference nodes of a network whose scenario names none.
     pub fn default_nodes(&self) -> impl Iterator<Item = &NodeEntry> {
         self.manifest.inference_nodes.iter().filter(|entry| entry.in_default_network)
+    }
+
+    /// By task, the number of its passage, counted from 0: questions about one passage have the same.
+    #[must_use]
+    pub fn passages(&self) -> Vec<u32> {
+        let tasks: Vec<usize> = (0..self.tasks.len()).collect();
+        Prompts::new(self, &tasks).of().to_vec()
     }
 
     /// How many evaluators there are, judges included.

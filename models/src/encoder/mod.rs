@@ -7,6 +7,7 @@ mod config;
 mod cross_encoder;
 mod families;
 mod head;
+mod pairs;
 mod relative;
 mod sentence;
 mod weights;
@@ -19,6 +20,7 @@ use config::EncoderConfig;
 pub use cross_encoder::{CrossEncoder, PairScore};
 pub use families::Families;
 pub use head::Reading;
+pub use pairs::{PairTokenizer, PairTokens};
 pub use sentence::{Pooling, ReadFile, SentenceSettings};
 use weights::Weights;
 

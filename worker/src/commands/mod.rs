@@ -16,6 +16,7 @@ pub mod sensitivity;
 pub mod simulate;
 pub mod sweep;
 mod table;
+pub mod train;
 mod whole;
 
 use crate::console::{print, print_json};

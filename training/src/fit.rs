@@ -1,0 +1,185 @@
+//! One judge: epochs of steps down the gradient of its loss.
+
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::Module as _;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::log_sigmoid;
+use burn::tensor::{Device, Tensor, TensorData};
+use poq_core::rng::{Purpose, Stream};
+use poq_models::{ModelError, PairTokens};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainingError;
+use crate::folds::shuffled;
+use crate::network::Network;
+
+/// Share of steps in which the rate of learning grows.
+const WARM_UP: f64 = 0.1;
+
+/// Decay of weights in AdamW, as is usual where a BERT is fitted.
+const DECAY: f32 = 0.01;
+
+/// Dropout draws from one generator of the whole process: whoever has this one's seed set holds it.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// How judges are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Of folds, new weights, dropout and the order of rows.
+    pub seed: u64,
+    /// Judges; 3 to 20.
+    pub folds: usize,
+    /// Tokens of a pair at most.
+    pub max_tokens: usize,
+    /// Passes over the rows at most, 1 or more.
+    pub epochs: usize,
+    /// Epochs without a lower loss of validation after which a judge is done, 1 or more.
+    pub patience: usize,
+    /// Rows of a step, 1 or more.
+    pub batch: usize,
+    /// The highest rate; above 0.
+    pub learning_rate: f64,
+}
+
+impl Settings {
+    pub(crate) fn check(&self) -> Result<(), TrainingError> {
+        let refuse = |field: &str, seen: String, allowed: &str| {
+            Err(TrainingError::Setting(format!("`{field}`: {seen}; allowed: {allowed}")))
+        };
+        if !(3..=20).contains(&self.folds) {
+            return refuse(
+                "folds",
+                self.folds.to_string(),
+                "3 to 20: one to learn from at least, one to stop by, one held out",
+            );
+        }
+        for (field, seen) in [("epochs", self.epochs), ("patience", self.patience), ("batch", self.batch)] {
+            if seen == 0 {
+                return refuse(field, seen.to_string(), "1 or more");
+            }
+        }
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return refuse("learning_rate", self.learning_rate.to_string(), "a finite number above 0");
+        }
+        Ok(())
+    }
+}
+
+/// How far training is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// So many rows more were learnt from or judged.
+    Rows(usize),
+    /// An epoch is over.
+    Epoch {
+        /// Counted from 1.
+        fold: usize,
+        /// Counted from 1.
+        epoch: usize,
+        /// Mean loss of the rows that were learnt from.
+        loss: f64,
+        /// That of the rows that it is stopped by.
+        validation: f64,
+    },
+}
+
+/// A row as the network has it.
+pub(crate) struct Row {
+    pub tokens: PairTokens,
+    pub target: f32,
+}
+
+/// A judge in training.
+pub(crate) struct Fit {
+    pub network: Network,
+    pub optimizer: ModuleOptimizer,
+    pub device: Device,
+    pub fold: usize,
+}
+
+impl Fit {
+    pub(crate) fn new(network: Network, device: Device, fold: usize) -> Self {
+        Self { network, optimizer: AdamWConfig::new().with_weight_decay(DECAY).init(), device, fold }
+    }
+
+    /// One pass over `rows`; the mean loss, or none where `go_on` said no.
+    pub(crate) fn epoch(
+        &mut self,
+        settings: &Settings,
+        epoch: usize,
+        rows: &[&Row],
+        go_on: &mut dyn FnMut(Seen) -> bool,
+    ) -> Result<Option<f64>, TrainingError> {
+        // Each epoch draws anew from its own seed: one after an interruption is as one without.
+        let run = (self.fold * settings.epochs + epoch + 1) as u32;
+        let mut stream = Stream::of_run(settings.seed, run, Purpose::Training);
+        let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        self.device.seed(stream.seed());
+        let order = shuffled(rows.len(), &mut stream);
+        let steps = rows.len().div_ceil(settings.batch);
+        let mut sum = 0.0;
+        for (step, chosen) in order.chunks(settings.batch).enumerate() {
+            let batch: Vec<&Row> = chosen.iter().map(|&row| rows[row]).collect();
+            let loss = losses(&self.network, &batch, &self.device).mean();
+            let value = scalar(&loss)?;
+            if !value.is_finite() {
+                return Err(TrainingError::Diverged { fold: self.fold + 1, epoch: epoch + 1 });
+            }
+            sum += value * batch.len() as f64;
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+            let rate = settings.learning_rate * share(epoch * steps + step, settings.epochs * steps);
+            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+            if !go_on(Seen::Rows(batch.len())) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sum / rows.len() as f64))
+    }
+
+    /// The mean loss of `rows` as the network is.
+    pub(crate) fn loss(&self, rows: &[&Row], batch: usize) -> Result<f64, TrainingError> {
+        let (network, device) = (self.network.valid(), self.device.clone().inner());
+        let mut sum = 0.0;
+        for batch in rows.chunks(batch) {
+            sum += scalar(&losses(&network, batch, &device).sum())?;
+        }
+        Ok(sum / rows.len() as f64)
+    }
+}
+
+/// What a network makes of rows, in `[0, 1]`.
+pub(crate) fn values(network: &Network, rows: &[&Row], batch: usize, device: &Device) -> Result<Vec<f64>, ModelError> {
+    let mut values = Vec::with_capacity(rows.len());
+    for batch in rows.chunks(batch) {
+        let tokens: Vec<&PairTokens> = batch.iter().map(|row| &row.tokens).collect();
+        let data = network.logits(&tokens, device).into_data();
+        let logits = data.try_into_vec::<f32>().map_err(|error| ModelError::Device(format!("{error:?}")))?;
+        values.extend(logits.into_iter().map(|logit| 1.0 / (1.0 + (-f64::from(logit)).exp())));
+    }
+    Ok(values)
+}
+
+/// Cross entropy of each row with its target, `[rows]`.
+fn losses(network: &Network, rows: &[&Row], device: &Device) -> Tensor<1> {
+    let tokens: Vec<&PairTokens> = rows.iter().map(|row| &row.tokens).collect();
+    let targets: Vec<f32> = rows.iter().map(|row| row.target).collect();
+    let targets = Tensor::<1>::from_data(TensorData::new(targets, [rows.len()]), device);
+    let logits = network.logits(&tokens, device);
+    let yes = log_sigmoid(logits.clone()) * targets.clone();
+    let no = log_sigmoid(logits.neg()) * (targets.neg() + 1.0);
+    (yes + no).neg()
+}
+
+fn scalar(tensor: &Tensor<1>) -> Result<f64, ModelError> {
+    let values = tensor.clone().into_data().try_into_vec::<f32>();
+    let values = values.map_err(|error| ModelError::Device(format!("{error:?}")))?;
+    values.first().map(|&value| f64::from(value)).ok_or(ModelError::NotFinite("loss"))
+}
+
+/// Share of the highest rate at `step` of `steps`: it grows evenly, then falls evenly.
+fn share(step: usize, steps: usize) -> f64 {
+    let (step, steps) = (step as f64, steps as f64);
+    let warm = (steps * WARM_UP).max(1.0);
+    if step < warm { (step + 1.0) / (warm + 1.0) } else { (steps - step) / (steps - warm).max(1.0) }
+}

@@ -1,0 +1,288 @@
+//! Cross-fitting: as many judges as folds, each held out from its own, with what is kept on the way.
+//!
+//! Of a folder: `training.json` when all is done, and for each fold `fold-N/` with the judge's files and `fold.json`;
+//! while a judge is in training, `fold-N/` holds `state.json` with the weights and the optimizer after the last epoch,
+//! under names that differ from epoch to epoch, so that a state never names files of another.
+
+use std::fs;
+use std::path::Path;
+
+use burn::module::Module as _;
+use poq_core::agreement::Agreement;
+use poq_core::rng::{Purpose, Stream};
+use poq_models::{PairTokenizer, cpu_device};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Base, Sizes, Tensors, tensors};
+use crate::error::TrainingError;
+use crate::examples::Example;
+use crate::fit::{Fit, Row, Seen, Settings, values};
+use crate::folds::folds;
+use crate::network::Network;
+
+/// What a folder of judges is recognised by.
+pub const RECORD: &str = "training.json";
+
+/// Rows that a judge is trained on at least.
+const FEWEST_ROWS: usize = 20;
+
+/// An epoch of a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Mean cross entropy of the rows that were learnt from, dropout included.
+    pub loss: f64,
+    /// That of the rows that it is stopped by, without.
+    pub validation: f64,
+}
+
+/// A judge and its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fold {
+    /// Tasks that the judge did not see, by number: neither learnt from nor stopped by.
+    pub held_out: Vec<usize>,
+    /// Its epochs.
+    pub epochs: Vec<Epoch>,
+    /// The epoch with the lowest loss of validation, counted from 1, whose weights the judge has.
+    pub kept: usize,
+    /// What it makes of its held-out rows, in their order, in `[0, 1]`.
+    pub values: Vec<f64>,
+    /// Its mean cross entropy on them.
+    pub held_out_loss: f64,
+}
+
+/// All judges, and how they do on what they did not see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// How they were trained.
+    pub settings: Settings,
+    /// Of values with targets, over all rows, each by the judge that did not see it.
+    pub held_out: Agreement,
+    /// The judges.
+    pub folds: Vec<Fold>,
+}
+
+/// What stands after the last epoch of a judge in training.
+#[derive(Serialize, Deserialize)]
+struct State {
+    epochs: Vec<Epoch>,
+    kept: usize,
+}
+
+/// A cross-fitting that can begin: all that it needs is there and of use.
+pub struct CrossFit<'a> {
+    base: Base<'a>,
+    settings: Settings,
+    sizes: Sizes,
+    weights: Tensors,
+    examples: &'a [Example],
+    rows: Vec<Row>,
+    /// By passage.
+    fold_of: Vec<usize>,
+    max_tokens: usize,
+}
+
+impl<'a> CrossFit<'a> {
+    /// One judge for each fold of `examples`. Fold `n` is held out from its judge, the fold after it says when to stop.
+    ///
+    /// # Errors
+    /// Settings out of range, rows too few or too alike, or a base that is no BERT.
+    pub fn new(base: Base<'a>, examples: &'a [Example], settings: Settings) -> Result<Self, TrainingError> {
+        settings.check()?;
+        let tokenizer = PairTokenizer::read(base.config, base.tokenizer, settings.max_tokens)?;
+        let (sizes, weights) = (base.sizes()?, tensors(base.weights)?);
+        let passages = examples.iter().map(|example| example.passage as usize + 1).max().unwrap_or(0);
+        let fold_of = folds(passages, settings.folds, settings.seed);
+        check_rows(examples, settings.folds, &fold_of)?;
+        let rows = examples
+            .iter()
+            .map(|example| {
+                let tokens = tokenizer.encode(&example.first, &example.second)?;
+                Ok(Row { tokens, target: example.target })
+            })
+            .collect::<Result<Vec<_>, TrainingError>>()?;
+        // A tensor that is missing or of another shape is found here, not after an hour.
+        Network::new(&sizes, &weights, &mut Stream::new(settings.seed, Purpose::Training), &cpu_device().autodiff())?;
+        Ok(Self { base, settings, sizes, weights, examples, rows, fold_of, max_tokens: tokenizer.max_tokens() })
+    }
+
+    /// Rows that are learnt from at most, each as often as it is.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.rows.len() * (self.settings.folds - 2) * self.settings.epochs
+    }
+
+    /// Trains the judges, or goes on where an earlier run of the same into `out` stood, and writes them there. `go_on`
+    /// hears how far it is, and ends it by false: then there is no training, and what was done is kept.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written, or a loss that is no number.
+    pub fn run(&self, out: &Path, go_on: &mut dyn FnMut(Seen) -> bool) -> Result<Option<Training>, TrainingError> {
+        let mut folds = Vec::new();
+        for fold in 0..self.settings.folds {
+            let Some(fold) = self.fold(fold, &out.join(format!("fold-{}", fold + 1)), go_on)? else {
+                return Ok(None);
+            };
+            folds.push(fold);
+        }
+        let mut predicted = vec![0.0; self.examples.len()];
+        for (fold, judge) in folds.iter().enumerate() {
+            for (row, value) in self.in_fold(fold).into_iter().zip(&judge.values) {
+                predicted[row] = *value;
+            }
+        }
+        let of: Vec<u32> = self.examples.iter().map(|example| example.passage).collect();
+        let truth: Vec<f64> = self.examples.iter().map(|example| f64::from(example.target)).collect();
+        let held_out = Agreement::of(&of, &predicted, &truth);
+        let training = Training { settings: self.settings, held_out, folds };
+        write_json(&out.join(RECORD), &training)?;
+        Ok(Some(training))
+    }
+
+    fn in_fold(&self, fold: usize) -> Vec<usize> {
+        let of = |row: &usize| self.fold_of[self.examples[*row].passage as usize];
+        (0..self.examples.len()).filter(|row| of(row) == fold).collect()
+    }
+
+    fn fold(
+        &self,
+        fold: usize,
+        folder: &Path,
+        go_on: &mut dyn FnMut(Seen) -> bool,
+    ) -> Result<Option<Fold>, TrainingError> {
+        let record = folder.join("fold.json");
+        if record.exists() {
+            return read_json(&record).map(Some);
+        }
+        fs::create_dir_all(folder).map_err(TrainingError::file(folder))?;
+        let of = |fold: usize| -> Vec<&Row> { self.in_fold(fold).into_iter().map(|row| &self.rows[row]).collect() };
+        let validation = of((fold + 1) % self.settings.folds);
+        let learnt: Vec<&Row> = (2..self.settings.folds).flat_map(|n| of((fold + n) % self.settings.folds)).collect();
+
+        let device = cpu_device().autodiff();
+        let state_path = folder.join("state.json");
+        let state: Option<State> = if state_path.exists() { Some(read_json(&state_path)?) } else { None };
+        let mut state = state.unwrap_or(State { epochs: Vec::new(), kept: 0 });
+        let mut stream = Stream::of_run(self.settings.seed, fold as u32, Purpose::Training);
+        let network = |weights: &Tensors, stream: &mut Stream| Network::new(&self.sizes, weights, stream, &device);
+        let weights_of = |epoch: usize| folder.join(format!("epoch-{epoch}.safetensors"));
+        let optimizer_of = |epoch: usize| folder.join(format!("epoch-{epoch}.bpk"));
+        let mut fit = match state.epochs.len() {
+            0 => Fit::new(network(&self.weights, &mut stream)?, device.clone(), fold),
+            epoch => {
+                let weights = tensors(&read(&weights_of(epoch))?)?;
+                let mut fit = Fit::new(network(&weights, &mut stream)?, device.clone(), fold);
+                let path = optimizer_of(epoch);
+                fit.optimizer = fit.optimizer.load(&path).map_err(|error| TrainingError::left(&path, error))?;
+                fit
+            }
+        };
+        for epoch in state.epochs.len()..self.settings.epochs {
+            if epoch >= state.kept + self.settings.patience && epoch > 0 {
+                break;
+            }
+            let Some(loss) = fit.epoch(&self.settings, epoch, &learnt, go_on)? else { return Ok(None) };
+            let validation = fit.loss(&validation, self.settings.batch)?;
+            let best = state.epochs.get(state.kept.wrapping_sub(1)).map_or(f64::INFINITY, |best| best.validation);
+            let (last, kept) = (epoch, state.kept);
+            state.epochs.push(Epoch { loss, validation });
+            let number = state.epochs.len();
+            if validation < best {
+                state.kept = number;
+            }
+            let path = optimizer_of(number);
+            fit.optimizer.save(&path).map_err(|error| TrainingError::left(&path, error))?;
+            write(&weights_of(number), &fit.network.to_safetensors()?)?;
+            write_json(&state_path, &state)?;
+            remove(&optimizer_of(last))?;
+            if last != state.kept {
+                remove(&weights_of(last))?;
+            }
+            if kept != state.kept {
+                remove(&weights_of(kept))?;
+            }
+            if !go_on(Seen::Epoch { fold: fold + 1, epoch: number, loss, validation }) {
+                return Ok(None);
+            }
+        }
+        let bytes = read(&weights_of(state.kept))?;
+        let judge = network(&tensors(&bytes)?, &mut stream)?.valid();
+        let held_out = self.in_fold(fold);
+        let rows: Vec<&Row> = held_out.iter().map(|&row| &self.rows[row]).collect();
+        let values = values(&judge, &rows, self.settings.batch, &device.clone().inner())?;
+        let cross_entropy = |(value, row): (&f64, &&Row)| {
+            let target = f64::from(row.target);
+            -(target * value.max(1e-12).ln() + (1.0 - target) * (1.0 - value).max(1e-12).ln())
+        };
+        let held_out_loss = values.iter().zip(&rows).map(cross_entropy).sum::<f64>() / rows.len().max(1) as f64;
+        let mut tasks: Vec<usize> = held_out.iter().map(|&row| self.examples[row].task).collect();
+        tasks.dedup();
+        let lengths = serde_json::json!({ "model_max_length": self.max_tokens });
+        write(&folder.join("config.json"), &self.base.judge_config()?)?;
+        write(&folder.join("tokenizer.json"), self.base.tokenizer)?;
+        write(&folder.join("tokenizer_config.json"), lengths.to_string().as_bytes())?;
+        write(&folder.join("model.safetensors"), &bytes)?;
+        let State { epochs, kept } = state;
+        let done = Fold { held_out: tasks, kept, values, held_out_loss, epochs };
+        write_json(&record, &done)?;
+        for path in [optimizer_of(done.epochs.len()), weights_of(done.epochs.len()), weights_of(kept), state_path] {
+            remove(&path)?;
+        }
+        Ok(Some(done))
+    }
+}
+
+/// Refuses rows that nothing can be learnt from.
+fn check_rows(examples: &[Example], count: usize, fold_of: &[usize]) -> Result<(), TrainingError> {
+    let refuse = |problem: String| Err(TrainingError::Rows(problem));
+    if examples.len() < FEWEST_ROWS {
+        return refuse(format!("there are {}; allowed: {FEWEST_ROWS} at least", examples.len()));
+    }
+    if fold_of.len() < count {
+        let passages = fold_of.len();
+        return refuse(format!("they are of {passages} passages, fewer than the {count} folds; each fold needs one"));
+    }
+    for held_out in 0..count {
+        let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<f32> {
+            let rows = examples.iter().filter(|example| wanted(fold_of[example.passage as usize]));
+            rows.map(|example| example.target).collect()
+        };
+        let validation = (held_out + 1) % count;
+        let learnt = of(&|fold| fold != held_out && fold != validation);
+        if of(&|fold| fold == held_out).is_empty() {
+            return refuse(format!("fold {} has none; fewer folds may help", held_out + 1));
+        }
+        if learnt.iter().all(|target| *target == learnt[0]) {
+            let judge = held_out + 1;
+            return refuse(format!("all that judge {judge} learns from are of one class (every target is the same)"));
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrainingError> {
+    fs::read(path).map_err(TrainingError::file(path))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
+    serde_json::from_slice(&read(path)?).map_err(|error| TrainingError::left(path, error))
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
+    let part = path.with_extension("part");
+    fs::write(&part, bytes).map_err(TrainingError::file(&part))?;
+    fs::rename(&part, path).map_err(TrainingError::file(path))
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| TrainingError::left(path, error))?;
+    write(path, &bytes)
+}
+
+fn remove(path: &Path) -> Result<(), TrainingError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainingError::file(path)(error)),
+        _ => Ok(()),
+    }
+}
