@@ -45,7 +45,9 @@ fn judges_are_trained_and_scored_with() {
     let folder = begun("objective = \"quality\"\nfolds = 3\nepochs = 1\n");
     let ran = train(folder.path(), &[]);
     ran.succeeds();
-    for part in ["judge 3: 1 epoch, epoch 1 kept", "Pearson", "Spearman", "token F1", "0.747", "poq-lab-1"] {
+    for part in
+        ["judge 3: 1 epoch, epoch 1 kept", "Pearson", "Spearman", ", 95% ", " to ", "token F1", "0.747", "poq-lab-1"]
+    {
         assert!(ran.out.contains(part), "no `{part}` in: {}", ran.out);
     }
     train(folder.path(), &[]).fails(2, &["is complete", "--resume"]);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::console::{print, print_json, say};
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Progress;
-use crate::words::{figure, so_many};
+use crate::words::{figure, interval, so_many};
 use crate::{dataset, hash, interrupt, models, text};
 
 /// What a folder of judges in training was asked for.
@@ -172,7 +172,8 @@ fn told(training: &Training, objective: Objective, dataset: &Dataset) -> String 
     };
     let held_out = &training.held_out;
     let figure = |estimate: Option<poq_core::stats::Estimate>| {
-        figure(estimate.map(|estimate| estimate.value), estimate.and_then(|estimate| estimate.ci95))
+        let (value, ci95) = (estimate.map(|estimate| estimate.value), estimate.and_then(|estimate| estimate.ci95));
+        format!("{}, 95% {}", figure(value, ci95), interval(ci95))
     };
     let (pearson, spearman) = (figure(held_out.pearson), figure(held_out.spearman));
     let (rows, id) = (so_many(held_out.rows, "rows"), &dataset.manifest.id);
