@@ -1,10 +1,13 @@
 //! What is learnt: pairs of texts with the value that a judge should give them.
 
+use std::collections::HashMap;
+
 use poq_core::Dataset;
+use poq_core::dataset::TaskKind;
 use poq_core::rng::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::folds::folds;
+use crate::folds::{folds, shuffled};
 
 /// Passages that do not belong to a question, for each that does.
 const NEGATIVES: usize = 3;
@@ -34,47 +37,121 @@ pub struct Example {
     pub target: f32,
 }
 
-/// The rows of a dataset for `objective`. Of relevance, those of tasks with a context, each beside passages of other
-/// tasks from the same of `count` folds, so that no judge is shown a passage that it is held out from.
+/// The rows of a dataset for `objective`. Of relevance, those of questions with a context, each beside passages of other
+/// questions from the same of `count` folds, so that no judge is shown a passage that it is held out from.
 #[must_use]
 pub fn examples(dataset: &Dataset, objective: Objective, count: usize, seed: u64) -> Vec<Example> {
-    let passages = dataset.passages();
     match objective {
-        Objective::Quality => {
-            let rows = dataset.tasks.iter().enumerate().flat_map(|(task, of)| {
-                let (first, passage) = (of.prompt_with_context(), passages[task]);
-                (0..dataset.inference_nodes()).map(move |node| Example {
-                    task,
-                    passage,
-                    first: first.clone(),
-                    second: dataset.output(task, node).text.clone(),
-                    target: (dataset.truth(task, node) / 10.0) as f32,
-                })
-            });
-            rows.collect()
-        }
-        Objective::Relevance => {
-            let groups = passages.iter().max().map_or(0, |last| *last as usize + 1);
-            let fold = folds(groups, count.max(1), seed);
-            let fold_of = |task: usize| fold[passages[task] as usize];
-            let mut stream = Stream::of_run(seed, 1, Purpose::Folds);
-            let mut rows = Vec::new();
-            for (task, of) in dataset.tasks.iter().enumerate() {
-                let Some(own) = &of.context else { continue };
-                let mut pair = |second: &String, target| {
-                    let (first, passage) = (of.prompt.clone(), passages[task]);
-                    rows.push(Example { task, passage, first, second: second.clone(), target });
-                };
-                pair(own, 1.0);
-                let others: Vec<&String> = (0..dataset.tasks.len())
-                    .filter(|&other| passages[other] != passages[task] && fold_of(other) == fold_of(task))
-                    .filter_map(|other| dataset.tasks[other].context.as_ref())
-                    .collect();
-                for _ in 0..NEGATIVES.min(others.len()) {
-                    pair(others[stream.below(others.len() as u32) as usize], 0.0);
-                }
+        Objective::Quality => quality(dataset),
+        Objective::Relevance => relevance(dataset, count, seed),
+    }
+}
+
+fn quality(dataset: &Dataset) -> Vec<Example> {
+    let passages = dataset.passages();
+    let rows = dataset.tasks.iter().enumerate().flat_map(|(task, of)| {
+        let (first, passage) = (of.prompt_with_context(), passages[task]);
+        (0..dataset.inference_nodes()).map(move |node| Example {
+            task,
+            passage,
+            first: first.clone(),
+            second: dataset.output(task, node).text.clone(),
+            target: (dataset.truth(task, node) / 10.0) as f32,
+        })
+    });
+    rows.collect()
+}
+
+fn relevance(dataset: &Dataset, count: usize, seed: u64) -> Vec<Example> {
+    // One request to summarise is like any other, and belongs to every passage.
+    let questions: Vec<(usize, &str)> = (0..dataset.tasks.len())
+        .filter(|&task| dataset.tasks[task].kind == TaskKind::Qa)
+        .filter_map(|task| Some((task, dataset.tasks[task].context.as_deref()?)))
+        .collect();
+    // Numbered anew, without those that no question is about: whoever deals these rows to folds deals them so.
+    let of_tasks = dataset.passages();
+    let mut numbers = HashMap::new();
+    let passages: Vec<u32> = questions
+        .iter()
+        .map(|(task, _)| {
+            let next = numbers.len() as u32;
+            *numbers.entry(of_tasks[*task]).or_insert(next)
+        })
+        .collect();
+    let fold = folds(numbers.len(), count.max(1), seed);
+    let mut stream = Stream::of_run(seed, 1, Purpose::Folds);
+    let mut rows = Vec::new();
+    for (&(task, own), &passage) in questions.iter().zip(&passages) {
+        let mut others: Vec<&str> = Vec::new();
+        for (&(_, context), &other) in questions.iter().zip(&passages) {
+            let is_of_fold = fold[other as usize] == fold[passage as usize];
+            if other != passage && is_of_fold && context != own && !others.contains(&context) {
+                others.push(context);
             }
-            rows
         }
+        let negatives = shuffled(others.len(), &mut stream).into_iter().take(NEGATIVES);
+        let pairs = std::iter::once((own, 1.0)).chain(negatives.map(|other| (others[other], 0.0)));
+        rows.extend(pairs.map(|(second, target)| Example {
+            task,
+            passage,
+            first: dataset.tasks[task].prompt.clone(),
+            second: second.to_owned(),
+            target,
+        }));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use poq_core::dataset::DatasetFiles;
+
+    use super::*;
+
+    /// A dataset of both kinds of tasks, some of whose passages no question is about.
+    fn dataset() -> Dataset {
+        let files = DatasetFiles {
+            manifest: include_bytes!("../../static/datasets/poq-lab-1/manifest.json"),
+            tasks: include_bytes!("../../static/datasets/poq-lab-1/tasks.jsonl"),
+            outputs: include_bytes!("../../static/datasets/poq-lab-1/outputs.jsonl"),
+            scores: include_bytes!("../../static/datasets/poq-lab-1/scores.jsonl"),
+        };
+        Dataset::from_files(files).expect("the shipped dataset")
+    }
+
+    #[test]
+    fn no_passage_is_on_both_sides_and_no_negative_belongs() {
+        let dataset = dataset();
+        let (count, seed) = (5, 9);
+        let rows = examples(&dataset, Objective::Relevance, count, seed);
+        let passages: HashSet<u32> = rows.iter().map(|row| row.passage).collect();
+        assert_eq!(passages.iter().max().map(|last| *last as usize + 1), Some(passages.len()), "there is no gap");
+        let fold = folds(passages.len(), count, seed);
+        let shown = |side: &dyn Fn(usize) -> bool| -> HashSet<&str> {
+            let rows = rows.iter().filter(|row| side(fold[row.passage as usize]));
+            rows.map(|row| row.second.as_str()).collect()
+        };
+        for held_out in 0..count {
+            assert!(shown(&|fold| fold == held_out).is_disjoint(&shown(&|fold| fold != held_out)), "{held_out}");
+        }
+        for row in &rows {
+            let own = dataset.tasks[row.task].context.as_deref() == Some(&row.second);
+            assert_eq!(own, row.target == 1.0);
+            assert_eq!(dataset.tasks[row.task].kind, TaskKind::Qa);
+        }
+        assert!(rows.iter().any(|row| row.target == 0.0));
+    }
+
+    #[test]
+    fn every_answer_is_a_row_of_quality() {
+        let dataset = dataset();
+        let rows = examples(&dataset, Objective::Quality, 5, 9);
+        assert_eq!(rows.len(), dataset.tasks.len() * dataset.inference_nodes());
+        let last = rows.last().expect("rows");
+        let (task, node) = (dataset.tasks.len() - 1, dataset.inference_nodes() - 1);
+        assert_eq!((last.task, &last.second), (task, &dataset.output(task, node).text));
+        assert!((f64::from(last.target) * 10.0 - dataset.truth(task, node)).abs() < 1e-5);
     }
 }

@@ -69,7 +69,7 @@ impl Settings {
 /// How far training is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Seen {
-    /// So many rows more were learnt from or judged.
+    /// So many rows more were learnt from.
     Rows(usize),
     /// An epoch is over.
     Epoch {
@@ -112,8 +112,7 @@ impl Fit {
         go_on: &mut dyn FnMut(Seen) -> bool,
     ) -> Result<Option<f64>, TrainingError> {
         // Each epoch draws anew from its own seed: one after an interruption is as one without.
-        let run = (self.fold * settings.epochs + epoch + 1) as u32;
-        let mut stream = Stream::of_run(settings.seed, run, Purpose::Training);
+        let mut stream = draws(settings, self.fold, epoch + 1);
         let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         self.device.seed(stream.seed());
         let order = shuffled(rows.len(), &mut stream);
@@ -137,15 +136,23 @@ impl Fit {
         Ok(Some(sum / rows.len() as f64))
     }
 
-    /// The mean loss of `rows` as the network is.
-    pub(crate) fn loss(&self, rows: &[&Row], batch: usize) -> Result<f64, TrainingError> {
+    /// The mean loss of `rows` after so many epochs.
+    pub(crate) fn loss(&self, epoch: usize, rows: &[&Row], batch: usize) -> Result<f64, TrainingError> {
         let (network, device) = (self.network.valid(), self.device.clone().inner());
         let mut sum = 0.0;
         for batch in rows.chunks(batch) {
             sum += scalar(&losses(&network, batch, &device).sum())?;
         }
+        if !sum.is_finite() {
+            return Err(TrainingError::Diverged { fold: self.fold + 1, epoch });
+        }
         Ok(sum / rows.len() as f64)
     }
+}
+
+/// What a judge draws from in an epoch, counted from 1; in 0, for new weights.
+pub(crate) fn draws(settings: &Settings, fold: usize, epoch: usize) -> Stream {
+    Stream::of_run(settings.seed, (fold * (settings.epochs + 1) + epoch) as u32, Purpose::Training)
 }
 
 /// What a network makes of rows, in `[0, 1]`.

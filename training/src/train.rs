@@ -9,7 +9,7 @@ use std::path::Path;
 
 use burn::module::Module as _;
 use poq_core::agreement::Agreement;
-use poq_core::rng::{Purpose, Stream};
+use poq_core::rng::Stream;
 use poq_models::{PairTokenizer, cpu_device};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Base, Sizes, Tensors, tensors};
 use crate::error::TrainingError;
 use crate::examples::Example;
-use crate::fit::{Fit, Row, Seen, Settings, values};
+use crate::fit::{Fit, Row, Seen, Settings, draws, values};
 use crate::folds::folds;
 use crate::network::Network;
 
@@ -102,7 +102,7 @@ impl<'a> CrossFit<'a> {
             })
             .collect::<Result<Vec<_>, TrainingError>>()?;
         // A tensor that is missing or of another shape is found here, not after an hour.
-        Network::new(&sizes, &weights, &mut Stream::new(settings.seed, Purpose::Training), &cpu_device().autodiff())?;
+        Network::new(&sizes, &weights, &mut draws(&settings, 0, 0), &cpu_device().autodiff())?;
         Ok(Self { base, settings, sizes, weights, examples, rows, fold_of, max_tokens: tokenizer.max_tokens() })
     }
 
@@ -163,7 +163,7 @@ impl<'a> CrossFit<'a> {
         let state_path = folder.join("state.json");
         let state: Option<State> = if state_path.exists() { Some(read_json(&state_path)?) } else { None };
         let mut state = state.unwrap_or(State { epochs: Vec::new(), kept: 0 });
-        let mut stream = Stream::of_run(self.settings.seed, fold as u32, Purpose::Training);
+        let mut stream = draws(&self.settings, fold, 0);
         let network = |weights: &Tensors, stream: &mut Stream| Network::new(&self.sizes, weights, stream, &device);
         let weights_of = |epoch: usize| folder.join(format!("epoch-{epoch}.safetensors"));
         let optimizer_of = |epoch: usize| folder.join(format!("epoch-{epoch}.bpk"));
@@ -182,7 +182,7 @@ impl<'a> CrossFit<'a> {
                 break;
             }
             let Some(loss) = fit.epoch(&self.settings, epoch, &learnt, go_on)? else { return Ok(None) };
-            let validation = fit.loss(&validation, self.settings.batch)?;
+            let validation = fit.loss(epoch + 1, &validation, self.settings.batch)?;
             let best = state.epochs.get(state.kept.wrapping_sub(1)).map_or(f64::INFINITY, |best| best.validation);
             let (last, kept) = (epoch, state.kept);
             state.epochs.push(Epoch { loss, validation });
