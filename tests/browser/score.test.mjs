@@ -68,6 +68,23 @@ test("weights are offered where they lie beside the page; one that is gone by th
   }, { mounts: { models: MODELS }, allow });
 });
 
+test("a task and a node that are chosen in one go are both kept", async () => {
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    await page.getByLabel("Recorded task").waitFor();
+    await page.evaluate(() => {
+      for (const [id, index] of [["score-task", 80], ["score-node", 3]]) {
+        const list = document.getElementById(id);
+        list.selectedIndex = index;
+        list.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+    });
+    await page.waitForFunction(() => document.getElementById("score-text").value === "Planck constant");
+    const shown = await page.evaluate(() => ["score-task", "score-node"].map((id) => document.getElementById(id).selectedIndex));
+    assert.deepEqual(shown, [80, 3]);
+  });
+});
+
 test("MiniLM is downloaded on a click, gives the recorded scores, stays, and goes", async () => {
   await withPage(async ({ page, url }) => {
     await place(page, url);

@@ -96,6 +96,7 @@ struct PickProps {
 #[component]
 fn Pick(props: &PickProps) -> Html {
     let PickProps { corpus, at, act } = props;
+    let (of_task, of_node) = (use_node_ref(), use_node_ref());
     let corpus = match corpus {
         None => return html! { <p class="quiet">{ "Reading the dataset beside the page …" }</p> },
         Some(Err(words)) => {
@@ -103,15 +104,17 @@ fn Pick(props: &PickProps) -> Html {
         }
         Some(Ok(corpus)) => corpus,
     };
-    let (at, (task, node)) = (*at, *at);
-    let go = |change: fn(&mut (u32, u32), u32)| {
-        let act = act.clone();
-        move |event: Event| {
-            let number = event.target_unchecked_into::<HtmlSelectElement>().selected_index();
-            let mut at = at;
-            change(&mut at, u32::try_from(number).unwrap_or_default());
-            act.send(&ToInference::Row { task: at.0, node: at.1 });
-        }
+    let (task, node) = *at;
+    // What both lists show: one may be changed again before the row of the change before has come.
+    let go = {
+        let (act, of_task, of_node) = (act.clone(), of_task.clone(), of_node.clone());
+        Callback::from(move |_: Event| {
+            let shown = |list: &NodeRef| {
+                let number = list.cast::<HtmlSelectElement>().map(|list| list.selected_index());
+                number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default()
+            };
+            act.send(&ToInference::Row { task: shown(&of_task), node: shown(&of_node) });
+        })
     };
     let options = |names: &[String], chosen: u32| {
         let short = |text: &str| text.chars().take(90).collect::<String>();
@@ -124,11 +127,11 @@ fn Pick(props: &PickProps) -> Html {
         <div class="score-pick">
             <div class="field">
                 <label for="score-task">{ format!("Recorded task ({})", corpus.prompts.len()) }</label>
-                <select id="score-task" onchange={go(|at, number| at.0 = number)}>{ options(&corpus.prompts, task) }</select>
+                <select id="score-task" ref={of_task} onchange={go.clone()}>{ options(&corpus.prompts, task) }</select>
             </div>
             <div class="field">
                 <label for="score-node">{ "answered by" }</label>
-                <select id="score-node" onchange={go(|at, number| at.1 = number)}>{ options(&corpus.nodes, node) }</select>
+                <select id="score-node" ref={of_node} onchange={go}>{ options(&corpus.nodes, node) }</select>
             </div>
         </div>
     }
