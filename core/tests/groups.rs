@@ -158,3 +158,31 @@ fn downgraded_answers_of_a_group_count_with_the_truth_they_have() {
         assert!((got.expect("varies") - pearson).abs() < 1e-9, "{count}: {got:?} {pearson}");
     }
 }
+
+#[test]
+fn passages_are_held_together_by_texts_and_groups_of_any_kind() {
+    let task = |id: &str, kind: &str, context: &str, group: &str| {
+        let mut task = json!({"id": id, "kind": kind, "prompt": format!("What of {id}?"), "references": ["it"]});
+        for (field, value) in [("context", context), ("group", group)] {
+            if !value.is_empty() {
+                task[field] = json!(value);
+            }
+        }
+        format!("{task}\n")
+    };
+    let mut files = Files::made_up(6, 2, 2);
+    files.tasks = [
+        task("t0", "qa", "one", ""),
+        task("t1", "qa", "two", ""),
+        task("t2", "summarization", "one", ""),
+        task("t3", "qa", "three", "g"),
+        // It holds together what was apart so far.
+        task("t4", "qa", "two", "g"),
+        task("t5", "qa", "", ""),
+    ]
+    .concat()
+    .into_bytes();
+    files.seal();
+    let dataset = files.read().expect("valid");
+    assert_eq!(dataset.passages(), [0, 1, 0, 1, 1, 2]);
+}

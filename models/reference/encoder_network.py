@@ -72,6 +72,9 @@ class Encoder:
         self.first = self.config["pad_token_id"] + 1 if self.family in ("roberta", "mpnet") else 0
         positions = self.config["max_position_embeddings"] - self.first
         self.max_tokens = min(max_tokens or positions, positions)
+        self.read_tokenizer(folder)
+
+    def read_tokenizer(self, folder):
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
@@ -190,4 +193,32 @@ class Encoder:
     def logits(self, ids, types):
         """[labels]"""
         dense, activation, out = HEADS[self.family]
-        return self.linear(activation(self.linear(self.states(ids, types)[0], dense)), out)
+        states = self.states(ids, types)
+        pooled = states.mean(axis=0) if self.config.get("classifier_pooling") == "mean" else states[0]
+        return self.linear(activation(self.linear(pooled, dense)), out)
+
+
+class TextCnn(Encoder):
+    """A TextCNN of a folder: config.json, tokenizer.json, model.safetensors."""
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.family = "text_cnn"
+        self.config = json.loads((folder / "config.json").read_text())
+        tensors = load_file(folder / "model.safetensors")
+        self.weights = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
+        self.max_tokens = self.config["max_position_embeddings"]
+        self.read_tokenizer(folder)
+
+    def logits(self, ids, types):
+        """[1]"""
+        words = self.weights["words.weight"][ids]
+        found = []
+        for width in self.config["widths"]:
+            beyond = np.zeros((width // 2, words.shape[1]))
+            padded = np.concatenate([beyond, words, beyond])
+            windows = np.stack([padded[place : place + width].reshape(-1) for place in range(len(ids))])
+            found.append(np.maximum(self.linear(windows, f"convolutions.{width}"), 0))
+        found, types = np.concatenate(found, axis=1), np.array(types)
+        first, second = found[types == 0].max(axis=0), found[types == 1].max(axis=0)
+        return self.linear(self.norm(np.concatenate([first, second, np.abs(first - second)]), "norm"), "classifier")

@@ -75,8 +75,64 @@ fn judges_are_trained_and_scored_with() {
     let raw = scored.succeeds().rows()[0]["raw"].as_f64().expect("a number");
     assert!((0.0..=1.0).contains(&raw), "{raw}");
 
+    let cross_fitted = evaluators.replace("judges/fold-1", "judges");
+    let scoring = write(folder.path(), "scoring.toml", &cross_fitted);
+    let raw_of = |fold: usize| {
+        let one = write(folder.path(), "one.toml", &evaluators.replace("fold-1", &format!("fold-{fold}")));
+        let task = &held_out_task(&training["folds"][fold - 1]["held_out"][0]);
+        let of = |plan: &str| {
+            let scored = poq(&["score", "--plan", plan, "--evaluator", "judge"], task);
+            scored.succeeds().rows()[0]["raw"].as_f64().expect("a number")
+        };
+        (of(&scoring), of(&one))
+    };
+    for fold in 1..=3 {
+        let (cross_fitted, alone) = raw_of(fold);
+        assert_eq!(cross_fitted, alone, "a task is scored by the judge that did not see its passage: {fold}");
+    }
+    let all: Vec<f64> = (1..=3).map(|fold| raw_of(fold).0).collect();
+    assert!(all[0] != all[1] && all[1] != all[2], "judges differ: {all:?}");
+    let weights = folder.path().join("judges/fold-2/model.safetensors");
+    let mut bytes = fs::read(&weights).expect("a file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&weights, bytes).expect("a file");
+    poq(&["score", "--plan", &scoring, "--evaluator", "judge"], row)
+        .fails(2, &["fold-2", "model.safetensors", "not the weights that were trained", "training.json"]);
+
     plan(folder.path(), "objective = \"relevance\"\nfolds = 3\nepochs = 1\n");
     train(folder.path(), &["--resume"]).fails(2, &["another plan", "another folder"]);
+}
+
+/// A row of `poq score` for a task of the dataset.
+fn held_out_task(id: &Value) -> String {
+    let tasks = fs::read_to_string(repository("static/datasets/poq-lab-1/tasks.jsonl")).expect("a file");
+    let mut tasks = tasks.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let task = tasks.find(|task| task["id"] == *id).expect("a task of the dataset");
+    let mut row =
+        serde_json::json!({"prediction": "the dog", "prompt": task["prompt"], "references": task["references"]});
+    if let Some(context) = task.get("context") {
+        row["context"] = context.clone();
+    }
+    format!("{row}\n")
+}
+
+#[test]
+fn convolutions_are_trained_and_scored_with() {
+    let folder = begun("objective = \"quality\"\narchitecture = \"text_cnn\"\nfolds = 3\nepochs = 1\n");
+    train(folder.path(), &[]).succeeds();
+    let scoring = write(
+        folder.path(),
+        "scoring.toml",
+        "id = \"x\"\nlicences = \"\"\n[[tasks]]\npath = \"tasks.jsonl\"\n\
+         [[inference_nodes]]\nid = \"n\"\nname = \"N\"\nkind = \"lead\"\n\
+         [[evaluators]]\nid = \"cnn\"\nname = \"CNN\"\nkind = \"cross_encoder\"\n\
+         model = \"judges\"\nagainst = \"prompt\"\nnormalization = \"unit\"\n",
+    );
+    let row = "{\"prompt\": \"the cat\", \"prediction\": \"the dog\", \"references\": [\"cat\"]}\n";
+    let scored = poq(&["score", "--plan", &scoring, "--evaluator", "cnn"], row);
+    let raw = scored.succeeds().rows()[0]["raw"].as_f64().expect("a number");
+    assert!((0.0..=1.0).contains(&raw), "{raw}");
 }
 
 #[test]
@@ -94,6 +150,9 @@ fn plans_that_nothing_can_be_learnt_by_are_refused() {
         ("", ["plan.toml", "objective"]),
         ("objective = \"beauty\"\n", ["beauty", "quality"]),
         ("objective = \"quality\"\nepoch = 3\n", ["epoch", "unknown field"]),
+        ("objective = \"quality\"\narchitecture = \"rnn\"\n", ["rnn", "text_cnn"]),
+        ("objective = \"quality\"\narchitecture = \"text_cnn\"\nlayers = 2\n", ["`layers`", "text_cnn"]),
+        ("objective = \"quality\"\nlayers = 0\n", ["layers", "1 or more"]),
         ("objective = \"quality\"\nfolds = 2\n", ["folds", "3 to 20"]),
         ("objective = \"quality\"\nfolds = 3\nlearning_rate = 0.0\n", ["learning_rate", "above 0"]),
     ] {

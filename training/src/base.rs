@@ -8,6 +8,8 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::network::Architecture;
+
 /// The files of a BERT.
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'a> {
@@ -43,16 +45,16 @@ impl Base<'_> {
         serde_json::from_slice(self.config).map_err(|error| ModelError::malformed(Part::ConfigJson, error.to_string()))
     }
 
-    /// `config.json` of a judge: the same, with a head of one label, whose logit goes through a sigmoid.
-    pub(crate) fn judge_config(&self) -> Result<Vec<u8>, ModelError> {
+    /// `config.json` of a judge: the same, with one label, whose logit goes through a sigmoid.
+    pub(crate) fn judge_config(&self, architecture: Architecture) -> Result<Vec<u8>, ModelError> {
         let damaged = |error: serde_json::Error| ModelError::malformed(Part::ConfigJson, error.to_string());
         let mut config: serde_json::Map<String, Value> = serde_json::from_slice(self.config).map_err(damaged)?;
         for field in ["sentence_transformers", "sbert_ce_default_activation_function"] {
             config.remove(field);
         }
-        config.insert("architectures".to_owned(), serde_json::json!(["BertForSequenceClassification"]));
-        config.insert("id2label".to_owned(), serde_json::json!({"0": "LABEL_0"}));
-        config.insert("label2id".to_owned(), serde_json::json!({"LABEL_0": 0}));
+        if let Value::Object(own) = architecture.config(&self.sizes()?) {
+            config.extend(own);
+        }
         serde_json::to_vec_pretty(&config).map_err(damaged)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use poq_core::Dataset;
-use poq_core::dataset::TaskKind;
+use poq_core::dataset::{TaskKind, sha256};
 use poq_core::rng::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,12 @@ pub enum Objective {
 /// A pair and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// Task, by its number in the dataset.
-    pub task: usize,
+    /// The task's id.
+    pub task: String,
     /// Passage, numbered from 0 without a gap; all rows of one are in one fold.
     pub passage: u32,
+    /// SHA-256 of the text that the task is about ([`poq_core::dataset::Task::passage`]).
+    pub text_sha256: String,
     /// What the second text is judged by.
     pub first: String,
     /// What is judged.
@@ -51,9 +53,11 @@ fn quality(dataset: &Dataset) -> Vec<Example> {
     let passages = dataset.passages();
     let rows = dataset.tasks.iter().enumerate().flat_map(|(task, of)| {
         let (first, passage) = (of.prompt_with_context(), passages[task]);
+        let text_sha256 = sha256(of.passage().as_bytes());
         (0..dataset.inference_nodes()).map(move |node| Example {
-            task,
+            task: of.id.clone(),
             passage,
+            text_sha256: text_sha256.clone(),
             first: first.clone(),
             second: dataset.output(task, node).text.clone(),
             target: (dataset.truth(task, node) / 10.0) as f32,
@@ -91,10 +95,12 @@ fn relevance(dataset: &Dataset, count: usize, seed: u64) -> Vec<Example> {
         }
         let negatives = shuffled(others.len(), &mut stream).into_iter().take(NEGATIVES);
         let pairs = std::iter::once((own, 1.0)).chain(negatives.map(|other| (others[other], 0.0)));
+        let of = &dataset.tasks[task];
         rows.extend(pairs.map(|(second, target)| Example {
-            task,
+            task: of.id.clone(),
             passage,
-            first: dataset.tasks[task].prompt.clone(),
+            text_sha256: sha256(own.as_bytes()),
+            first: of.prompt.clone(),
             second: second.to_owned(),
             target,
         }));
@@ -137,9 +143,11 @@ mod tests {
             assert!(shown(&|fold| fold == held_out).is_disjoint(&shown(&|fold| fold != held_out)), "{held_out}");
         }
         for row in &rows {
-            let own = dataset.tasks[row.task].context.as_deref() == Some(&row.second);
+            let task = dataset.tasks.iter().find(|task| task.id == row.task).expect("a task of the dataset");
+            let own = task.context.as_deref() == Some(&row.second);
             assert_eq!(own, row.target == 1.0);
-            assert_eq!(dataset.tasks[row.task].kind, TaskKind::Qa);
+            assert_eq!(task.kind, TaskKind::Qa);
+            assert_eq!(row.text_sha256, sha256(task.passage().as_bytes()));
         }
         assert!(rows.iter().any(|row| row.target == 0.0));
     }
@@ -151,7 +159,7 @@ mod tests {
         assert_eq!(rows.len(), dataset.tasks.len() * dataset.inference_nodes());
         let last = rows.last().expect("rows");
         let (task, node) = (dataset.tasks.len() - 1, dataset.inference_nodes() - 1);
-        assert_eq!((last.task, &last.second), (task, &dataset.output(task, node).text));
+        assert_eq!((&last.task, &last.second), (&dataset.tasks[task].id, &dataset.output(task, node).text));
         assert!((f64::from(last.target) * 10.0 - dataset.truth(task, node)).abs() < 1e-5);
     }
 }

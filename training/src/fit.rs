@@ -7,12 +7,12 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use poq_core::rng::{Purpose, Stream};
-use poq_models::{ModelError, PairTokens};
+use poq_models::ModelError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::folds::shuffled;
-use crate::network::Network;
+use crate::network::{self, Architecture, Input, Network};
 
 /// Share of steps in which the rate of learning grows.
 const WARM_UP: f64 = 0.1;
@@ -20,12 +20,18 @@ const WARM_UP: f64 = 0.1;
 /// Decay of weights in AdamW, as is usual where a BERT is fitted.
 const DECAY: f32 = 0.01;
 
+/// What AdamW adds where it divides by the gradient's size. Burn's own 1e-5 is as large as the gradients of a BERT's
+/// weights are, and would hold it back.
+const EPSILON: f32 = 1e-8;
+
 /// Dropout draws from one generator of the whole process: whoever has this one's seed set holds it.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// How judges are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
+    /// What they are.
+    pub architecture: Architecture,
     /// Of folds, new weights, dropout and the order of rows.
     pub seed: u64,
     /// Judges; 3 to 20.
@@ -59,6 +65,9 @@ impl Settings {
                 return refuse(field, seen.to_string(), "1 or more");
             }
         }
+        if self.architecture == (Architecture::CrossEncoder { layers: 0 }) {
+            return refuse("layers", "0".to_owned(), "1 or more");
+        }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return refuse("learning_rate", self.learning_rate.to_string(), "a finite number above 0");
         }
@@ -86,7 +95,7 @@ pub enum Seen {
 
 /// A row as the network has it.
 pub(crate) struct Row {
-    pub tokens: PairTokens,
+    pub input: Input,
     pub target: f32,
 }
 
@@ -100,7 +109,12 @@ pub(crate) struct Fit {
 
 impl Fit {
     pub(crate) fn new(network: Network, device: Device, fold: usize) -> Self {
-        Self { network, optimizer: AdamWConfig::new().with_weight_decay(DECAY).init(), device, fold }
+        Self {
+            network,
+            optimizer: AdamWConfig::new().with_weight_decay(DECAY).with_epsilon(EPSILON).init(),
+            device,
+            fold,
+        }
     }
 
     /// One pass over `rows`; the mean loss, or none where `go_on` said no.
@@ -159,9 +173,8 @@ pub(crate) fn draws(settings: &Settings, fold: usize, epoch: usize) -> Stream {
 pub(crate) fn values(network: &Network, rows: &[&Row], batch: usize, device: &Device) -> Result<Vec<f64>, ModelError> {
     let mut values = Vec::with_capacity(rows.len());
     for batch in rows.chunks(batch) {
-        let tokens: Vec<&PairTokens> = batch.iter().map(|row| &row.tokens).collect();
-        let data = network.logits(&tokens, device).into_data();
-        let logits = data.try_into_vec::<f32>().map_err(|error| ModelError::Device(format!("{error:?}")))?;
+        let inputs: Vec<&Input> = batch.iter().map(|row| &row.input).collect();
+        let logits = network::values(network.logits(&inputs, device))?;
         values.extend(logits.into_iter().map(|logit| 1.0 / (1.0 + (-f64::from(logit)).exp())));
     }
     Ok(values)
@@ -169,18 +182,17 @@ pub(crate) fn values(network: &Network, rows: &[&Row], batch: usize, device: &De
 
 /// Cross entropy of each row with its target, `[rows]`.
 fn losses(network: &Network, rows: &[&Row], device: &Device) -> Tensor<1> {
-    let tokens: Vec<&PairTokens> = rows.iter().map(|row| &row.tokens).collect();
+    let inputs: Vec<&Input> = rows.iter().map(|row| &row.input).collect();
     let targets: Vec<f32> = rows.iter().map(|row| row.target).collect();
     let targets = Tensor::<1>::from_data(TensorData::new(targets, [rows.len()]), device);
-    let logits = network.logits(&tokens, device);
+    let logits = network.logits(&inputs, device);
     let yes = log_sigmoid(logits.clone()) * targets.clone();
     let no = log_sigmoid(logits.neg()) * (targets.neg() + 1.0);
     (yes + no).neg()
 }
 
 fn scalar(tensor: &Tensor<1>) -> Result<f64, ModelError> {
-    let values = tensor.clone().into_data().try_into_vec::<f32>();
-    let values = values.map_err(|error| ModelError::Device(format!("{error:?}")))?;
+    let values = network::values(tensor.clone())?;
     values.first().map(|&value| f64::from(value)).ok_or(ModelError::NotFinite("loss"))
 }
 

@@ -1,5 +1,5 @@
-//! Judges learnt from a dataset: cross encoders that start from a sentence encoder and are fitted to what a dataset
-//! holds, with burn's autodiff.
+//! Judges learnt from a dataset: cross encoders that start from a sentence encoder, or convolutions over its vectors of
+//! words ([`Architecture`]), fitted to what a dataset holds with burn's autodiff.
 //!
 //! Judges are cross-fitted ([`CrossFit`]): passages are dealt to folds, each fold has a judge that saw none of its
 //! passages, and only that judge's values of its rows are counted ([`Training::held_out`]).
@@ -20,4 +20,5 @@ pub use base::Base;
 pub use error::TrainingError;
 pub use examples::{Example, Objective, examples};
 pub use fit::{Seen, Settings};
+pub use network::Architecture;
 pub use train::{CrossFit, Epoch, Fold, RECORD, Training};

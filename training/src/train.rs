@@ -4,13 +4,15 @@
 //! while a judge is in training, `fold-N/` holds `state.json` with the weights and the optimizer after the last epoch,
 //! under names that differ from epoch to epoch, so that a state never names files of another.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use burn::module::Module as _;
 use poq_core::agreement::Agreement;
+use poq_core::dataset::sha256;
 use poq_core::rng::Stream;
-use poq_models::{PairTokenizer, cpu_device};
+use poq_models::{PairTokenizer, PairTokens, cpu_device};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +41,12 @@ pub struct Epoch {
 /// A judge and its rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
-    /// Tasks that the judge did not see, by number: neither learnt from nor stopped by.
-    pub held_out: Vec<usize>,
+    /// Ids of the tasks that the judge did not see: neither learnt from nor stopped by.
+    pub held_out: Vec<String>,
+    /// SHA-256 of the texts that these are about.
+    pub passages: Vec<String>,
+    /// SHA-256 of the judge's `model.safetensors`.
+    pub weights_sha256: String,
     /// Its epochs.
     pub epochs: Vec<Epoch>,
     /// The epoch with the lowest loss of validation, counted from 1, whose weights the judge has.
@@ -76,7 +82,7 @@ pub struct CrossFit<'a> {
     sizes: Sizes,
     weights: Tensors,
     examples: &'a [Example],
-    rows: Vec<Row>,
+    tokens: Vec<PairTokens>,
     /// By passage.
     fold_of: Vec<usize>,
     max_tokens: usize,
@@ -94,22 +100,20 @@ impl<'a> CrossFit<'a> {
         let passages = examples.iter().map(|example| example.passage as usize + 1).max().unwrap_or(0);
         let fold_of = folds(passages, settings.folds, settings.seed);
         check_rows(examples, settings.folds, &fold_of)?;
-        let rows = examples
+        let tokens = examples
             .iter()
-            .map(|example| {
-                let tokens = tokenizer.encode(&example.first, &example.second)?;
-                Ok(Row { tokens, target: example.target })
-            })
-            .collect::<Result<Vec<_>, TrainingError>>()?;
+            .map(|example| tokenizer.encode(&example.first, &example.second))
+            .collect::<Result<Vec<_>, _>>()?;
         // A tensor that is missing or of another shape is found here, not after an hour.
-        Network::new(&sizes, &weights, &mut draws(&settings, 0, 0), &cpu_device().autodiff())?;
-        Ok(Self { base, settings, sizes, weights, examples, rows, fold_of, max_tokens: tokenizer.max_tokens() })
+        let (stream, device) = (&mut draws(&settings, 0, 0), cpu_device().autodiff());
+        Network::new(settings.architecture, &sizes, &weights, stream, &device)?;
+        Ok(Self { base, settings, sizes, weights, examples, tokens, fold_of, max_tokens: tokenizer.max_tokens() })
     }
 
     /// Rows that are learnt from at most, each as often as it is.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.rows.len() * (self.settings.folds - 2) * self.settings.epochs
+        self.tokens.len() * (self.settings.folds - 2) * self.settings.epochs
     }
 
     /// Trains the judges, or goes on where an earlier run of the same into `out` stood, and writes them there. `go_on`
@@ -119,8 +123,9 @@ impl<'a> CrossFit<'a> {
     /// Files that cannot be read or written, or a loss that is no number.
     pub fn run(&self, out: &Path, go_on: &mut dyn FnMut(Seen) -> bool) -> Result<Option<Training>, TrainingError> {
         let mut folds = Vec::new();
+        let rows = self.rows()?;
         for fold in 0..self.settings.folds {
-            let Some(fold) = self.fold(fold, &out.join(format!("fold-{}", fold + 1)), go_on)? else {
+            let Some(fold) = self.fold(fold, &rows, &out.join(format!("fold-{}", fold + 1)), go_on)? else {
                 return Ok(None);
             };
             folds.push(fold);
@@ -139,6 +144,19 @@ impl<'a> CrossFit<'a> {
         Ok(Some(training))
     }
 
+    /// The rows as networks read them; what networks do not learn is the same in all.
+    fn rows(&self) -> Result<Vec<Row>, TrainingError> {
+        let device = cpu_device();
+        let architecture = self.settings.architecture;
+        let stream = &mut draws(&self.settings, 0, 0);
+        let network =
+            Network::new(architecture, &self.sizes, &self.weights, stream, &device.clone().autodiff())?.valid();
+        let row = |(tokens, example): (&PairTokens, &Example)| {
+            Ok(Row { input: network.input(tokens.clone(), &device)?, target: example.target })
+        };
+        self.tokens.iter().zip(self.examples).map(row).collect()
+    }
+
     fn in_fold(&self, fold: usize) -> Vec<usize> {
         let of = |row: &usize| self.fold_of[self.examples[*row].passage as usize];
         (0..self.examples.len()).filter(|row| of(row) == fold).collect()
@@ -147,6 +165,7 @@ impl<'a> CrossFit<'a> {
     fn fold(
         &self,
         fold: usize,
+        rows: &[Row],
         folder: &Path,
         go_on: &mut dyn FnMut(Seen) -> bool,
     ) -> Result<Option<Fold>, TrainingError> {
@@ -155,7 +174,7 @@ impl<'a> CrossFit<'a> {
             return read_json(&record).map(Some);
         }
         fs::create_dir_all(folder).map_err(TrainingError::file(folder))?;
-        let of = |fold: usize| -> Vec<&Row> { self.in_fold(fold).into_iter().map(|row| &self.rows[row]).collect() };
+        let of = |fold: usize| -> Vec<&Row> { self.in_fold(fold).into_iter().map(|row| &rows[row]).collect() };
         let validation = of((fold + 1) % self.settings.folds);
         let learnt: Vec<&Row> = (2..self.settings.folds).flat_map(|n| of((fold + n) % self.settings.folds)).collect();
 
@@ -164,7 +183,9 @@ impl<'a> CrossFit<'a> {
         let state: Option<State> = if state_path.exists() { Some(read_json(&state_path)?) } else { None };
         let mut state = state.unwrap_or(State { epochs: Vec::new(), kept: 0 });
         let mut stream = draws(&self.settings, fold, 0);
-        let network = |weights: &Tensors, stream: &mut Stream| Network::new(&self.sizes, weights, stream, &device);
+        let network = |weights: &Tensors, stream: &mut Stream| {
+            Network::new(self.settings.architecture, &self.sizes, weights, stream, &device)
+        };
         let weights_of = |epoch: usize| folder.join(format!("epoch-{epoch}.safetensors"));
         let optimizer_of = |epoch: usize| folder.join(format!("epoch-{epoch}.bpk"));
         let mut fit = match state.epochs.len() {
@@ -208,22 +229,33 @@ impl<'a> CrossFit<'a> {
         let bytes = read(&weights_of(state.kept))?;
         let judge = network(&tensors(&bytes)?, &mut stream)?.valid();
         let held_out = self.in_fold(fold);
-        let rows: Vec<&Row> = held_out.iter().map(|&row| &self.rows[row]).collect();
+        let rows: Vec<&Row> = held_out.iter().map(|&row| &rows[row]).collect();
         let values = values(&judge, &rows, self.settings.batch, &device.clone().inner())?;
         let cross_entropy = |(value, row): (&f64, &&Row)| {
             let target = f64::from(row.target);
             -(target * value.max(1e-12).ln() + (1.0 - target) * (1.0 - value).max(1e-12).ln())
         };
         let held_out_loss = values.iter().zip(&rows).map(cross_entropy).sum::<f64>() / rows.len().max(1) as f64;
-        let mut tasks: Vec<usize> = held_out.iter().map(|&row| self.examples[row].task).collect();
-        tasks.dedup();
+        let of_rows = |field: fn(&Example) -> &String| {
+            let mut seen = HashSet::new();
+            let all = held_out.iter().map(|&row| field(&self.examples[row]).clone());
+            all.filter(|value| seen.insert(value.clone())).collect::<Vec<String>>()
+        };
         let lengths = serde_json::json!({ "model_max_length": self.max_tokens });
-        write(&folder.join("config.json"), &self.base.judge_config()?)?;
+        write(&folder.join("config.json"), &self.base.judge_config(self.settings.architecture)?)?;
         write(&folder.join("tokenizer.json"), self.base.tokenizer)?;
         write(&folder.join("tokenizer_config.json"), lengths.to_string().as_bytes())?;
         write(&folder.join("model.safetensors"), &bytes)?;
         let State { epochs, kept } = state;
-        let done = Fold { held_out: tasks, kept, values, held_out_loss, epochs };
+        let done = Fold {
+            held_out: of_rows(|example| &example.task),
+            passages: of_rows(|example| &example.text_sha256),
+            weights_sha256: sha256(&bytes),
+            epochs,
+            kept,
+            values,
+            held_out_loss,
+        };
         write_json(&record, &done)?;
         for path in [optimizer_of(done.epochs.len()), weights_of(done.epochs.len()), weights_of(kept), state_path] {
             remove(&path)?;

@@ -7,12 +7,22 @@ use std::path::Path;
 
 use futures_lite::future::block_on;
 use poq_models::{CrossEncoder, Families, Kernels, ModelError, cpu_device};
-use poq_training::{Base, CrossFit, Example, Seen, Settings, Training, TrainingError};
+use poq_training::{Architecture, Base, CrossFit, Example, Seen, Settings, Training, TrainingError};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const SETTINGS: Settings =
-    Settings { seed: 3, folds: 3, max_tokens: 24, epochs: 3, patience: 3, batch: 4, learning_rate: 0.01 };
+const SETTINGS: Settings = Settings {
+    architecture: Architecture::CrossEncoder { layers: 2 },
+    seed: 3,
+    folds: 3,
+    max_tokens: 24,
+    epochs: 3,
+    patience: 3,
+    batch: 4,
+    learning_rate: 0.01,
+};
+
+const TEXT_CNN: Settings = Settings { architecture: Architecture::TextCnn, ..SETTINGS };
 
 struct Files([Vec<u8>; 3]);
 
@@ -39,8 +49,9 @@ impl Files {
 /// Two rows of each of twelve passages: whoever says "cat" is right.
 fn rows() -> Vec<Example> {
     let row = |row: usize| Example {
-        task: row / 2,
+        task: format!("task {}", row / 2),
         passage: row as u32 / 2,
+        text_sha256: format!("passage {}", row / 2),
         first: "the mat".to_owned(),
         second: if row.is_multiple_of(2) { "the cat" } else { "the dog" }.to_owned(),
         target: if row.is_multiple_of(2) { 0.9 } else { 0.1 },
@@ -70,8 +81,14 @@ fn files(folder: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
 
 #[test]
 fn what_was_trained_is_what_is_run() -> Outcome {
+    is_run_as_trained(&SETTINGS)?;
+    is_run_as_trained(&Settings { architecture: Architecture::CrossEncoder { layers: 1 }, ..SETTINGS })?;
+    is_run_as_trained(&TEXT_CNN)
+}
+
+fn is_run_as_trained(settings: &Settings) -> Outcome {
     let out = tempfile::tempdir()?;
-    let training = train(&SETTINGS, out.path())?;
+    let training = train(settings, out.path())?;
     let rows = rows();
     for (number, fold) in training.folds.iter().enumerate() {
         let folder = out.path().join(format!("fold-{}", number + 1));
@@ -92,9 +109,14 @@ fn what_was_trained_is_what_is_run() -> Outcome {
 
 #[test]
 fn judges_learn_and_are_held_out() -> Outcome {
+    learn_and_are_held_out(&SETTINGS)?;
+    learn_and_are_held_out(&TEXT_CNN)
+}
+
+fn learn_and_are_held_out(settings: &Settings) -> Outcome {
     let out = tempfile::tempdir()?;
-    let training = train(&Settings { epochs: 12, patience: 12, ..SETTINGS }, out.path())?;
-    let seen: Vec<usize> = training.folds.iter().flat_map(|fold| fold.held_out.clone()).collect();
+    let training = train(&Settings { epochs: 12, patience: 12, ..*settings }, out.path())?;
+    let seen: Vec<String> = training.folds.iter().flat_map(|fold| fold.held_out.clone()).collect();
     assert_eq!((seen.len(), seen.iter().collect::<HashSet<_>>().len()), (12, 12), "each task is held out once");
     assert_eq!(training.held_out.rows, 24);
     let pearson = training.held_out.pearson.ok_or("values vary")?;
@@ -117,8 +139,9 @@ fn targets_that_follow_nothing_are_not_learnt_from_the_passages_that_are_judged(
         |passage: usize| format!("{} {} {}", words[passage % 7], words[passage / 7 % 7], words[(passage * 3) % 7]);
     let rows: Vec<Example> = (0..48)
         .map(|row| Example {
-            task: row / 2,
+            task: format!("task {}", row / 2),
             passage: row as u32 / 2,
+            text_sha256: format!("passage {}", row / 2),
             first: own(row / 2),
             second: own(row / 2),
             target: ((row / 2 * 7) % 5) as f32 / 4.0,
@@ -181,6 +204,7 @@ fn what_nothing_can_be_learnt_from_is_refused() -> Outcome {
     let few = refusal(&of_two, &SETTINGS);
     assert!(few.contains("2 passages, fewer than the 3 folds"), "{few}");
     for (settings, field) in [
+        (Settings { architecture: Architecture::CrossEncoder { layers: 0 }, ..SETTINGS }, "layers"),
         (Settings { folds: 2, ..SETTINGS }, "folds"),
         (Settings { epochs: 0, ..SETTINGS }, "epochs"),
         (Settings { patience: 0, ..SETTINGS }, "patience"),

@@ -12,8 +12,9 @@ use poq_core::weights::KnownModel;
 use poq_models::{
     BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Kernels, SentenceSettings, WeightStorage, cpu_device,
 };
-use poq_pipeline::evaluators::{self, Models as _};
+use poq_pipeline::evaluators::{self, CrossEncoders, Models as _};
 use poq_pipeline::spec::{EvaluatorSpec, ModelFile};
+use poq_training::{RECORD, Training};
 
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::precompute::ModelName;
@@ -114,7 +115,7 @@ pub struct Models {
     /// By path and layers.
     decoders: Kept<(PathBuf, Option<usize>), Decoder>,
     bi_encoders: Kept<PathBuf, BiEncoder>,
-    cross_encoders: Kept<PathBuf, CrossEncoder>,
+    cross_encoders: Kept<PathBuf, CrossEncoders>,
     hashes: Kept<PathBuf, String>,
 }
 
@@ -148,8 +149,11 @@ impl Models {
             }
             EvaluatorSpec::CrossEncoder { .. } => {
                 let folder = encoder_folder(model.as_str())?;
-                let reading = self.cross_encoder(model)?.reading().to_string();
-                self.file(&folder.join("model.safetensors"), Some(&folder), Some(reading))
+                let reading = self.cross_encoders(model)?.reading().to_string();
+                // What names the weights of several judges stands for them all.
+                let record = folder.join(RECORD);
+                let weights = if record.exists() { record } else { folder.join("model.safetensors") };
+                self.file(&weights, Some(&folder), Some(reading))
             }
             EvaluatorSpec::LlmJudge { .. } => self.decoder_file(model),
             EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => {
@@ -175,8 +179,9 @@ impl evaluators::Models<ModelName> for Models {
         kept(&self.bi_encoders, encoder_folder(model.as_str())?, || bi_encoder(model.as_str()))
     }
 
-    fn cross_encoder(&self, model: &ModelName) -> Outcome<Rc<CrossEncoder>> {
-        kept(&self.cross_encoders, encoder_folder(model.as_str())?, || cross_encoder(model.as_str()))
+    fn cross_encoders(&self, model: &ModelName) -> Outcome<Rc<CrossEncoders>> {
+        let folder = encoder_folder(model.as_str())?;
+        kept(&self.cross_encoders, folder.clone(), || cross_encoders(&folder))
     }
 
     fn decoder(&self, model: &ModelName) -> Outcome<Rc<Decoder>> {
@@ -241,11 +246,33 @@ pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
         .map_err(|fault| fault.of(folder.display()))
 }
 
-/// A cross encoder from its folder or name.
-pub fn cross_encoder(model: &str) -> Outcome<CrossEncoder> {
-    let folder = encoder_folder(model)?;
+/// The cross encoder of a folder, or those that `poq train` left in it.
+fn cross_encoders(folder: &Path) -> Outcome<CrossEncoders> {
+    let Some(record) = read_in(folder, RECORD)? else {
+        return cross_encoder(folder).map(CrossEncoders::from);
+    };
+    let record_path = folder.join(RECORD);
+    let training: Training = serde_json::from_slice(&record).input(record_path.display())?;
+    let mut judges = Vec::new();
+    for (number, fold) in training.folds.into_iter().enumerate() {
+        let folder = folder.join(format!("fold-{}", number + 1));
+        let weights = folder.join("model.safetensors");
+        let found = hash::of_file(&weights).input(format!("cannot read {}", weights.display()))?;
+        if found != fold.weights_sha256 {
+            let message = "these are not the weights that were trained: their hash is another than in";
+            return Err(Fault::input(format!("{}: {message} {}", weights.display(), record_path.display())));
+        }
+        judges.push((cross_encoder(&folder)?, fold.passages));
+    }
+    CrossEncoders::cross_fitted(judges).ok_or_else(|| {
+        Fault::input(format!("{}: `folds` is empty; allowed: one judge at least", record_path.display()))
+    })
+}
+
+/// The cross encoder of a folder.
+fn cross_encoder(folder: &Path) -> Outcome<CrossEncoder> {
     let device = cpu_device();
-    let mut read = |name: &str| read_of_encoder(&folder, name);
+    let mut read = |name: &str| read_of_encoder(folder, name);
     CrossEncoder::from_folder(&mut read, Families::ALL, Kernels::fastest(&device), &device)
         .map_err(|fault| fault.of(folder.display()))
 }

@@ -11,7 +11,7 @@ mod rows;
 mod shipped;
 
 pub use added::{AddedEvaluator, ON_DEVICE};
-pub use read::{DatasetError, DatasetFiles};
+pub use read::{DatasetError, DatasetFiles, sha256};
 pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Spec, Task, TaskKind};
 pub use shipped::Shipped;
 
@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::prompts::Prompts;
 use crate::text::squad;
 
 /// The kind of an evaluator whose scores take no part in consensus. A reply of it that was no number has no raw value.
@@ -80,11 +79,25 @@ impl Dataset {
         self.manifest.inference_nodes.iter().filter(|entry| entry.in_default_network)
     }
 
-    /// By task, the number of its passage, counted from 0: questions about one passage have the same.
+    /// By task, the number of its passage, counted from 0 without a gap: tasks with one [`Task::passage`] or of one
+    /// group have the same, of whatever kind they are.
     #[must_use]
     pub fn passages(&self) -> Vec<u32> {
-        let tasks: Vec<usize> = (0..self.tasks.len()).collect();
-        Prompts::new(self, &tasks).of().to_vec()
+        let mut of: Vec<u32> = Vec::with_capacity(self.tasks.len());
+        for (task, here) in self.tasks.iter().enumerate() {
+            let is_like =
+                |other: &Task| other.passage() == here.passage() || (here.group.is_some() && other.group == here.group);
+            let like: Vec<u32> =
+                (0..task).filter(|&other| is_like(&self.tasks[other])).map(|other| of[other]).collect();
+            let number = like.first().copied().unwrap_or(task as u32);
+            // What this task holds together was apart so far.
+            of.iter_mut().filter(|number| like.contains(number)).for_each(|other| *other = number);
+            of.push(number);
+        }
+        let mut numbers: Vec<u32> = of.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        of.iter().map(|number| numbers.partition_point(|other| other < number) as u32).collect()
     }
 
     /// How many evaluators there are, judges included.

@@ -68,6 +68,12 @@ impl Task {
         }
     }
 
+    /// What it is about: its context, else its prompt.
+    #[must_use]
+    pub fn passage(&self) -> &str {
+        self.context.as_deref().unwrap_or(&self.prompt)
+    }
+
     /// The prompt, and on the next line its context where it has one: what an evaluator of answers against prompts
     /// reads.
     #[must_use]

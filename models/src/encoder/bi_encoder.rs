@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use burn::tensor::Device;
 
+use super::body::Body;
 use super::config::{BI_ENCODER, EncoderConfig};
 use super::weights::Weights;
 use super::{Families, Network, ReadFile, SentenceSettings};
@@ -123,13 +124,14 @@ impl BiEncoder {
                 return Err(ModelError::field(Part::SentenceJson, "max_seq_length", count, allowed));
             }
         };
-        let network = Network::read(&config, families, tokenizer_json, &weights, max_tokens, kernels, device)?;
+        let body = || Body::read(&weights, &config, kernels, device);
+        let network = Network::read(families, tokenizer_json, config.vocabulary, max_tokens, kernels, device, body)?;
         Ok(Self { network, settings })
     }
 
     /// Length of a vector.
     pub fn dimensions(&self) -> usize {
-        self.network.hidden
+        self.network.body.hidden()
     }
 
     /// Tokens that are read of a text at most.

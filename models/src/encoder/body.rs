@@ -84,6 +84,12 @@ impl Body {
         Ok(Self { words, positions, types, norm, distances, layers, device: device.clone() })
     }
 
+    /// Numbers of a state.
+    pub(super) fn hidden(&self) -> usize {
+        let [_, hidden] = self.words.dims();
+        hidden
+    }
+
     /// What `pooling` makes of the last states of the tokens of each row: `[rows, hidden]`.
     pub(super) fn pooled(&self, rows: &[&Encoded], pooling: Pooling) -> Tensor<2> {
         let (batch, seq) = (rows.len(), rows.iter().map(|row| row.ids.len()).max().unwrap_or(0));
@@ -104,7 +110,7 @@ impl Body {
         let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
         let hidden_scores = (-mask.clone()).add_scalar(1.0).mul_scalar(fused::HIDDEN);
 
-        let [_, hidden] = self.words.dims();
+        let hidden = self.hidden();
         let mut x = self.words.clone().select(0, ids).reshape([batch, seq, hidden]);
         if let Some(positions) = &self.positions {
             x = x + positions.clone().narrow(0, 0, seq).unsqueeze_dim::<3>(0);

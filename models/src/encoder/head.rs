@@ -1,4 +1,4 @@
-//! Heads for sequence classification: what makes scores of the state of a text's first token.
+//! Heads for sequence classification: what makes scores of the state of a text's first token, or of the mean of all.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,6 +7,7 @@ use burn::tensor::activation::{gelu, relu, tanh};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
+use super::Pooling;
 use super::config::EncoderConfig;
 use super::weights::Weights;
 use crate::error::{ModelError, Part, read_json, shorten};
@@ -84,6 +85,7 @@ impl Reading {
 }
 
 pub(super) struct Head {
+    pooling: Pooling,
     dense: Linear,
     activation: Activation,
     out: Linear,
@@ -95,6 +97,8 @@ pub(super) struct Head {
 struct Fields {
     #[serde(default)]
     id2label: BTreeMap<String, String>,
+    /// As ModernBERT has it in the Python library transformers.
+    classifier_pooling: Option<String>,
     sentence_transformers: Option<Library>,
     sbert_ce_default_activation_function: Option<String>,
 }
@@ -115,6 +119,14 @@ impl Head {
         let HeadSpec { dense, activation, out } = &config.spec.head;
         let hidden = config.hidden;
         let fields: Fields = read_json(Part::ConfigJson, config_json)?;
+        let pooling = match fields.classifier_pooling.as_deref() {
+            None | Some("cls") => Pooling::Cls,
+            Some("mean") => Pooling::Mean,
+            Some(other) => {
+                let field = "classifier_pooling";
+                return Err(ModelError::field(Part::ConfigJson, field, shorten(other), "\"cls\" or \"mean\""));
+            }
+        };
         let weight = format!("{out}.weight");
         let labels = match fields.id2label.len() {
             0 => weights.head_rows(&weight).unwrap_or(0),
@@ -129,7 +141,7 @@ impl Head {
         };
         let dense = Linear::new(dense_tensor("weight", &[hidden, hidden])?, hidden, hidden, device)
             .with_bias(dense_tensor("bias", &[hidden])?, device);
-        Ok(Self { dense, activation: *activation, out, labels, reading: reading(fields, labels)? })
+        Ok(Self { pooling, dense, activation: *activation, out, labels, reading: reading(fields, labels)? })
     }
 
     pub(super) fn reading(&self) -> &Reading {
@@ -140,7 +152,12 @@ impl Head {
         self.labels
     }
 
-    /// States of first tokens, `[rows, hidden]`, to logits, `[rows, labels]`.
+    /// What is made of the states of a row's tokens.
+    pub(super) fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// Pooled states, `[rows, hidden]`, to logits, `[rows, labels]`.
     pub(super) fn forward(&self, states: Tensor<2>) -> Tensor<2> {
         let x = self.dense.forward(states);
         let x = match self.activation {

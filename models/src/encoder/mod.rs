@@ -1,5 +1,6 @@
 //! Encoders: a body ([`body`]) that makes states of tokens, of the families in [`families`]; a pooling makes vectors of
-//! them ([`BiEncoder`]), a head makes scores of pairs of texts ([`CrossEncoder`]).
+//! them ([`BiEncoder`]), a head makes scores of pairs of texts ([`CrossEncoder`]), as a network without a body does
+//! ([`text_cnn`]).
 
 mod bi_encoder;
 mod body;
@@ -10,19 +11,18 @@ mod head;
 mod pairs;
 mod relative;
 mod sentence;
+mod text_cnn;
 mod weights;
 
 use burn::tensor::{Device, Tensor};
 
 pub use bi_encoder::{BiEncoder, Embedding, Similarity, cosine};
 use body::Body;
-use config::EncoderConfig;
 pub use cross_encoder::{CrossEncoder, PairScore};
 pub use families::Families;
 pub use head::Reading;
 pub use pairs::{PairTokenizer, PairTokens};
 pub use sentence::{Pooling, ReadFile, SentenceSettings};
-use weights::Weights;
 
 use crate::cpu_device;
 use crate::error::ModelError;
@@ -39,24 +39,24 @@ const DEVICE_TOKENS: usize = 8192;
 /// Tokens that do on one thread of the host: enough rows for its kernels, whose states then stay in its cache.
 const HOST_TOKENS: usize = 96;
 
-/// What all encoders have: texts become tokens, and rows of tokens states.
-struct Network {
+/// What all encoders have: texts become tokens, and rows of tokens what the body makes of them.
+struct Network<B = Body> {
     tokenizer: EncoderTokenizer,
-    body: Body,
-    hidden: usize,
+    body: B,
     max_tokens: usize,
     kernels: Kernels,
 }
 
-impl Network {
+impl<B> Network<B> {
+    /// A network of words whose number is `vocabulary`, with the body that `body` reads.
     fn read(
-        config: &EncoderConfig,
         families: &Families,
         tokenizer_json: &[u8],
-        weights: &Weights<'_>,
+        vocabulary: usize,
         max_tokens: usize,
         kernels: Kernels,
         device: &Device,
+        body: impl FnOnce() -> Result<B, ModelError>,
     ) -> Result<Self, ModelError> {
         if kernels == Kernels::Host && *device != cpu_device() {
             return Err(ModelError::argument(
@@ -65,9 +65,8 @@ impl Network {
                 "Burn, Half, or Host on the CPU device",
             ));
         }
-        let tokenizer = EncoderTokenizer::read(tokenizer_json, families.tokenizers, max_tokens, config.vocabulary)?;
-        let body = Body::read(weights, config, kernels, device)?;
-        Ok(Self { tokenizer, body, hidden: config.hidden, max_tokens, kernels })
+        let tokenizer = EncoderTokenizer::read(tokenizer_json, families.tokenizers, max_tokens, vocabulary)?;
+        Ok(Self { tokenizer, body: body()?, max_tokens, kernels })
     }
 
     /// What `output` makes of each row, in their order: it is given some of them, and gives `[rows, numbers]`. A row's
@@ -75,7 +74,7 @@ impl Network {
     async fn run(
         &self,
         rows: &[Encoded],
-        output: &dyn Fn(&Body, &[&Encoded]) -> Tensor<2>,
+        output: &dyn Fn(&B, &[&Encoded]) -> Tensor<2>,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         // Neighbours of like length waste little on padding.

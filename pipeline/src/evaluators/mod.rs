@@ -9,10 +9,10 @@ mod structure;
 use std::rc::Rc;
 
 use poq_core::dataset::Task;
-use poq_models::{BiEncoder, CrossEncoder, Decoder, ModelError};
+use poq_models::{BiEncoder, Decoder, ModelError};
 
 pub use bi_encoder::BiEncoderEvaluator;
-pub use cross_encoder::CrossEncoderEvaluator;
+pub use cross_encoder::{CrossEncoderEvaluator, CrossEncoders};
 pub use llm_judge::LlmJudge;
 pub use overlap::Overlap;
 pub use structure::Structure;
@@ -107,11 +107,11 @@ pub trait Models<M> {
     /// If it cannot be opened; so in all.
     fn bi_encoder(&self, model: &M) -> Result<Rc<BiEncoder>, Self::Fault>;
 
-    /// A cross encoder.
+    /// A cross encoder, or several that were cross-fitted.
     ///
     /// # Errors
     /// If it cannot be opened.
-    fn cross_encoder(&self, model: &M) -> Result<Rc<CrossEncoder>, Self::Fault>;
+    fn cross_encoders(&self, model: &M) -> Result<Rc<CrossEncoders>, Self::Fault>;
 
     /// A decoder with all its layers.
     ///
@@ -130,7 +130,7 @@ pub fn open<M, R: Models<M>>(spec: &EvaluatorSpec<M>, models: &R) -> Result<Box<
             Box::new(BiEncoderEvaluator { encoder: models.bi_encoder(model)?, against: *against })
         }
         EvaluatorSpec::CrossEncoder { model, against } => {
-            Box::new(CrossEncoderEvaluator { encoder: models.cross_encoder(model)?, against: *against })
+            Box::new(CrossEncoderEvaluator { encoders: models.cross_encoders(model)?, against: *against })
         }
         EvaluatorSpec::LlmJudge { model, template } => {
             Box::new(LlmJudge::new(models.decoder(model)?, template.clone()))

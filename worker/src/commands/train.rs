@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use poq_core::Dataset;
 use poq_core::dataset::Shipped;
-use poq_training::{Base, CrossFit, Objective, RECORD, Seen, Settings, Training, TrainingError, examples};
+use poq_training::{
+    Architecture, Base, CrossFit, Objective, RECORD, Seen, Settings, Training, TrainingError, examples,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::console::{print, print_json, say};
@@ -46,20 +48,20 @@ struct Plan {
     /// The encoder that the judges start from: a name, or a folder.
     base: String,
     objective: Objective,
+    #[serde(default)]
+    architecture: Kind,
+    layers: Option<usize>,
     #[serde(default = "one")]
     seed: u64,
     #[serde(default = "five")]
     folds: usize,
     #[serde(default = "tokens")]
     max_tokens: usize,
-    #[serde(default = "four")]
-    epochs: usize,
-    #[serde(default = "first")]
-    patience: usize,
+    epochs: Option<usize>,
+    patience: Option<usize>,
     #[serde(default = "batch")]
     batch: usize,
-    #[serde(default = "rate")]
-    learning_rate: f64,
+    learning_rate: Option<f64>,
 }
 
 fn one() -> u64 {
@@ -71,23 +73,50 @@ fn five() -> usize {
 }
 
 fn tokens() -> usize {
-    192
-}
-
-fn four() -> usize {
-    4
-}
-
-fn first() -> usize {
-    1
+    320
 }
 
 fn batch() -> usize {
     16
 }
 
-fn rate() -> f64 {
-    5e-5
+/// What judges are, as a plan names it.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    CrossEncoder,
+    TextCnn,
+}
+
+/// Layers of a cross encoder that are learnt, where a plan does not say.
+const LAYERS: usize = 2;
+
+impl Plan {
+    fn settings(&self) -> Result<Settings, Fault> {
+        // What is tried and found useful, where a plan does not say.
+        let (architecture, epochs, patience, rate) = match (self.architecture, self.layers) {
+            (Kind::CrossEncoder, layers) => {
+                (Architecture::CrossEncoder { layers: layers.unwrap_or(LAYERS) }, 8, 2, 3e-4)
+            }
+            (Kind::TextCnn, None) => (Architecture::TextCnn, 20, 3, 3e-4),
+            (Kind::TextCnn, Some(_)) => {
+                return Err(Fault::input(
+                    "`layers`: a text_cnn has none; allowed: with `architecture = \"cross_encoder\"`",
+                ));
+            }
+        };
+        Ok(Settings {
+            architecture,
+            seed: self.seed,
+            folds: self.folds,
+            max_tokens: self.max_tokens,
+            epochs: self.epochs.unwrap_or(epochs),
+            patience: self.patience.unwrap_or(patience),
+            batch: self.batch,
+            learning_rate: self.learning_rate.unwrap_or(rate),
+        })
+    }
 }
 
 /// What the judges depend on: a run is gone on with only where all of it is the same.
@@ -115,15 +144,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let folder = models::encoder_folder(&base)?;
     let read = |name: &str| fs::read(folder.join(name)).input(format!("cannot read {}", folder.join(name).display()));
     let (config, tokenizer, weights) = (read("config.json")?, read("tokenizer.json")?, read("model.safetensors")?);
-    let settings = Settings {
-        seed: plan.seed,
-        folds: plan.folds,
-        max_tokens: plan.max_tokens,
-        epochs: plan.epochs,
-        patience: plan.patience,
-        batch: plan.batch,
-        learning_rate: plan.learning_rate,
-    };
+    let settings = plan.settings().map_err(|fault| fault.of(arguments.plan.display()))?;
     let asked = Asked {
         dataset: dataset.manifest.id.clone(),
         dataset_sha256: dataset.hash.clone(),

@@ -1,0 +1,126 @@
+//! A BERT with a head of one label, of the mean of its states.
+
+use burn::module::Module;
+use burn::nn::transformer::{TransformerEncoder, TransformerEncoderConfig};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use poq_models::PairTokens;
+
+use super::slots::{Slot, of_linear, of_norm};
+use super::{Input, longest, padded};
+use crate::base::Sizes;
+
+/// What stands before the names of the body, in files that hold a head beside it.
+pub(super) const PREFIX: &str = "bert.";
+
+/// Parameters that a base may not have.
+pub(super) const NEW: &[&str] = &["bert.pooler.", "classifier."];
+
+/// Share of states that is left out while it is trained, as BERT was.
+const DROPOUT: f64 = 0.1;
+
+#[derive(Module, Debug)]
+pub(crate) struct Bert {
+    words: Embedding,
+    positions: Embedding,
+    types: Embedding,
+    norm: LayerNorm,
+    dropout: Dropout,
+    body: TransformerEncoder,
+    /// Layers that are not learnt; they come first.
+    fixed: usize,
+    pooler: Linear,
+    classifier: Linear,
+}
+
+impl Bert {
+    /// The network of these sizes, whose parameters have no values yet.
+    pub(super) fn new(sizes: &Sizes, learnt: usize, device: &Device) -> Self {
+        let hidden = sizes.hidden_size;
+        let table = |rows| EmbeddingConfig::new(rows, hidden).init(device);
+        let (heads, layers) = (sizes.num_attention_heads, sizes.num_hidden_layers);
+        Self {
+            words: table(sizes.vocab_size),
+            positions: table(sizes.max_position_embeddings),
+            types: table(sizes.type_vocab_size),
+            norm: LayerNormConfig::new(hidden).with_epsilon(sizes.layer_norm_eps).init(device),
+            dropout: DropoutConfig::new(DROPOUT).init(),
+            body: TransformerEncoderConfig::new(hidden, sizes.intermediate_size, heads, layers)
+                .with_dropout(DROPOUT)
+                .with_layer_norm_eps(sizes.layer_norm_eps)
+                .init(device),
+            fixed: layers.saturating_sub(learnt),
+            pooler: LinearConfig::new(hidden, hidden).init(device),
+            classifier: LinearConfig::new(hidden, 1).init(device),
+        }
+    }
+
+    /// What the names of parameters that are not learnt begin with.
+    pub(super) fn fixed(&self) -> Vec<String> {
+        let layers = (0..self.fixed).map(|number| format!("bert.encoder.layer.{number}."));
+        std::iter::once("bert.embeddings.".to_owned()).chain(layers).collect()
+    }
+
+    /// States of a pair's tokens before the layers that are learnt, `[1, length, hidden]`.
+    pub(super) fn fixed_states(&self, row: &PairTokens, device: &Device) -> Tensor<3> {
+        let length = row.ids.len();
+        let places = Tensor::<1, Int>::arange(0..length as i64, device).unsqueeze::<2>();
+        let of = |numbers| padded(std::iter::once(numbers), length, device);
+        let states =
+            self.words.forward(of(&row.ids)) + self.types.forward(of(&row.types)) + self.positions.forward(places);
+        let states = self.norm.forward(states);
+        self.body.layers[..self.fixed].iter().fold(states, |states, layer| layer.forward(states, None, None))
+    }
+
+    /// Logits of pairs, `[rows]`.
+    pub(super) fn logits(&self, rows: &[&Input], device: &Device) -> Tensor<1> {
+        let (count, length) = (rows.len(), longest(rows));
+        let hidden = self.norm.gamma.lazy_shape()[0];
+        let mut states = Vec::with_capacity(count * length * hidden);
+        for row in rows {
+            let known = row.states.as_deref().unwrap_or_default();
+            states.extend_from_slice(known);
+            states.extend(std::iter::repeat_n(0.0, length * hidden - known.len()));
+        }
+        let states = Tensor::<3>::from_data(TensorData::new(states, [count, length, hidden]), device);
+        let is_padding = |row: &&Input| {
+            let tokens = row.tokens.ids.len();
+            (0..length).map(move |place| place >= tokens)
+        };
+        let padding: Vec<bool> = rows.iter().flat_map(is_padding).collect();
+        let padding = Tensor::<2, Bool>::from_data(TensorData::new(padding, [count, length]), device);
+        let layers = &self.body.layers[self.fixed..];
+        let states = layers
+            .iter()
+            .fold(self.dropout.forward(states), |states, layer| layer.forward(states, Some(padding.clone()), None));
+        let mask = padding.bool_not().float().unsqueeze_dim::<3>(2);
+        let mean = (states * mask.clone()).sum_dim(1) / mask.sum_dim(1);
+        let pooled = self.dropout.forward(self.pooler.forward(mean.reshape([count, hidden])).tanh());
+        self.classifier.forward(pooled).reshape([count])
+    }
+
+    /// All parameters by their names in BERT's files, in an order that does not change.
+    pub(super) fn slots(&mut self) -> Vec<(String, Slot<'_>)> {
+        let Self { words, positions, types, norm, body, pooler, classifier, dropout: _, fixed: _ } = self;
+        let mut slots = vec![
+            ("bert.embeddings.word_embeddings.weight".to_owned(), Slot::Table(&mut words.weight)),
+            ("bert.embeddings.position_embeddings.weight".to_owned(), Slot::Table(&mut positions.weight)),
+            ("bert.embeddings.token_type_embeddings.weight".to_owned(), Slot::Table(&mut types.weight)),
+        ];
+        of_norm(&mut slots, "bert.embeddings.LayerNorm".to_owned(), norm);
+        for (number, layer) in body.layers.iter_mut().enumerate() {
+            let name = |part: &str| format!("bert.encoder.layer.{number}.{part}");
+            of_linear(&mut slots, name("attention.self.query"), &mut layer.mha.query);
+            of_linear(&mut slots, name("attention.self.key"), &mut layer.mha.key);
+            of_linear(&mut slots, name("attention.self.value"), &mut layer.mha.value);
+            of_linear(&mut slots, name("attention.output.dense"), &mut layer.mha.output);
+            of_norm(&mut slots, name("attention.output.LayerNorm"), &mut layer.norm_1);
+            of_linear(&mut slots, name("intermediate.dense"), &mut layer.pwff.linear_inner);
+            of_linear(&mut slots, name("output.dense"), &mut layer.pwff.linear_outer);
+            of_norm(&mut slots, name("output.LayerNorm"), &mut layer.norm_2);
+        }
+        of_linear(&mut slots, "bert.pooler.dense".to_owned(), pooler);
+        of_linear(&mut slots, "classifier".to_owned(), classifier);
+        slots
+    }
+}
