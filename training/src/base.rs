@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::network::Architecture;
+use crate::network::{Architecture, Values};
 
 /// The files of a BERT.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Base<'_> {
 }
 
 /// Tensors of a file, by name without `bert.`, with their shapes.
-pub(crate) type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+pub(crate) type Tensors = HashMap<String, Values>;
 
 /// Reads a file of tensors in F32, F16 or BF16, but for tables of the numbers of positions, which are not needed.
 pub(crate) fn tensors(bytes: &[u8]) -> Result<Tensors, ModelError> {

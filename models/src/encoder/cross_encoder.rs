@@ -30,8 +30,13 @@ pub struct PairScore {
 pub struct CrossEncoder(Classifier);
 
 enum Classifier {
-    Transformer { network: Network, head: Head },
-    TextCnn(Network<TextCnn>),
+    Transformer(Box<Transformer>),
+    TextCnn(Box<Network<TextCnn>>),
+}
+
+struct Transformer {
+    network: Network,
+    head: Head,
 }
 
 /// Which network a `config.json` is of.
@@ -95,7 +100,7 @@ impl CrossEncoder {
             let max_tokens = max_tokens(positions);
             let network = Network::read(families, tokenizer_json, vocabulary, max_tokens, kernels, device, body)?;
             check_length(&network, positions)?;
-            return Ok(Self(Classifier::TextCnn(network)));
+            return Ok(Self(Classifier::TextCnn(Box::new(network))));
         }
         let config = EncoderConfig::read(config_json, families, CROSS_ENCODER)?;
         config.check_is_cross_encoder()?;
@@ -110,12 +115,12 @@ impl CrossEncoder {
             return Err(ModelError::field(Part::ConfigJson, "type_vocab_size", config.types, allowed));
         }
         let head = Head::read(&weights, config_json, &config, device)?;
-        Ok(Self(Classifier::Transformer { network, head }))
+        Ok(Self(Classifier::Transformer(Box::new(Transformer { network, head }))))
     }
 
     fn tokenizer(&self) -> &EncoderTokenizer {
         match &self.0 {
-            Classifier::Transformer { network, .. } => &network.tokenizer,
+            Classifier::Transformer(transformer) => &transformer.network.tokenizer,
             Classifier::TextCnn(network) => &network.tokenizer,
         }
     }
@@ -123,7 +128,7 @@ impl CrossEncoder {
     /// Tokens that are read of a pair at most.
     pub fn max_tokens(&self) -> usize {
         match &self.0 {
-            Classifier::Transformer { network, .. } => network.max_tokens,
+            Classifier::Transformer(transformer) => transformer.network.max_tokens,
             Classifier::TextCnn(network) => network.max_tokens,
         }
     }
@@ -131,7 +136,7 @@ impl CrossEncoder {
     /// How logits become a value.
     pub fn reading(&self) -> &Reading {
         match &self.0 {
-            Classifier::Transformer { head, .. } => head.reading(),
+            Classifier::Transformer(transformer) => transformer.head.reading(),
             Classifier::TextCnn(_) => &Reading::Sigmoid,
         }
     }
@@ -154,7 +159,8 @@ impl CrossEncoder {
     pub async fn score(&self, pairs: &[(&str, &str)]) -> Result<Vec<PairScore>, ModelError> {
         let rows = pairs.iter().map(|pair| self.tokenizer().encode(*pair)).collect::<Result<Vec<_>, _>>()?;
         let (labels, logits) = match &self.0 {
-            Classifier::Transformer { network, head } => {
+            Classifier::Transformer(transformer) => {
+                let Transformer { network, head } = transformer.as_ref();
                 let forward = |body: &Body, rows: &[&Encoded]| head.forward(body.pooled(rows, head.pooling()));
                 (head.labels(), network.run(&rows, &forward).await?)
             }

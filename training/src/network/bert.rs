@@ -21,9 +21,8 @@ const DROPOUT: f64 = 0.1;
 
 #[derive(Module, Debug)]
 pub(crate) struct Bert {
-    words: Embedding,
-    positions: Embedding,
-    types: Embedding,
+    /// Of words, of types and of places: a token is the sum of its three.
+    tables: Vec<Embedding>,
     norm: LayerNorm,
     dropout: Dropout,
     body: TransformerEncoder,
@@ -40,9 +39,7 @@ impl Bert {
         let table = |rows| EmbeddingConfig::new(rows, hidden).init(device);
         let (heads, layers) = (sizes.num_attention_heads, sizes.num_hidden_layers);
         Self {
-            words: table(sizes.vocab_size),
-            positions: table(sizes.max_position_embeddings),
-            types: table(sizes.type_vocab_size),
+            tables: vec![table(sizes.vocab_size), table(sizes.type_vocab_size), table(sizes.max_position_embeddings)],
             norm: LayerNormConfig::new(hidden).with_epsilon(sizes.layer_norm_eps).init(device),
             dropout: DropoutConfig::new(DROPOUT).init(),
             body: TransformerEncoderConfig::new(hidden, sizes.intermediate_size, heads, layers)
@@ -66,8 +63,9 @@ impl Bert {
         let length = row.ids.len();
         let places = Tensor::<1, Int>::arange(0..length as i64, device).unsqueeze::<2>();
         let of = |numbers| padded(std::iter::once(numbers), length, device);
-        let states =
-            self.words.forward(of(&row.ids)) + self.types.forward(of(&row.types)) + self.positions.forward(places);
+        let numbers = [of(&row.ids), of(&row.types), places];
+        let parts = self.tables.iter().zip(numbers).map(|(table, numbers)| table.forward(numbers));
+        let states = Tensor::cat(parts.collect(), 0).sum_dim(0);
         let states = self.norm.forward(states);
         self.body.layers[..self.fixed].iter().fold(states, |states, layer| layer.forward(states, None, None))
     }
@@ -100,13 +98,12 @@ impl Bert {
     }
 
     /// All parameters by their names in BERT's files, in an order that does not change.
-    pub(super) fn slots(&mut self) -> Vec<(String, Slot<'_>)> {
-        let Self { words, positions, types, norm, body, pooler, classifier, dropout: _, fixed: _ } = self;
-        let mut slots = vec![
-            ("bert.embeddings.word_embeddings.weight".to_owned(), Slot::Table(&mut words.weight)),
-            ("bert.embeddings.position_embeddings.weight".to_owned(), Slot::Table(&mut positions.weight)),
-            ("bert.embeddings.token_type_embeddings.weight".to_owned(), Slot::Table(&mut types.weight)),
-        ];
+    pub(super) fn slots<'a>(&'a mut self) -> Vec<(String, Slot<'a>)> {
+        let Self { tables, norm, body, pooler, classifier, dropout: _, fixed: _ } = self;
+        let of_table = |(name, table): (&str, &'a mut Embedding)| {
+            (format!("bert.embeddings.{name}_embeddings.weight"), Slot::Table(&mut table.weight))
+        };
+        let mut slots: Vec<_> = ["word", "token_type", "position"].into_iter().zip(tables).map(of_table).collect();
         of_norm(&mut slots, "bert.embeddings.LayerNorm".to_owned(), norm);
         for (number, layer) in body.layers.iter_mut().enumerate() {
             let name = |part: &str| format!("bert.encoder.layer.{number}.{part}");

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Sizes, Tensors};
 use bert::Bert;
 use slots::Slot;
+pub(crate) use slots::Values;
 use text_cnn::TextCnn;
 
 /// What a judge is.
@@ -84,7 +85,12 @@ impl Network {
             let found = found.or(of_base.as_ref().filter(|_| name == text_cnn::WORDS));
             let is_new = new.iter().any(|start| name.starts_with(start));
             let is_learnt = !fixed.iter().any(|start| name.starts_with(start));
-            slot.fill(id as u64, &name, found, is_new, is_learnt, stream, device)?;
+            let values = match found {
+                Some(found) => found.clone(),
+                None if is_new => slot.drawn(&name, stream),
+                None => return Err(ModelError::MissingTensor { part: Part::Safetensors, tensor: name }),
+            };
+            slot.fill(id as u64, &name, values, is_learnt, device)?;
         }
         Ok(network)
     }
@@ -109,18 +115,15 @@ impl Network {
     /// The weights as a safetensors file, as [`poq_models::CrossEncoder`] reads it.
     pub(crate) fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
         let mut network = self.clone();
-        let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = network
+        let tensors: Vec<(String, Values)> = network
             .slots()
             .into_iter()
-            .map(|(name, slot)| {
-                let (shape, values) = slot.values()?;
-                Ok((name, shape, values))
-            })
+            .map(|(name, slot)| Ok((name, slot.values()?)))
             .collect::<Result<_, ModelError>>()?;
         let damaged = |error: safetensors::SafeTensorError| ModelError::malformed(Part::Safetensors, error.to_string());
         let views = tensors
             .iter()
-            .map(|(name, shape, values)| {
+            .map(|(name, (shape, values))| {
                 let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map_err(damaged)?;
                 Ok((name.as_str(), view))
             })

@@ -6,6 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use poq_core::rng::Stream;
 use poq_models::{ModelError, Part};
 
+/// Numbers as a file has them, with their shape.
+pub(crate) type Values = (Vec<usize>, Vec<f32>);
+
 /// A parameter as a file has it.
 pub(super) enum Slot<'a> {
     /// A table, row by row.
@@ -48,35 +51,30 @@ impl Slot<'_> {
         }
     }
 
-    /// Takes the values of `found`, or draws them where there are none and `is_new` allows that; they are learnt, or
-    /// stay as they are.
+    /// New values of the parameter that files call `name`, with their shape there.
+    pub(super) fn drawn(&self, name: &str, stream: &mut Stream) -> Values {
+        let (shape, deviation) = (self.shape(), self.deviation());
+        let count = shape.iter().product();
+        let drawn = |_| (deviation * stream.normal()) as f32;
+        let values = match self {
+            Self::Vector(_) if name.ends_with(".bias") => vec![0.0; count],
+            // Of a normalisation.
+            Self::Vector(_) => vec![1.0; count],
+            _ => (0..count).map(drawn).collect(),
+        };
+        (shape, values)
+    }
+
+    /// Takes values as a file has them; they are learnt, or stay as they are.
     pub(super) fn fill(
         self,
         id: u64,
         name: &str,
-        found: Option<&(Vec<usize>, Vec<f32>)>,
-        is_new: bool,
+        (shape, values): Values,
         is_learnt: bool,
-        stream: &mut Stream,
         device: &Device,
     ) -> Result<(), ModelError> {
         let expected = self.shape();
-        let (shape, values) = match found {
-            Some(found) => found.clone(),
-            None if is_new => {
-                let count = expected.iter().product();
-                let deviation = self.deviation();
-                let drawn = |_| (deviation * stream.normal()) as f32;
-                let values = match &self {
-                    Self::Vector(_) if name.ends_with(".bias") => vec![0.0; count],
-                    // Of a normalisation.
-                    Self::Vector(_) => vec![1.0; count],
-                    _ => (0..count).map(drawn).collect(),
-                };
-                (expected.clone(), values)
-            }
-            None => return Err(ModelError::MissingTensor { part: Part::Safetensors, tensor: name.to_owned() }),
-        };
         if shape != expected {
             let (part, tensor) = (Part::Safetensors, name.to_owned());
             return Err(ModelError::TensorShape { part, tensor, seen: shape, expected });
@@ -106,7 +104,7 @@ impl Slot<'_> {
         Ok(())
     }
 
-    pub(super) fn values(self) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
+    pub(super) fn values(self) -> Result<Values, ModelError> {
         let shape = self.shape();
         let data = match self {
             Self::Table(table) => table.val().into_data(),

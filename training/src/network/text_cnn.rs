@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::slots::{Slot, of_linear, of_norm};
-use super::{Input, longest, padded};
+use super::{Input, Values, longest, padded};
 use crate::base::{Sizes, Tensors};
 
 /// How many words a convolution reads.
@@ -53,7 +53,7 @@ pub(super) fn config(sizes: &Sizes) -> serde_json::Value {
 }
 
 /// A base's vectors of words, in a size that convolutions learn from at once: their mean square is 1.
-pub(super) fn words(base: &Tensors) -> Option<(Vec<usize>, Vec<f32>)> {
+pub(super) fn words(base: &Tensors) -> Option<Values> {
     let (shape, values) = base.get("embeddings.word_embeddings.weight")?;
     let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
     let size = (squares / values.len().max(1) as f64).sqrt();
