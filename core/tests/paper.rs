@@ -7,7 +7,7 @@ use crate::common::Files;
 use poq_core::dataset::TaskKind;
 use poq_core::paper::{self, Basis, Figure, Number, Origin, Verdict};
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate};
-use serde_json::json;
+use serde_json::{Map, json};
 
 /// Made once: it takes a while without optimisation.
 fn fitted() -> &'static Dataset {
@@ -308,6 +308,22 @@ fn on_found_data_the_same_claims_hold_or_fail() {
             finding.parts.iter().all(|part| part.p_holm >= part.p_value && part.basis == Basis::Free),
             "{finding:?}"
         );
+    }
+    let trained_for = |objective: &str| Some(Map::from_iter([("trained_for".to_owned(), json!(objective))]));
+    for evaluator in &mut dataset.manifest.evaluators[..2] {
+        evaluator.spec = trained_for("relevance");
+    }
+    let [encoders, ..] = paper::findings(&dataset, &report);
+    assert!(encoders.tensions.iter().any(|note| note.contains("was trained here, for relevance")), "{encoders:?}");
+    assert_eq!(encoders.verdict, Verdict::Holds);
+    for evaluator in &mut dataset.manifest.evaluators[..2] {
+        evaluator.spec = trained_for("quality");
+    }
+    // What learnt truth is none of the paper's cross encoders.
+    let [encoders, ..] = paper::findings(&dataset, &report);
+    assert_eq!(encoders.verdict, Verdict::NotApplicable);
+    for evaluator in &mut dataset.manifest.evaluators[..2] {
+        evaluator.spec = None;
     }
     dataset.manifest.evaluators[0].kind = "bi_encoder".to_owned();
     dataset.manifest.evaluators[2].kind = "cross_encoder".to_owned();

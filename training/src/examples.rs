@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use poq_core::Dataset;
-use poq_core::dataset::{TaskKind, sha256};
+use poq_core::dataset::{LEARNT_QUALITY, TaskKind, sha256};
 use poq_core::rng::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::fit::Settings;
 use crate::folds::{folds, shuffled};
 
 /// Passages that do not belong to a question, for each that does.
@@ -39,13 +40,24 @@ pub struct Example {
     pub target: f32,
 }
 
-/// The rows of a dataset for `objective`. Of relevance, those of questions with a context, each beside passages of other
-/// questions from the same of `count` folds, so that no judge is shown a passage that it is held out from.
+impl Objective {
+    /// As a manifest names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quality => LEARNT_QUALITY,
+            Self::Relevance => "relevance",
+        }
+    }
+}
+
+/// The rows of a dataset. Of relevance, those of questions with a context, each beside passages of other questions from
+/// the same fold, so that no judge is shown a passage that it is held out from.
 #[must_use]
-pub fn examples(dataset: &Dataset, objective: Objective, count: usize, seed: u64) -> Vec<Example> {
-    match objective {
+pub fn examples(dataset: &Dataset, settings: &Settings) -> Vec<Example> {
+    match settings.objective {
         Objective::Quality => quality(dataset),
-        Objective::Relevance => relevance(dataset, count, seed),
+        Objective::Relevance => relevance(dataset, settings.folds, settings.seed),
     }
 }
 
@@ -131,7 +143,7 @@ mod tests {
     fn no_passage_is_on_both_sides_and_no_negative_belongs() {
         let dataset = dataset();
         let (count, seed) = (5, 9);
-        let rows = examples(&dataset, Objective::Relevance, count, seed);
+        let rows = relevance(&dataset, count, seed);
         let passages: HashSet<u32> = rows.iter().map(|row| row.passage).collect();
         assert_eq!(passages.iter().max().map(|last| *last as usize + 1), Some(passages.len()), "there is no gap");
         let fold = folds(passages.len(), count, seed);
@@ -155,7 +167,7 @@ mod tests {
     #[test]
     fn every_answer_is_a_row_of_quality() {
         let dataset = dataset();
-        let rows = examples(&dataset, Objective::Quality, 5, 9);
+        let rows = quality(&dataset);
         assert_eq!(rows.len(), dataset.tasks.len() * dataset.inference_nodes());
         let last = rows.last().expect("rows");
         let (task, node) = (dataset.tasks.len() - 1, dataset.inference_nodes() - 1);

@@ -11,6 +11,7 @@ use poq_models::ModelError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
+use crate::examples::Objective;
 use crate::folds::shuffled;
 use crate::network::{self, Architecture, Input, Network};
 
@@ -32,6 +33,8 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 pub struct Settings {
     /// What they are.
     pub architecture: Architecture,
+    /// What they learn.
+    pub objective: Objective,
     /// Of folds, new weights, dropout and the order of rows.
     pub seed: u64,
     /// Judges; 3 to 20.

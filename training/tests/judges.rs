@@ -7,12 +7,13 @@ use std::path::Path;
 
 use futures_lite::future::block_on;
 use poq_models::{CrossEncoder, Families, Kernels, ModelError, cpu_device};
-use poq_training::{Architecture, Base, CrossFit, Example, Seen, Settings, Training, TrainingError};
+use poq_training::{Architecture, Base, CrossFit, Example, Objective, Seen, Settings, Training, TrainingError};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 const SETTINGS: Settings = Settings {
     architecture: Architecture::CrossEncoder { layers: 2 },
+    objective: Objective::Quality,
     seed: 3,
     folds: 3,
     max_tokens: 24,

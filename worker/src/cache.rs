@@ -1,8 +1,9 @@
 //! The cache of model weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use poq_core::weights::{KnownModel, MODELS};
+use poq_training::RECORD;
 
 use crate::fault::{Fault, Outcome};
 
@@ -26,6 +27,13 @@ pub fn root() -> Outcome<PathBuf> {
     dirs::cache_dir()
         .map(|folder| folder.join("poq-lab"))
         .ok_or_else(|| Fault::Environment(anyhow::anyhow!("no cache folder: set POQ_CACHE to one")))
+}
+
+/// The folder of judges that `poq train` wrote into the cache under that name.
+pub fn judges(name: &str) -> Option<PathBuf> {
+    // A name and no path, which could lead out of the cache.
+    let folder = root().ok()?.join("models").join(Path::new(name).file_name().filter(|part| *part == name)?);
+    folder.join(RECORD).exists().then_some(folder)
 }
 
 /// Where the model's files are, or will be.

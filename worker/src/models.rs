@@ -150,10 +150,12 @@ impl Models {
             EvaluatorSpec::CrossEncoder { .. } => {
                 let folder = encoder_folder(model.as_str())?;
                 let reading = self.cross_encoders(model)?.reading().to_string();
+                let Some(training) = training(&folder)? else {
+                    return self.file(&folder.join("model.safetensors"), Some(&folder), Some(reading));
+                };
                 // What names the weights of several judges stands for them all.
-                let record = folder.join(RECORD);
-                let weights = if record.exists() { record } else { folder.join("model.safetensors") };
-                self.file(&weights, Some(&folder), Some(reading))
+                let file = self.file(&folder.join(RECORD), Some(&folder), Some(reading))?;
+                Ok(ModelFile { trained_for: Some(training.settings.objective.name().to_owned()), ..file })
             }
             EvaluatorSpec::LlmJudge { .. } => self.decoder_file(model),
             EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => {
@@ -168,7 +170,7 @@ impl Models {
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let known = poq_core::weights::of_file(&sha256).map(|known| known.name.to_owned());
         let model = known.unwrap_or_else(|| name(folder.unwrap_or(weights)));
-        Ok(ModelFile { model, file: name(weights), sha256, reading })
+        Ok(ModelFile { model, file: name(weights), sha256, reading, trained_for: None })
     }
 }
 
@@ -248,11 +250,10 @@ pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
 
 /// The cross encoder of a folder, or those that `poq train` left in it.
 fn cross_encoders(folder: &Path) -> Outcome<CrossEncoders> {
-    let Some(record) = read_in(folder, RECORD)? else {
+    let Some(training) = training(folder)? else {
         return cross_encoder(folder).map(CrossEncoders::from);
     };
     let record_path = folder.join(RECORD);
-    let training: Training = serde_json::from_slice(&record).input(record_path.display())?;
     let mut judges = Vec::new();
     for (number, fold) in training.folds.into_iter().enumerate() {
         let folder = folder.join(format!("fold-{}", number + 1));
@@ -267,6 +268,13 @@ fn cross_encoders(folder: &Path) -> Outcome<CrossEncoders> {
     CrossEncoders::cross_fitted(judges).ok_or_else(|| {
         Fault::input(format!("{}: `folds` is empty; allowed: one judge at least", record_path.display()))
     })
+}
+
+/// What `poq train` wrote of the judges of a folder; none in other folders.
+fn training(folder: &Path) -> Outcome<Option<Training>> {
+    let path = folder.join(RECORD);
+    let record = read_in(folder, RECORD)?;
+    record.map(|record| serde_json::from_slice(&record).input(path.display())).transpose()
 }
 
 /// The cross encoder of a folder.

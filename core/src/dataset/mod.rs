@@ -12,7 +12,9 @@ mod shipped;
 
 pub use added::{AddedEvaluator, ON_DEVICE};
 pub use read::{DatasetError, DatasetFiles, sha256};
-pub use rows::{EvaluatorEntry, FileEntry, Manifest, NodeEntry, Output, ScoreRow, Spec, Task, TaskKind};
+pub use rows::{
+    EvaluatorEntry, FileEntry, LEARNT_QUALITY, Manifest, NodeEntry, Output, ScoreRow, Spec, Task, TaskKind,
+};
 pub use shipped::Shipped;
 
 use std::collections::BTreeMap;

@@ -222,7 +222,16 @@ impl NodeEntry {
     }
 }
 
+/// What judges of `poq train` learn to tell: how good an answer is, as truth has it.
+pub const LEARNT_QUALITY: &str = "quality";
+
 impl EvaluatorEntry {
+    /// What its model learnt from a dataset by `poq train`, as [`LEARNT_QUALITY`]; none for models from elsewhere.
+    #[must_use]
+    pub fn trained_for(&self) -> Option<&str> {
+        self.spec.as_ref()?.get("trained_for")?.as_str()
+    }
+
     /// As [`NodeEntry::model_in_words`].
     #[must_use]
     pub fn model_in_words(&self) -> Option<String> {

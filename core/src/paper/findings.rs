@@ -4,7 +4,7 @@ use super::readings::{DIRECTION, FAR};
 use super::rewards::{half_width, rewards};
 use super::sizes::sizes;
 use super::verdict::{Basis, Estimated, Finding, Found, PROMPTS, Part, Reading, findings_at_once};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, LEARNT_QUALITY};
 use crate::prompts::Prompts;
 use crate::report::NodeReport;
 use crate::stats;
@@ -46,10 +46,11 @@ pub fn findings(dataset: &Dataset, report: &Report) -> [Finding; 3] {
 }
 
 /// Claim 1: the correlation with truth of the best bi encoder, less that of the best cross encoder, over all recorded
-/// answers.
+/// answers. The paper's cross encoders never saw truth: those that learnt it are left out.
 fn encoders(dataset: &Dataset, report: &Report) -> Found {
     let best = |kind: &str| {
         let audits = report.evaluator_audit.iter().filter(|audit| audit.kind == kind);
+        let audits = audits.filter(|audit| trained_for(dataset, &audit.id) != Some(LEARNT_QUALITY));
         audits.filter_map(|audit| Some((audit.pearson_truth?, audit.id.as_str()))).max_by(|a, b| a.0.total_cmp(&b.0))
     };
     let reading = Reading::above(FAR, format!("far better: by more than {FAR} (assumed)"));
@@ -61,7 +62,18 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
     let difference = difference(dataset, report, bi.0 - cross.0, [bi.1, cross.1]);
     let part = Part::measured(what, reading, difference, PROMPTS);
     let part = if super::is_fitted(dataset) { part.made(Basis::Fitted, MADE) } else { part };
-    (vec![part], trackers(dataset, report))
+    let mut notes = trackers(dataset, report);
+    if let Some(objective) = trained_for(dataset, cross.1) {
+        notes.push(format!(
+            "{} was trained here, for {objective}; the paper took its cross encoders as others had trained them.",
+            cross.1
+        ));
+    }
+    (vec![part], notes)
+}
+
+fn trained_for<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a str> {
+    dataset.manifest.evaluators.iter().find(|entry| entry.id == id)?.trained_for()
 }
 
 /// `value`, the correlation with truth of one evaluator less that of another, with its interval for the choice of

@@ -25,6 +25,9 @@ pub struct ModelFile {
     /// logit. The same weights give other values read otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<String>,
+    /// What it learnt from a dataset by `poq train`, such as `quality`; none for models from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained_for: Option<String>,
 }
 
 impl ModelFields for ModelFile {
@@ -34,6 +37,7 @@ impl ModelFields for ModelFile {
             file: fields.required("file")?,
             sha256: fields.required("sha256")?,
             reading: fields.optional("reading")?,
+            trained_for: fields.optional("trained_for")?,
         })
     }
 }

@@ -13,6 +13,7 @@ fn minilm() -> ModelFile {
         file: "model.safetensors".to_owned(),
         sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db".to_owned(),
         reading: None,
+        trained_for: None,
     }
 }
 
@@ -35,6 +36,7 @@ fn smollm2() -> DecoderSpec {
             file: "SmolLM2-135M-Instruct.Q4_1.gguf".to_owned(),
             sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53".to_owned(),
             reading: None,
+            trained_for: None,
         },
         temperature: 0.0,
         seed: 0,

@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Folder of the judges; made where it is absent
     #[arg(long)]
     out: PathBuf,
+    /// Another dataset than the plan's: a shipped id, or a folder
+    #[arg(long, value_name = "DATASET")]
+    dataset: Option<PathBuf>,
     /// Go on where an earlier run of the plan stood
     #[arg(long)]
     resume: bool,
@@ -108,6 +111,7 @@ impl Plan {
         };
         Ok(Settings {
             architecture,
+            objective: self.objective,
             seed: self.seed,
             folds: self.folds,
             max_tokens: self.max_tokens,
@@ -127,7 +131,6 @@ struct Asked {
     dataset_sha256: String,
     /// The base's weights.
     base_sha256: String,
-    objective: Objective,
     settings: Settings,
 }
 
@@ -136,9 +139,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let plan: Plan = toml::from_str(&text::read(&arguments.plan)?).input(arguments.plan.display())?;
     let beside = |path: &Path| arguments.plan.parent().unwrap_or(Path::new("")).join(path);
     let at = beside(&plan.dataset);
-    let named = if at.exists() { &at } else { &plan.dataset };
-    let dataset = dataset::load(Some(named), "", Shipped::default())
-        .map_err(|fault| fault.of(format!("{}: field `dataset`", arguments.plan.display())))?;
+    let (named, field) = match &arguments.dataset {
+        Some(dataset) => (dataset, "--dataset".to_owned()),
+        None if at.exists() => (&at, format!("{}: field `dataset`", arguments.plan.display())),
+        None => (&plan.dataset, format!("{}: field `dataset`", arguments.plan.display())),
+    };
+    let dataset = dataset::load(Some(named), "", Shipped::default()).map_err(|fault| fault.of(field))?;
     let base = beside(Path::new(&plan.base));
     let base = if base.exists() { base.display().to_string() } else { plan.base.clone() };
     let folder = models::encoder_folder(&base)?;
@@ -149,10 +155,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         dataset: dataset.manifest.id.clone(),
         dataset_sha256: dataset.hash.clone(),
         base_sha256: hash::of_bytes(&weights),
-        objective: plan.objective,
         settings,
     };
-    let rows = examples(&dataset, plan.objective, settings.folds, settings.seed);
+    let rows = examples(&dataset, &settings);
     let base = Base { config: &config, tokenizer: &tokenizer, weights: &weights };
     let judges =
         CrossFit::new(base, &rows, settings).map_err(|error| Fault::from(error).of(arguments.plan.display()))?;

@@ -23,7 +23,8 @@ impl Beside<'_> {
         Err(Fault::input(format!("field `{field}`: {}: there is no such file; looked at {looked}", path.display())))
     }
 
-    /// Finds the model that `field` names: a file or folder beside the plan, else a known name.
+    /// Finds the model that `field` names: a file or folder beside the plan, else a known name, else
+    /// that of judges in the cache.
     pub fn find(&self, field: &str, model: &mut ModelName) -> Outcome {
         let name = Path::new(&model.written);
         let path = self.0.join(name);
@@ -33,6 +34,10 @@ impl Beside<'_> {
             return Ok(());
         }
         if poq_core::weights::known(&model.written).is_some() {
+            return Ok(());
+        }
+        if let Some(judges) = cache::judges(&model.written) {
+            model.found = judges.to_string_lossy().into_owned();
             return Ok(());
         }
         let is_path =

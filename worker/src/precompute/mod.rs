@@ -60,7 +60,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Outcome {
     interrupt::watch()?;
-    let (mut plan, tasks) = Plan::read(&arguments.plan)?;
+    let asked_in = |ids: &Option<Vec<String>>, id: &str| ids.as_ref().is_none_or(|ids| ids.iter().any(|of| of == id));
+    let node_is_asked = |id: &str| asked_in(&arguments.nodes, id);
+    let evaluator_is_asked = |id: &str| asked_in(&arguments.evaluators, id);
+    let (mut plan, tasks) = Plan::read(&arguments.plan, &node_is_asked, &evaluator_is_asked)?;
     keep_only(&mut plan.inference_nodes, "--nodes", &arguments.nodes, |node| &node.id)?;
     keep_only(&mut plan.evaluators, "--evaluators", &arguments.evaluators, |evaluator| &evaluator.id)?;
     let out = &arguments.out;

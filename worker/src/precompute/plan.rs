@@ -141,8 +141,13 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
 }
 
 impl Plan {
-    /// Reads a plan and its tasks.
-    pub fn read(path: &Path) -> Outcome<(Self, Vec<Task>)> {
+    /// Reads a plan and its tasks. Models are looked for where the inference node or the evaluator with that id is asked
+    /// for.
+    pub fn read(
+        path: &Path,
+        node_is_asked: &dyn Fn(&str) -> bool,
+        evaluator_is_asked: &dyn Fn(&str) -> bool,
+    ) -> Outcome<(Self, Vec<Task>)> {
         let named = |fault| match fault {
             Fault::Input(error) => Fault::Input(error.context(path.display().to_string())),
             other => other,
@@ -158,11 +163,13 @@ impl Plan {
         for (index, node) in plan.inference_nodes.iter_mut().enumerate() {
             if let NodeSpec::Decoder(decoder) = &mut node.spec {
                 let field = format!("inference_nodes[{index}].model");
-                beside.find(&field, &mut decoder.model).map_err(named)?;
+                if node_is_asked(&node.id) {
+                    beside.find(&field, &mut decoder.model).map_err(named)?;
+                }
                 decoder.complete(&plan.templates);
             }
         }
-        for (index, evaluator) in plan.evaluators.iter_mut().enumerate() {
+        for (index, evaluator) in plan.evaluators.iter_mut().enumerate().filter(|(_, of)| evaluator_is_asked(&of.id)) {
             evaluator.find_model(&beside, index).map_err(named)?;
         }
         Ok((plan, tasks))
