@@ -194,7 +194,7 @@ class Encoder:
         """[labels]"""
         dense, activation, out = HEADS[self.family]
         states = self.states(ids, types)
-        pooled = states.mean(axis=0) if self.config.get("classifier_pooling") == "mean" else states[0]
+        pooled = states.mean(axis=0) if self.config.get("poq", {}).get("pooling") == "mean" else states[0]
         return self.linear(activation(self.linear(pooled, dense)), out)
 
 

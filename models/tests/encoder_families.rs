@@ -227,12 +227,8 @@ fn what_is_no_cross_encoder_is_refused_by_name() -> Outcome {
         (of("bert")?.replaced("config.json", one_label, two_labels), ["`classifier.weight`", "[1, 16]", "[2, 16]"]),
         (of("distilbert")?.replaced("config.json", three_labels, nameless), ["`id2label`", "3 labels", "entail"]),
         (
-            of("bert-mean")?.replaced(
-                "config.json",
-                "\"classifier_pooling\": \"mean\"",
-                "\"classifier_pooling\": \"max\"",
-            ),
-            ["classifier_pooling", "max", "\"cls\" or \"mean\""],
+            of("bert-mean")?.replaced("config.json", "\"pooling\": \"mean\"", "\"pooling\": \"max\""),
+            ["poq.pooling", "max", "\"cls\" or \"mean\""],
         ),
         (
             of("text-cnn")?.replaced("config.json", "\"filters\": 4", "\"filters\": 5"),

@@ -279,7 +279,7 @@ fn a_second_run_on_the_same_folder_is_refused() {
     fs::create_dir(&out).expect("a folder");
     let marker = fs::File::create(out.join(".precompute")).expect("a file");
     marker.lock().expect("a lock");
-    poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "").fails(1, &["another `poq precompute`"]);
+    poq(&["precompute", &plan, "--out", out.to_str().expect("UTF-8")], "").fails(1, &["another `poq`"]);
 }
 
 #[test]

@@ -92,6 +92,15 @@ fn judges_are_trained_and_scored_with() {
     }
     let all: Vec<f64> = (1..=3).map(|fold| raw_of(fold).0).collect();
     assert!(all[0] != all[1] && all[1] != all[2], "judges differ: {all:?}");
+    for (plan, file) in [(&cross_fitted, "training.json"), (&evaluators.to_owned(), "model.safetensors")] {
+        let plan = write(folder.path(), "made.toml", plan);
+        let made = folder.path().join(format!("made-{file}"));
+        poq(&["precompute", &plan, "--out", made.to_str().expect("UTF-8")], "").succeeds();
+        let manifest = fs::read(made.join("manifest.json")).expect("a manifest");
+        let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+        let spec = &manifest["evaluators"][0]["spec"];
+        assert_eq!((&spec["file"], &spec["trained_for"]), (&file.into(), &"quality".into()), "{spec}");
+    }
     let weights = folder.path().join("judges/fold-2/model.safetensors");
     let mut bytes = fs::read(&weights).expect("a file");
     let last = bytes.len() - 1;

@@ -8,7 +8,8 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::network::{Architecture, Values};
+use crate::fit::Settings;
+use crate::network::Values;
 
 /// The files of a BERT.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +47,17 @@ impl Base<'_> {
     }
 
     /// `config.json` of a judge: the same, with one label, whose logit goes through a sigmoid.
-    pub(crate) fn judge_config(&self, architecture: Architecture) -> Result<Vec<u8>, ModelError> {
+    pub(crate) fn judge_config(&self, settings: &Settings) -> Result<Vec<u8>, ModelError> {
         let damaged = |error: serde_json::Error| ModelError::malformed(Part::ConfigJson, error.to_string());
         let mut config: serde_json::Map<String, Value> = serde_json::from_slice(self.config).map_err(damaged)?;
         for field in ["sentence_transformers", "sbert_ce_default_activation_function"] {
             config.remove(field);
         }
-        if let Value::Object(own) = architecture.config(&self.sizes()?) {
+        if let Value::Object(own) = settings.architecture.config(&self.sizes()?) {
             config.extend(own);
         }
+        let own = serde_json::json!({"pooling": "mean", "trained_for": settings.objective.name()});
+        config.insert("poq".to_owned(), own);
         serde_json::to_vec_pretty(&config).map_err(damaged)
     }
 }

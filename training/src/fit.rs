@@ -18,7 +18,7 @@ use crate::network::{self, Architecture, Input, Network};
 /// Share of steps in which the rate of learning grows.
 const WARM_UP: f64 = 0.1;
 
-/// Decay of weights in AdamW, as is usual where a BERT is fitted.
+/// Decay of weights in AdamW, of biases and normalisations too.
 const DECAY: f32 = 0.01;
 
 /// What AdamW adds where it divides by the gradient's size. Burn's own 1e-5 is as large as the gradients of a BERT's
@@ -41,11 +41,11 @@ pub struct Settings {
     pub folds: usize,
     /// Tokens of a pair at most.
     pub max_tokens: usize,
-    /// Passes over the rows at most, 1 or more.
+    /// Passes over the rows at most, 1 to 1,000.
     pub epochs: usize,
-    /// Epochs without a lower loss of validation after which a judge is done, 1 or more.
+    /// Epochs without a lower loss of validation after which a judge is done, 1 to 1,000.
     pub patience: usize,
-    /// Rows of a step, 1 or more.
+    /// Rows of a step, 1 to 256.
     pub batch: usize,
     /// The highest rate; above 0.
     pub learning_rate: f64,
@@ -63,9 +63,10 @@ impl Settings {
                 "3 to 20: one to learn from at least, one to stop by, one held out",
             );
         }
-        for (field, seen) in [("epochs", self.epochs), ("patience", self.patience), ("batch", self.batch)] {
-            if seen == 0 {
-                return refuse(field, seen.to_string(), "1 or more");
+        let bounds = [("epochs", self.epochs, 1000), ("patience", self.patience, 1000), ("batch", self.batch, 256)];
+        for (field, seen, most) in bounds {
+            if !(1..=most).contains(&seen) {
+                return refuse(field, seen.to_string(), &format!("1 to {most}"));
             }
         }
         if self.architecture == (Architecture::CrossEncoder { layers: 0 }) {

@@ -6,13 +6,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module as _;
 use poq_core::agreement::Agreement;
 use poq_core::dataset::sha256;
 use poq_core::rng::Stream;
-use poq_models::{PairTokenizer, PairTokens, cpu_device};
+use poq_models::{ModelError, PairTokenizer, PairTokens, Part, cpu_device};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +21,24 @@ use crate::error::TrainingError;
 use crate::examples::Example;
 use crate::fit::{Fit, Row, Seen, Settings, draws, values};
 use crate::folds::folds;
-use crate::network::Network;
+use crate::network::{Architecture, Network};
 
 /// What a folder of judges is recognised by.
 pub const RECORD: &str = "training.json";
 
-/// Rows that a judge is trained on at least.
+/// In a judge's folder, when it is done: what came of it.
+const FOLD: &str = "fold.json";
+
+/// In a judge's folder, when it is done: its weights.
+const WEIGHTS: &str = "model.safetensors";
+
+/// Rows at least, of all judges together.
 const FEWEST_ROWS: usize = 20;
+
+const GIB: usize = 1 << 30;
+
+/// Bytes that the states of rows before the layers that are learnt may take.
+const MOST_STATES: usize = 8 * GIB;
 
 /// An epoch of a judge.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +108,7 @@ impl<'a> CrossFit<'a> {
         settings.check()?;
         let tokenizer = PairTokenizer::read(base.config, base.tokenizer, settings.max_tokens)?;
         let (sizes, weights) = (base.sizes()?, tensors(base.weights)?);
+        check_base(&settings, &sizes, &weights, examples.len() * tokenizer.max_tokens())?;
         let passages = examples.iter().map(|example| example.passage as usize + 1).max().unwrap_or(0);
         let fold_of = folds(passages, settings.folds, settings.seed);
         check_rows(examples, settings.folds, &fold_of)?;
@@ -123,7 +135,14 @@ impl<'a> CrossFit<'a> {
     /// Files that cannot be read or written, or a loss that is no number.
     pub fn run(&self, out: &Path, go_on: &mut dyn FnMut(Seen) -> bool) -> Result<Option<Training>, TrainingError> {
         let mut folds = Vec::new();
-        let rows = self.rows()?;
+        let is_done = |fold: usize| out.join(format!("fold-{}", fold + 1)).join(FOLD).exists();
+        let rows = match (0..self.settings.folds).all(is_done) {
+            true => Vec::new(),
+            false => match self.rows(go_on)? {
+                Some(rows) => rows,
+                None => return Ok(None),
+            },
+        };
         for fold in 0..self.settings.folds {
             let Some(fold) = self.fold(fold, &rows, &out.join(format!("fold-{}", fold + 1)), go_on)? else {
                 return Ok(None);
@@ -145,16 +164,23 @@ impl<'a> CrossFit<'a> {
     }
 
     /// The rows as networks read them; what networks do not learn is the same in all.
-    fn rows(&self) -> Result<Vec<Row>, TrainingError> {
+    fn rows(&self, go_on: &mut dyn FnMut(Seen) -> bool) -> Result<Option<Vec<Row>>, TrainingError> {
         let device = cpu_device();
         let architecture = self.settings.architecture;
         let stream = &mut draws(&self.settings, 0, 0);
         let network =
             Network::new(architecture, &self.sizes, &self.weights, stream, &device.clone().autodiff())?.valid();
         let row = |(tokens, example): (&PairTokens, &Example)| {
-            Ok(Row { input: network.input(tokens.clone(), &device)?, target: example.target })
+            Ok::<_, ModelError>(Row { input: network.input(tokens.clone(), &device)?, target: example.target })
         };
-        self.tokens.iter().zip(self.examples).map(row).collect()
+        let mut rows = Vec::with_capacity(self.tokens.len());
+        for of in self.tokens.iter().zip(self.examples) {
+            rows.push(row(of)?);
+            if !go_on(Seen::Rows(0)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(rows))
     }
 
     fn in_fold(&self, fold: usize) -> Vec<usize> {
@@ -169,9 +195,15 @@ impl<'a> CrossFit<'a> {
         folder: &Path,
         go_on: &mut dyn FnMut(Seen) -> bool,
     ) -> Result<Option<Fold>, TrainingError> {
-        let record = folder.join("fold.json");
+        let record = folder.join(FOLD);
         if record.exists() {
-            return read_json(&record).map(Some);
+            let done: Fold = read_json(&record)?;
+            let weights = folder.join(WEIGHTS);
+            if sha256(&read(&weights)?) != done.weights_sha256 {
+                return Err(TrainingError::left(&weights, "these are not the weights that were trained"));
+            }
+            remove_epochs(folder, &[])?;
+            return Ok(Some(done));
         }
         fs::create_dir_all(folder).map_err(TrainingError::file(folder))?;
         let of = |fold: usize| -> Vec<&Row> { self.in_fold(fold).into_iter().map(|row| &rows[row]).collect() };
@@ -212,16 +244,12 @@ impl<'a> CrossFit<'a> {
                 state.kept = number;
             }
             let path = optimizer_of(number);
+            // What an earlier run left on its way is of no state.
+            remove_epochs(folder, &[optimizer_of(last), weights_of(last), weights_of(kept)])?;
             fit.optimizer.save(&path).map_err(|error| TrainingError::left(&path, error))?;
             write(&weights_of(number), &fit.network.to_safetensors()?)?;
             write_json(&state_path, &state)?;
-            remove(&optimizer_of(last))?;
-            if last != state.kept {
-                remove(&weights_of(last))?;
-            }
-            if kept != state.kept {
-                remove(&weights_of(kept))?;
-            }
+            remove_epochs(folder, &[optimizer_of(number), weights_of(number), weights_of(state.kept)])?;
             if !go_on(Seen::Epoch { fold: fold + 1, epoch: number, loss, validation }) {
                 return Ok(None);
             }
@@ -242,10 +270,10 @@ impl<'a> CrossFit<'a> {
             all.filter(|value| seen.insert(value.clone())).collect::<Vec<String>>()
         };
         let lengths = serde_json::json!({ "model_max_length": self.max_tokens });
-        write(&folder.join("config.json"), &self.base.judge_config(self.settings.architecture)?)?;
+        write(&folder.join("config.json"), &self.base.judge_config(&self.settings)?)?;
         write(&folder.join("tokenizer.json"), self.base.tokenizer)?;
         write(&folder.join("tokenizer_config.json"), lengths.to_string().as_bytes())?;
-        write(&folder.join("model.safetensors"), &bytes)?;
+        write(&folder.join(WEIGHTS), &bytes)?;
         let State { epochs, kept } = state;
         let done = Fold {
             held_out: of_rows(|example| &example.task),
@@ -257,11 +285,38 @@ impl<'a> CrossFit<'a> {
             held_out_loss,
         };
         write_json(&record, &done)?;
-        for path in [optimizer_of(done.epochs.len()), weights_of(done.epochs.len()), weights_of(kept), state_path] {
-            remove(&path)?;
-        }
+        remove(&state_path)?;
+        remove_epochs(folder, &[])?;
         Ok(Some(done))
     }
+}
+
+/// Refuses a base with a head, which may have learnt from what is held out, one without the layers that it speaks of or
+/// that are to be learnt, and more `tokens` than their states have room.
+fn check_base(settings: &Settings, sizes: &Sizes, weights: &Tensors, tokens: usize) -> Result<(), TrainingError> {
+    let refuse = |problem: String| Err(TrainingError::Setting(problem));
+    if let Some(head) = weights.keys().find(|name| name.starts_with("classifier.")) {
+        let allowed = "allowed: one without a head, which learnt from none of the rows";
+        return refuse(format!("`base`: it has the tensor `{head}`, as judges have; {allowed}"));
+    }
+    let Architecture::CrossEncoder { layers } = settings.architecture else { return Ok(()) };
+    let last = format!("encoder.layer.{}.output.dense.weight", sizes.num_hidden_layers.saturating_sub(1));
+    if !weights.contains_key(&last) {
+        return Err(ModelError::MissingTensor { part: Part::Safetensors, tensor: last }.into());
+    }
+    if layers > sizes.num_hidden_layers {
+        return refuse(format!(
+            "`layers`: {layers}; allowed: 1 to {}, as many as the base has",
+            sizes.num_hidden_layers
+        ));
+    }
+    let bytes = tokens.saturating_mul(sizes.hidden_size).saturating_mul(size_of::<f32>());
+    if bytes > MOST_STATES {
+        let (seen, most) = (bytes.div_ceil(GIB), MOST_STATES / GIB);
+        let allowed = format!("allowed: {most}; fewer rows or a lower `max_tokens` take less");
+        return refuse(format!("the states of all rows may take {seen} GiB of memory; {allowed}"));
+    }
+    Ok(())
 }
 
 /// Refuses rows that nothing can be learnt from.
@@ -310,6 +365,18 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
     let bytes = serde_json::to_vec_pretty(value).map_err(|error| TrainingError::left(path, error))?;
     write(path, &bytes)
+}
+
+/// Removes what epochs left in a judge's folder, but for `kept`.
+fn remove_epochs(folder: &Path, kept: &[PathBuf]) -> Result<(), TrainingError> {
+    for entry in fs::read_dir(folder).map_err(TrainingError::file(folder))? {
+        let path = entry.map_err(TrainingError::file(folder))?.path();
+        let is_of_epoch = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("epoch-"));
+        if is_of_epoch && !kept.contains(&path) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<(), TrainingError> {

@@ -187,6 +187,55 @@ fn the_seed_decides_and_an_interruption_changes_nothing() -> Outcome {
 }
 
 #[test]
+fn a_base_that_may_have_learnt_or_that_does_not_fit_is_refused() -> Outcome {
+    let out = tempfile::tempdir()?;
+    train(&Settings { epochs: 1, ..SETTINGS }, out.path())?;
+    let file = |name: &str| fs::read(out.path().join("fold-1").join(name));
+    let judge = [file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?];
+    let refusal = |[config, tokenizer, weights]: &[Vec<u8>; 3]| match CrossFit::new(
+        Base { config, tokenizer, weights },
+        &rows(),
+        Settings { seed: 4, ..SETTINGS },
+    ) {
+        Ok(_) => "it can begin".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let of_judge = refusal(&judge);
+    assert!(of_judge.contains("`base`") && of_judge.contains("classifier.") && of_judge.contains("without a head"));
+    let Files([config, tokenizer, weights]) = Files::tiny()?;
+    let changed = |field: &str, value: usize| -> Result<String, Box<dyn Error>> {
+        let mut config: serde_json::Value = serde_json::from_slice(&config)?;
+        config[field] = value.into();
+        Ok(refusal(&[config.to_string().into_bytes(), tokenizer.clone(), weights.clone()]))
+    };
+    // The tokenizer gives two types.
+    let types = changed("type_vocab_size", 1)?;
+    assert!(types.contains("type_vocab_size") && types.contains("2 at least"), "{types}");
+    let layers = changed("num_hidden_layers", 1 << 24)?;
+    assert!(layers.contains("encoder.layer.16777215"), "{layers}");
+    Ok(())
+}
+
+#[test]
+fn what_an_earlier_run_left_is_checked_and_cleared() -> Outcome {
+    let out = tempfile::tempdir()?;
+    let settings = Settings { epochs: 1, ..SETTINGS };
+    let training = train(&settings, out.path())?;
+    let fold = out.path().join("fold-2");
+    fs::write(fold.join("epoch-7.bpk"), "left by a run that was killed")?;
+    assert_eq!(train(&settings, out.path())?, training);
+    assert!(!fold.join("epoch-7.bpk").exists());
+    let path = fold.join("model.safetensors");
+    let mut bytes = fs::read(&path)?;
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, bytes)?;
+    let seen = train(&settings, out.path()).map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+    assert!(seen.contains("fold-2") && seen.contains("not the weights that were trained"), "{seen}");
+    Ok(())
+}
+
+#[test]
 fn what_nothing_can_be_learnt_from_is_refused() -> Outcome {
     let out = tempfile::tempdir()?;
     let files = Files::tiny()?;
@@ -216,6 +265,10 @@ fn what_nothing_can_be_learnt_from_is_refused() -> Outcome {
         let message = refusal(&rows(), &settings);
         assert!(message.contains(field), "{field}: {message}");
     }
+    let layers = Settings { architecture: Architecture::CrossEncoder { layers: 3 }, ..SETTINGS };
+    assert!(refusal(&rows(), &layers).contains("`layers`: 3; allowed: 1 to 2"), "{}", refusal(&rows(), &layers));
+    let wide = Settings { batch: 257, ..SETTINGS };
+    assert!(refusal(&rows(), &wide).contains("`batch`: 257; allowed: 1 to 256"), "{}", refusal(&rows(), &wide));
     let wild = Settings { learning_rate: 1e30, ..SETTINGS };
     let diverged = CrossFit::new(files.base(), &rows(), wild)?.run(out.path(), &mut |_| true);
     assert!(matches!(diverged, Err(TrainingError::Diverged { fold: 1, .. })), "{diverged:?}");

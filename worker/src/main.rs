@@ -15,6 +15,7 @@ mod fault;
 mod hash;
 mod interrupt;
 mod jsonl;
+mod lock;
 mod models;
 mod notices;
 mod precompute;

@@ -151,7 +151,8 @@ impl Models {
                 let folder = encoder_folder(model.as_str())?;
                 let reading = self.cross_encoders(model)?.reading().to_string();
                 let Some(training) = training(&folder)? else {
-                    return self.file(&folder.join("model.safetensors"), Some(&folder), Some(reading));
+                    let file = self.file(&folder.join("model.safetensors"), Some(&folder), Some(reading))?;
+                    return Ok(ModelFile { trained_for: trained_for(&folder)?, ..file });
                 };
                 // What names the weights of several judges stands for them all.
                 let file = self.file(&folder.join(RECORD), Some(&folder), Some(reading))?;
@@ -275,6 +276,14 @@ fn training(folder: &Path) -> Outcome<Option<Training>> {
     let path = folder.join(RECORD);
     let record = read_in(folder, RECORD)?;
     record.map(|record| serde_json::from_slice(&record).input(path.display())).transpose()
+}
+
+/// What one judge of `poq train` learnt, as its `config.json` says; none of models from elsewhere.
+fn trained_for(folder: &Path) -> Outcome<Option<String>> {
+    let path = folder.join("config.json");
+    let config: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).input(path.display())?).input(path.display())?;
+    Ok(config["poq"]["trained_for"].as_str().map(str::to_owned))
 }
 
 /// The cross encoder of a folder.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::families::{Families, FirstPosition, Own, Spec, Types};
 use super::relative::Relative;
 use crate::error::{ModelError, Part, read_json, shorten};
+use crate::tokenizer::encoder::EncoderTokenizer;
 
 /// Far above any encoder; keeps products of sizes far from overflow.
 const MAX_SIZE: usize = 1 << 24;
@@ -165,6 +166,15 @@ impl EncoderConfig {
             None | Some(("ForSequenceClassification", _)) => Ok(()),
             Some((_, what)) => Err(self.other(what, CROSS_ENCODER)),
         }
+    }
+
+    /// Refuses a tokenizer that gives types of tokens without an embedding.
+    pub(super) fn check_types(&self, tokenizer: &EncoderTokenizer) -> Result<(), ModelError> {
+        if self.types == 0 || tokenizer.types() <= self.types {
+            return Ok(());
+        }
+        let allowed = format!("{} at least: so many types the tokenizer gives", tokenizer.types());
+        Err(ModelError::field(Part::ConfigJson, "type_vocab_size", self.types, allowed))
     }
 
     fn head(&self) -> Option<&(&str, &str)> {

@@ -110,10 +110,7 @@ impl CrossEncoder {
         let body = || Body::read(&weights, &config, kernels, device);
         let network = Network::read(families, tokenizer_json, vocabulary, max_tokens, kernels, device, body)?;
         check_length(&network, config.max_tokens)?;
-        if config.types > 0 && network.tokenizer.types() > config.types {
-            let allowed = format!("{} at least: so many types the tokenizer gives", network.tokenizer.types());
-            return Err(ModelError::field(Part::ConfigJson, "type_vocab_size", config.types, allowed));
-        }
+        config.check_types(&network.tokenizer)?;
         let head = Head::read(&weights, config_json, &config, device)?;
         Ok(Self(Classifier::Transformer(Box::new(Transformer { network, head }))))
     }

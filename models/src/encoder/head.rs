@@ -97,10 +97,15 @@ pub(super) struct Head {
 struct Fields {
     #[serde(default)]
     id2label: BTreeMap<String, String>,
-    /// As ModernBERT has it in the Python library transformers.
-    classifier_pooling: Option<String>,
+    poq: Option<OfJudge>,
     sentence_transformers: Option<Library>,
     sbert_ce_default_activation_function: Option<String>,
+}
+
+/// What only judges of `poq train` say, under a name of our own: other programs would take the first token's state.
+#[derive(Deserialize)]
+struct OfJudge {
+    pooling: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -119,11 +124,11 @@ impl Head {
         let HeadSpec { dense, activation, out } = &config.spec.head;
         let hidden = config.hidden;
         let fields: Fields = read_json(Part::ConfigJson, config_json)?;
-        let pooling = match fields.classifier_pooling.as_deref() {
+        let pooling = match fields.poq.as_ref().and_then(|judge| judge.pooling.as_deref()) {
             None | Some("cls") => Pooling::Cls,
             Some("mean") => Pooling::Mean,
             Some(other) => {
-                let field = "classifier_pooling";
+                let field = "poq.pooling";
                 return Err(ModelError::field(Part::ConfigJson, field, shorten(other), "\"cls\" or \"mean\""));
             }
         };

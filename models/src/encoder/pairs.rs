@@ -40,6 +40,7 @@ impl PairTokenizer {
             let allowed = format!("{least} at least: a pair and what is around it");
             return Err(ModelError::argument("max_tokens", max_tokens.to_string(), allowed));
         }
+        config.check_types(&tokenizer)?;
         Ok(Self { tokenizer, max_tokens })
     }
 

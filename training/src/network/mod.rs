@@ -23,12 +23,12 @@ use text_cnn::TextCnn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
-    /// The base with a head of one label, of the mean of its states.
+    /// The base with a head of one label, of the mean of its states, which other programs do not know to take.
     CrossEncoder {
         /// The last so many layers are learnt, 1 or more; what is before them stays as the base has it.
         layers: usize,
     },
-    /// Convolutions over the base's vectors of words, which stay as they are.
+    /// Convolutions over the base's vectors of words, which are scaled once and not learnt.
     TextCnn,
 }
 
@@ -38,7 +38,6 @@ impl Architecture {
         match self {
             Self::CrossEncoder { .. } => serde_json::json!({
                 "architectures": ["BertForSequenceClassification"],
-                "classifier_pooling": "mean",
                 "id2label": {"0": "LABEL_0"},
                 "label2id": {"LABEL_0": 0},
             }),

@@ -1,6 +1,6 @@
 //! The folder that a dataset is made in: who is at work on it, and what its rows were made with.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MANIFEST, OUTPUTS, TASKS};
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::{dataset, hash};
+use crate::{dataset, hash, lock};
 
 /// Marks a folder whose rows are being made, and is locked by the run that makes them.
 const MARKER: &str = ".precompute";
@@ -51,7 +51,7 @@ impl Folder {
             let message = "holds a dataset already; add to it with --resume, name another folder or remove it";
             return Err(Fault::input(format!("{} {message}", path.display())));
         }
-        let mut folder = Self { path: path.to_owned(), marker: locked(path, &marker)? };
+        let mut folder = Self { path: path.to_owned(), marker: lock::locked(path, &marker)? };
         let marked = folder.marked()?;
         let there = match marked.clone() {
             Some(made) => Some(made),
@@ -117,20 +117,6 @@ impl Folder {
     pub fn finish(self) -> Outcome {
         let marker = self.path.join(MARKER);
         fs::remove_file(&marker).environment(format!("cannot remove {}", marker.display()))
-    }
-}
-
-fn locked(folder: &Path, path: &Path) -> Outcome<File> {
-    let doing = || format!("cannot open {}", path.display());
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(path).environment(doing())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another `poq precompute` is at work on {}", folder.display());
-            Err(Fault::Environment(anyhow::anyhow!(message)))
-        }
-        Err(TryLockError::Error(error)) => Err(error).environment(doing()),
     }
 }
 
