@@ -56,7 +56,10 @@ impl Base<'_> {
         if let Value::Object(own) = settings.architecture.config(&self.sizes()?) {
             config.extend(own);
         }
-        let own = serde_json::json!({"pooling": "mean", "trained_for": settings.objective.name()});
+        let mut own = serde_json::json!({"trained_for": settings.objective.name()});
+        if let Some(pooling) = settings.architecture.pooling() {
+            own["pooling"] = pooling.into();
+        }
         config.insert("poq".to_owned(), own);
         serde_json::to_vec_pretty(&config).map_err(damaged)
     }

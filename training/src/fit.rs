@@ -21,8 +21,8 @@ const WARM_UP: f64 = 0.1;
 /// Decay of weights in AdamW, of biases and normalisations too.
 const DECAY: f32 = 0.01;
 
-/// What AdamW adds where it divides by the gradient's size. Burn's own 1e-5 is as large as the gradients of a BERT's
-/// weights are, and would hold it back.
+/// What AdamW adds where it divides by the gradient's size, as others have it. Burn's own 1e-5 holds back weights whose
+/// gradients are no larger.
 const EPSILON: f32 = 1e-8;
 
 /// Dropout draws from one generator of the whole process: whoever has this one's seed set holds it.

@@ -55,8 +55,8 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
     };
     let reading = Reading::above(FAR, format!("far better: by more than {FAR} (assumed)"));
     let (Some(bi), Some(cross)) = (best("bi_encoder"), best("cross_encoder")) else {
-        let why = "The dataset has not both a bi encoder and a cross encoder that did not learn truth, whose correlation \
-                   with truth is defined.";
+        let why = "The dataset has not both a bi encoder and a cross encoder that did not learn truth, whose \
+                   correlation with truth is defined.";
         return (vec![Part::not_applicable(why, reading, PROMPTS)], trackers(dataset, report));
     };
     let what = format!("correlation with truth of {}, {:.2}, less that of {}, {:.2}", bi.1, bi.0, cross.1, cross.0);

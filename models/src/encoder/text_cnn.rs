@@ -1,5 +1,5 @@
-//! TextCNN: convolutions over the words of a pair of texts, of which each text keeps the largest (Kim 2014, as
-//! arXiv 2606.11196 has it for judges). It has no attention: a text of any length costs a product for each of its words.
+//! TextCNN: convolutions over the words of a pair of texts, of which each text keeps the largest (Kim 2014;
+//! arXiv 2606.11196 has such judges). It has no attention: a text costs as many products as it has words.
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};

@@ -23,13 +23,13 @@ fn read_node(json: &str) -> Result<NodeSpec, String> {
 
 const MODEL: &str = r#""model": "m", "file": "m.gguf", "sha256": "00""#;
 
+const JUDGE: &str = r#""reading": "sigmoid", "trained_for": "quality""#;
+
 #[test]
 fn what_is_written_is_read_again() {
     let evaluators = [
         format!(r#"{{"kind": "bi_encoder", {MODEL}, "against": "prompt"}}"#),
-        format!(
-            r#"{{"kind": "cross_encoder", {MODEL}, "reading": "sigmoid", "trained_for": "quality", "against": "reference"}}"#
-        ),
+        format!(r#"{{"kind": "cross_encoder", {MODEL}, {JUDGE}, "against": "reference"}}"#),
         format!(r#"{{"kind": "llm_judge", {MODEL}, "template": "{{prompt}} {{answer}}"}}"#),
         r#"{"kind": "rouge_l"}"#.to_owned(),
         r#"{"kind": "chrf"}"#.to_owned(),

@@ -33,6 +33,14 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// What is made of its states, as its `config.json` says in a field of our own; none where there are no states.
+    pub(crate) fn pooling(self) -> Option<&'static str> {
+        match self {
+            Self::CrossEncoder { .. } => Some("mean"),
+            Self::TextCnn => None,
+        }
+    }
+
     /// Of a judge, from its base's: the fields that differ or are more.
     pub(crate) fn config(self, sizes: &Sizes) -> serde_json::Value {
         match self {

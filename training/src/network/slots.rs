@@ -42,8 +42,8 @@ impl Slot<'_> {
         }
     }
 
-    /// Standard deviation of new values: what keeps the size of states through a ReLU (He and others 2015), else as BERT
-    /// has it.
+    /// Standard deviation of new values: what keeps the size of states through a ReLU (He and others 2015), else
+    /// BERT's.
     fn deviation(&self) -> f64 {
         match self {
             Self::Filters(weights) => (2.0 / weights.lazy_shape()[0] as f64).sqrt(),

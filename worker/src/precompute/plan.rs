@@ -141,8 +141,8 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
 }
 
 impl Plan {
-    /// Reads a plan and its tasks. Models are looked for where the inference node or the evaluator with that id is asked
-    /// for.
+    /// Reads a plan and its tasks. Models are looked for where the inference node or the evaluator with that id is
+    /// asked for.
     pub fn read(
         path: &Path,
         node_is_asked: &dyn Fn(&str) -> bool,
