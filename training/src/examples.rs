@@ -24,7 +24,7 @@ pub enum Objective {
 }
 
 /// A pair and its value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
     /// The task's id.
     pub task: String,

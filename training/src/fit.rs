@@ -1,9 +1,10 @@
 //! One judge: epochs of steps down the gradient of its loss.
 
-use std::sync::{Mutex, PoisonError};
+use std::panic::resume_unwind;
+use std::thread;
 
 use burn::module::Module as _;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use poq_core::rng::{Purpose, Stream};
@@ -25,8 +26,8 @@ const DECAY: f32 = 0.01;
 /// gradients are no larger.
 const EPSILON: f32 = 1e-8;
 
-/// Dropout draws from one generator of the whole process: whoever has this one's seed set holds it.
-static GENERATOR: Mutex<()> = Mutex::new(());
+/// Rows that one thread reads at once. It is no count of the machine's: sums round alike wherever they are made.
+const ROWS_OF_A_THREAD: usize = 4;
 
 /// How judges are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,22 +132,34 @@ impl Fit {
     ) -> Result<Option<f64>, TrainingError> {
         // Each epoch draws anew from its own seed: one after an interruption is as one without.
         let mut stream = draws(settings, self.fold, epoch + 1);
-        let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-        self.device.seed(stream.seed());
         let order = shuffled(rows.len(), &mut stream);
         let steps = rows.len().div_ceil(settings.batch);
         let mut sum = 0.0;
         for (step, chosen) in order.chunks(settings.batch).enumerate() {
-            let batch: Vec<&Row> = chosen.iter().map(|&row| rows[row]).collect();
-            let loss = losses(&self.network, &batch, &self.device).mean();
-            let value = scalar(&loss)?;
-            if !value.is_finite() {
-                return Err(TrainingError::Diverged { fold: self.fold + 1, epoch: epoch + 1 });
+            let mut batch: Vec<&Row> = chosen.iter().map(|&row| rows[row]).collect();
+            // Rows of like length together: what fills up the shorter is read for nothing.
+            batch.sort_by_key(|row| row.input.length());
+            let parts = side_by_side(&batch, |rows| {
+                // With a graph of its own, and with draws of its own: threads share nothing.
+                let network = self.network.clone().fork(&self.device);
+                let (device, mut stream) = (self.device.clone(), Stream::new(stream.seed(), Purpose::Training));
+                let share = rows.len() as f64 / batch.len() as f64;
+                move || {
+                    let loss = losses(&network, rows, &device, Some(&mut stream)).mean() * share;
+                    let value = scalar(&loss)?;
+                    Ok((value, GradientsParams::from_grads(loss.backward(), &network)))
+                }
+            })?;
+            let mut gradients = GradientsAccumulator::new();
+            for (loss, of_part) in parts {
+                if !loss.is_finite() {
+                    return Err(TrainingError::Diverged { fold: self.fold + 1, epoch: epoch + 1 });
+                }
+                sum += loss * batch.len() as f64;
+                gradients.accumulate(&self.network, of_part);
             }
-            sum += value * batch.len() as f64;
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
             let rate = settings.learning_rate * share(epoch * steps + step, settings.epochs * steps);
-            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+            self.network = self.optimizer.step(rate, self.network.clone(), gradients.grads());
             if !go_on(Seen::Rows(batch.len())) {
                 return Ok(None);
             }
@@ -159,13 +172,29 @@ impl Fit {
         let (network, device) = (self.network.valid(), self.device.clone().inner());
         let mut sum = 0.0;
         for batch in rows.chunks(batch) {
-            sum += scalar(&losses(&network, batch, &device).sum())?;
+            let parts = side_by_side(batch, |rows| || scalar(&losses(&network, rows, &device, None).sum()))?;
+            sum += parts.into_iter().sum::<f64>();
         }
         if !sum.is_finite() {
             return Err(TrainingError::Diverged { fold: self.fold + 1, epoch });
         }
         Ok(sum / rows.len() as f64)
     }
+}
+
+/// What comes of parts of the rows, in their order, each on a thread of its own.
+pub(crate) fn side_by_side<'a, Row, Of, Work>(
+    rows: &'a [Row],
+    mut work: impl FnMut(&'a [Row]) -> Work,
+) -> Result<Vec<Of>, ModelError>
+where
+    Of: Send,
+    Work: FnOnce() -> Result<Of, ModelError> + Send,
+{
+    thread::scope(|scope| {
+        let threads: Vec<_> = rows.chunks(ROWS_OF_A_THREAD).map(|part| scope.spawn(work(part))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 /// What a judge draws from in an epoch, counted from 1; in 0, for new weights.
@@ -177,22 +206,24 @@ pub(crate) fn draws(settings: &Settings, fold: usize, epoch: usize) -> Stream {
 pub(crate) fn values(network: &Network, rows: &[&Row], batch: usize, device: &Device) -> Result<Vec<f64>, ModelError> {
     let mut values = Vec::with_capacity(rows.len());
     for batch in rows.chunks(batch) {
-        let inputs: Vec<&Input> = batch.iter().map(|row| &row.input).collect();
-        let logits = network::values(network.logits(&inputs, device))?;
-        values.extend(logits.into_iter().map(|logit| 1.0 / (1.0 + (-f64::from(logit)).exp())));
+        let parts = side_by_side(batch, |rows| || network::values(network.logits(&inputs(rows), device, None)))?;
+        values.extend(parts.into_iter().flatten().map(|logit| 1.0 / (1.0 + (-f64::from(logit)).exp())));
     }
     Ok(values)
 }
 
 /// Cross entropy of each row with its target, `[rows]`.
-fn losses(network: &Network, rows: &[&Row], device: &Device) -> Tensor<1> {
-    let inputs: Vec<&Input> = rows.iter().map(|row| &row.input).collect();
+fn losses(network: &Network, rows: &[&Row], device: &Device, stream: Option<&mut Stream>) -> Tensor<1> {
     let targets: Vec<f32> = rows.iter().map(|row| row.target).collect();
     let targets = Tensor::<1>::from_data(TensorData::new(targets, [rows.len()]), device);
-    let logits = network.logits(&inputs, device);
+    let logits = network.logits(&inputs(rows), device, stream);
     let yes = log_sigmoid(logits.clone()) * targets.clone();
     let no = log_sigmoid(logits.neg()) * (targets.neg() + 1.0);
     (yes + no).neg()
+}
+
+fn inputs<'a>(rows: &[&'a Row]) -> Vec<&'a Input> {
+    rows.iter().map(|row| &row.input).collect()
 }
 
 fn scalar(tensor: &Tensor<1>) -> Result<f64, ModelError> {

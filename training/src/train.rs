@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Base, Sizes, Tensors, tensors};
 use crate::error::TrainingError;
 use crate::examples::Example;
-use crate::fit::{Fit, Row, Seen, Settings, draws, values};
+use crate::fit::{Fit, Row, Seen, Settings, draws, side_by_side, values};
 use crate::folds::folds;
 use crate::network::{Architecture, Network};
 
@@ -170,12 +170,14 @@ impl<'a> CrossFit<'a> {
         let stream = &mut draws(&self.settings, 0, 0);
         let network =
             Network::new(architecture, &self.sizes, &self.weights, stream, &device.clone().autodiff())?.valid();
-        let row = |(tokens, example): (&PairTokens, &Example)| {
-            Ok::<_, ModelError>(Row { input: network.input(tokens.clone(), &device)?, target: example.target })
+        let row = |(tokens, example): &(&PairTokens, &Example)| {
+            Ok(Row { input: network.input((*tokens).clone(), &device)?, target: example.target })
         };
-        let mut rows = Vec::with_capacity(self.tokens.len());
-        for of in self.tokens.iter().zip(self.examples) {
-            rows.push(row(of)?);
+        let all: Vec<(&PairTokens, &Example)> = self.tokens.iter().zip(self.examples).collect();
+        let mut rows = Vec::with_capacity(all.len());
+        for batch in all.chunks(self.settings.batch) {
+            let parts = side_by_side(batch, |part| || part.iter().map(row).collect::<Result<Vec<Row>, ModelError>>())?;
+            rows.extend(parts.into_iter().flatten());
             if !go_on(Seen::Rows(0)) {
                 return Ok(None);
             }

@@ -61,6 +61,13 @@ pub(crate) struct Input {
     states: Option<Vec<f32>>,
 }
 
+impl Input {
+    /// Tokens of the pair.
+    pub(crate) fn length(&self) -> usize {
+        self.tokens.ids.len()
+    }
+}
+
 /// A judge in training.
 #[derive(Module, Debug)]
 pub(crate) enum Network {
@@ -111,12 +118,21 @@ impl Network {
         Ok(Input { tokens, states })
     }
 
-    /// Logits of pairs, `[rows]`.
-    pub(crate) fn logits(&self, rows: &[&Input], device: &Device) -> Tensor<1> {
-        match self {
-            Self::Bert(network) => network.logits(rows, device),
-            Self::TextCnn(network) => network.logits(rows, device),
-        }
+    /// Logits of pairs, `[rows]`; while a network learns, with dropout that is drawn from `stream`.
+    pub(crate) fn logits(&self, rows: &[&Input], device: &Device, stream: Option<&mut Stream>) -> Tensor<1> {
+        let pairs = match self {
+            Self::Bert(network) => network.pairs(rows, device),
+            Self::TextCnn(network) => network.pairs(rows, device),
+        };
+        let (share, classifier) = match self {
+            Self::Bert(network) => (bert::DROPOUT, &network.classifier),
+            Self::TextCnn(network) => (text_cnn::DROPOUT, &network.classifier),
+        };
+        let pairs = match stream {
+            Some(stream) => drop_out(pairs, share, stream),
+            None => pairs,
+        };
+        classifier.forward(pairs).reshape([rows.len()])
     }
 
     /// The weights as a safetensors file, as [`poq_models::CrossEncoder`] reads it.
@@ -147,6 +163,18 @@ impl Network {
     }
 }
 
+/// Leaves out a share of the values at random, and makes the others as much larger. Burn's own draws from one generator
+/// of the whole process, in the order in which threads come.
+fn drop_out(values: Tensor<2>, share: f64, stream: &mut Stream) -> Tensor<2> {
+    const STEPS: u32 = 1 << 24;
+    let (dims, device) = (values.dims(), values.device());
+    let dropped = (share * f64::from(STEPS)) as u32;
+    let kept = (1.0 / (1.0 - share)) as f32;
+    let mut draw = || if stream.below(STEPS) < dropped { 0.0 } else { kept };
+    let mask: Vec<f32> = (0..dims.iter().product()).map(|_| draw()).collect();
+    values * Tensor::from_data(TensorData::new(mask, dims), &device)
+}
+
 /// Numbers of the tokens of rows, `[rows, length]`, with 0 where a row is shorter.
 fn padded<'a>(rows: impl ExactSizeIterator<Item = &'a Vec<u32>>, length: usize, device: &Device) -> Tensor<2, Int> {
     let shape = [rows.len(), length];
@@ -159,7 +187,7 @@ fn padded<'a>(rows: impl ExactSizeIterator<Item = &'a Vec<u32>>, length: usize, 
 
 /// Tokens of the longest row.
 fn longest(rows: &[&Input]) -> usize {
-    rows.iter().map(|row| row.tokens.ids.len()).max().unwrap_or(0)
+    rows.iter().map(|row| row.length()).max().unwrap_or(0)
 }
 
 /// The numbers of a tensor.

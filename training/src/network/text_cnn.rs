@@ -1,7 +1,7 @@
 //! TextCNN: convolutions over the words of a pair of texts, of which each text keeps the largest (Kim 2014).
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -19,7 +19,7 @@ const FILTERS: usize = 128;
 const PARTS: usize = 3;
 
 /// Share of these that is left out while it is trained, as Kim has it.
-const DROPOUT: f64 = 0.5;
+pub(super) const DROPOUT: f64 = 0.5;
 
 /// Parameters that a base does not have.
 pub(super) const NEW: &[&str] = &["convolutions.", "norm.", "classifier."];
@@ -36,8 +36,7 @@ pub(crate) struct TextCnn {
     /// By width: `[width * hidden]` to `[filters]`.
     convolutions: Vec<Linear>,
     norm: LayerNorm,
-    dropout: Dropout,
-    classifier: Linear,
+    pub(super) classifier: Linear,
 }
 
 /// `config.json`: what differs from the base's.
@@ -71,13 +70,12 @@ impl TextCnn {
             words: EmbeddingConfig::new(sizes.vocab_size, hidden).init(device),
             convolutions: WIDTHS.into_iter().map(convolution).collect(),
             norm: LayerNormConfig::new(parts).with_epsilon(EPSILON).init(device),
-            dropout: DropoutConfig::new(DROPOUT).init(),
             classifier: LinearConfig::new(parts, 1).init(device),
         }
     }
 
-    /// Logits of pairs, `[rows]`.
-    pub(super) fn logits(&self, rows: &[&Input], device: &Device) -> Tensor<1> {
+    /// What the head makes a logit of, `[rows, parts]`.
+    pub(super) fn pairs(&self, rows: &[&Input], device: &Device) -> Tensor<2> {
         let (count, length) = (rows.len(), longest(rows));
         // 1 for the words of a text, and 0 for all else: [rows, length, 1]
         let mask = |text: u32| {
@@ -107,13 +105,12 @@ impl TextCnn {
         }
         let [first, second] = kept.map(|kept| Tensor::cat(kept, 1));
         let apart = (first.clone() - second.clone()).abs();
-        let pair = self.dropout.forward(self.norm.forward(Tensor::cat(vec![first, second, apart], 1)));
-        self.classifier.forward(pair).reshape([count])
+        self.norm.forward(Tensor::cat(vec![first, second, apart], 1))
     }
 
     /// All parameters by their names in files, in an order that does not change.
     pub(super) fn slots(&mut self) -> Vec<(String, Slot<'_>)> {
-        let Self { words, convolutions, norm, classifier, dropout: _ } = self;
+        let Self { words, convolutions, norm, classifier } = self;
         let mut slots = vec![(WORDS.to_owned(), Slot::Table(&mut words.weight))];
         for (width, convolution) in WIDTHS.into_iter().zip(convolutions) {
             let name = format!("convolutions.{width}");

@@ -127,9 +127,9 @@ impl Plan {
 /// What the judges depend on: a run is gone on with only where all of it is the same.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Asked {
-    /// The dataset's id and its hash.
+    /// The dataset's id, and the hash of what is learnt of it: scores and judges may be added meanwhile.
     dataset: String,
-    dataset_sha256: String,
+    rows_sha256: String,
     /// Of the base's `config.json`, `tokenizer.json` and `model.safetensors`.
     base_sha256: [String; 3],
     settings: Settings,
@@ -152,13 +152,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let read = |name: &str| fs::read(folder.join(name)).input(format!("cannot read {}", folder.join(name).display()));
     let (config, tokenizer, weights) = (read("config.json")?, read("tokenizer.json")?, read("model.safetensors")?);
     let settings = plan.settings().map_err(|fault| fault.of(arguments.plan.display()))?;
+    let rows = examples(&dataset, &settings);
     let asked = Asked {
         dataset: dataset.manifest.id.clone(),
-        dataset_sha256: dataset.hash.clone(),
+        rows_sha256: hash::of_bytes(&serde_json::to_vec(&rows).environment("cannot serialise the rows")?),
         base_sha256: [&config, &tokenizer, &weights].map(|file| hash::of_bytes(file)),
         settings,
     };
-    let rows = examples(&dataset, &settings);
     let base = Base { config: &config, tokenizer: &tokenizer, weights: &weights };
     let judges =
         CrossFit::new(base, &rows, settings).map_err(|error| Fault::from(error).of(arguments.plan.display()))?;
