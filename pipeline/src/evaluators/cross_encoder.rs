@@ -33,11 +33,16 @@ impl CrossEncoders {
         Some(Self { first, others, unseen_by })
     }
 
-    /// The one that did not see the passage of `task`; of a passage that none saw, the first.
+    /// The one that did not see the passage of `task`; of a passage that is none of theirs, the first.
     fn of(&self, task: &Task) -> &CrossEncoder {
-        let of_passage = || self.unseen_by.get(&sha256(task.passage().as_bytes())).copied();
-        let index = if self.others.is_empty() { None } else { of_passage() };
+        let index = self.unseen(task);
         index.and_then(|index| self.others.get(index.checked_sub(1)?)).unwrap_or(&self.first)
+    }
+
+    /// Which of several did not see the passage of `task`, if it is one of theirs.
+    fn unseen(&self, task: &Task) -> Option<usize> {
+        let of_passage = || self.unseen_by.get(&sha256(task.passage().as_bytes())).copied();
+        if self.others.is_empty() { None } else { of_passage() }
     }
 
     /// How the logits of each become a value.
@@ -90,6 +95,10 @@ impl Evaluator for CrossEncoderEvaluator {
 
     fn limit(&self) -> Option<Limit> {
         Some(Limit { tokens: self.encoders.first.max_tokens(), cut: "end" })
+    }
+
+    fn is_held_out(&self, task: &Task) -> bool {
+        self.encoders.others.is_empty() || self.encoders.unseen(task).is_some()
     }
 
     fn gives_logits(&self) -> bool {

@@ -40,6 +40,11 @@ pub trait Evaluator {
     fn gives_logits(&self) -> bool {
         false
     }
+
+    /// Whether it is known not to have learnt from the passage of `task`, as far as it was trained here.
+    fn is_held_out(&self, _task: &Task) -> bool {
+        true
+    }
 }
 
 /// What a model reads at most.

@@ -17,6 +17,8 @@ pub struct Evaluator<'a> {
     evaluator: Box<dyn evaluators::Evaluator>,
     /// Scores of which a text was cut to fit the model.
     cut: Cell<usize>,
+    /// Scores of passages that are none of those that its judges were held out from.
+    strange: Cell<usize>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -24,16 +26,23 @@ impl<'a> Evaluator<'a> {
     pub fn load(plan: &'a EvaluatorPlan, models: &Models) -> Outcome<Self> {
         let evaluator = evaluators::open(&plan.spec, models)?;
         block_on(evaluator.warm_up()).map_err(|error| Fault::from(error).of(format!("evaluator `{}`", plan.id)))?;
-        Ok(Self { plan, evaluator, cut: Cell::default() })
+        Ok(Self { plan, evaluator, cut: Cell::default(), strange: Cell::default() })
     }
 
-    /// What is to be said of the scores so far: that texts were cut, or that logits were taken for scores.
+    /// What is to be said of the scores so far: that texts were cut, that a judge may have learnt from what it judged,
+    /// or that logits were taken for scores.
     pub fn notice(&self) -> Option<String> {
         let mut notices = Vec::new();
         if let (Some(limit), count @ 1..) = (self.evaluator.limit(), self.cut.get()) {
             let (cut, tokens) = (limit.cut, limit.tokens);
             notices
                 .push(format!("in {count} of its scores the {cut} of a text was cut to the model's {tokens} tokens"));
+        }
+        if let count @ 1.. = self.strange.get() {
+            notices.push(format!(
+                "in {count} of its scores the passage is, to the letter, none that its judges were held out from: the \
+                 first of them gave these"
+            ));
         }
         if self.evaluator.gives_logits() && self.plan.normalization == ScoreNormalization::Unit {
             notices.push(
@@ -72,6 +81,7 @@ impl<'a> Evaluator<'a> {
     pub fn rate(&self, task: &Task, answer: &str) -> Result<Rated, RateFault> {
         let rated = block_on(self.evaluator.rate(task, answer))?;
         self.cut.set(self.cut.get() + usize::from(rated.is_cut));
+        self.strange.set(self.strange.get() + usize::from(!self.evaluator.is_held_out(task)));
         Ok(rated)
     }
 }
