@@ -9,7 +9,7 @@
 //!   the CPU of a page, that of `poq-kernels`.
 //!
 //! # What it does not do
-//! - No files, network or clock: callers bring bytes, and measure time themselves.
+//! - No folders, network or clock: callers bring bytes, or a [`Source`] of them, and measure time themselves.
 //! - No panics on what a file or a prompt holds: each fault is a [`ModelError`] that names it.
 //! - No blocking reads: whatever comes back from a device is awaited, so that the same code runs in a browser. Only
 //!   what lies in the CPU's own memory is read in place.
@@ -45,6 +45,7 @@ pub use encoder::{
 };
 pub use error::{Blame, ModelError, Part};
 pub use format::foreign::foreign_file;
+pub use format::source::Source;
 #[cfg(feature = "webgpu")]
 pub use gpu::Gpu;
 pub use host::Kernels;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::Hash;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -104,9 +104,9 @@ pub fn decoder_path(model: &str) -> Outcome<PathBuf> {
 /// them.
 pub fn decoder(model: &str, layers: Option<usize>) -> Outcome<Decoder> {
     let path = decoder_path(model)?;
-    let bytes = fs::read(&path).input(format!("cannot read {}", path.display()))?;
+    let file = File::open(&path).input(format!("cannot read {}", path.display()))?;
     let options = DecoderOptions { layers, weights: WeightStorage::AsStored, ..DecoderOptions::default() };
-    Decoder::from_gguf(&bytes, &options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
+    Decoder::from_gguf(file, &options, &cpu_device()).map_err(|error| Fault::from(error).of(path.display()))
 }
 
 /// Models that a run has read: each is read once, whoever uses it.

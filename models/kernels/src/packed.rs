@@ -114,6 +114,13 @@ pub(crate) struct HighBits {
     pub(crate) bits: usize,
 }
 
+impl Quantised {
+    /// Of numbers that have more than four.
+    fn high_bits(&self) -> Option<HighBits> {
+        matches!(self.bits, 5 | 6).then(|| HighBits { bits: self.bits - 4 })
+    }
+}
+
 impl HighBits {
     /// Half groups whose bits lie between those of one another.
     #[inline(always)]
@@ -157,6 +164,7 @@ impl PackedBlocks {
     pub fn new(kind: &'static BlockType, bytes: &[u8], columns: usize) -> Option<Self> {
         let Form::Quantised(form) = &kind.form else { return None };
         let (groups, row_blocks) = (columns / GROUP, columns / kind.elements);
+        let of_row = form.high_bits().map_or(0, |layout| columns.div_ceil(HALF * layout.halves()));
         let mut packed = Self {
             form,
             groups,
@@ -165,7 +173,7 @@ impl PackedBlocks {
             words: Vec::with_capacity(
                 bytes.len() / kind.bytes * kind.elements / GROUP * if form.bits == 8 { 2 } else { 1 },
             ),
-            high: Vec::new(),
+            high: Vec::with_capacity(bytes.len() / (kind.bytes * row_blocks) * of_row),
         };
         let mut row = vec![0; columns];
         for blocks in bytes.chunks_exact(kind.bytes * row_blocks) {
@@ -197,8 +205,7 @@ impl PackedBlocks {
                 _ => self.words.push(i32x4::new(std::array::from_fn(|lane| word(numbers, lane)))),
             }
         }
-        if matches!(self.form.bits, 5 | 6) {
-            let layout = HighBits { bits: self.form.bits - 4 };
+        if let Some(layout) = self.form.high_bits() {
             for halves in row.chunks(HALF * layout.halves()) {
                 let mut words = [0; LANES];
                 for (j, half) in halves.as_chunks::<HALF>().0.iter().enumerate() {

@@ -27,7 +27,8 @@ use text::TextStream;
 use weights::Weights;
 
 use crate::error::{ModelError, Part};
-use crate::format::gguf::Gguf;
+use crate::format::gguf::{Gguf, Head};
+use crate::format::source::Source;
 use crate::tokenizer::vocabulary::DecoderTokenizer;
 
 /// How to load a decoder.
@@ -84,18 +85,19 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Reads a GGUF file and puts its weights on `device`; `bytes` are not needed afterwards.
+    /// Reads a GGUF file and puts its weights on `device`, piece by piece.
     ///
     /// # Errors
     /// A file that is not GGUF, is truncated or damaged, is of an architecture that is not known here, lacks a tensor
     /// or field or has one that does not fit the rest, or a chat template that fails on any message; `layers` or `date`
     /// out of range, or `weights` that `device` cannot keep: of a kind that it does not know, or in larger pieces than
     /// it holds ([`ModelError::TooLarge`]).
-    pub fn from_gguf(bytes: &[u8], options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
+    pub fn from_gguf(file: impl Source, options: &DecoderOptions, device: &Device) -> Result<Self, ModelError> {
         if !options.date.is_valid() {
             return Err(ModelError::argument("date", options.date, "a year from 1 to 9999, a month and a day of it"));
         }
-        let gguf = Gguf::parse(bytes)?;
+        let head = Head::read(&file)?;
+        let gguf = Gguf::parse(&head)?;
         let config = DecoderConfig::read(&gguf, options)?;
         let tokenizer = DecoderTokenizer::read(&gguf)?;
         let template = gguf.optional_text("tokenizer.chat_template")?;

@@ -78,13 +78,20 @@ impl<'a> Weights<'a> {
     fn product(&self, matrices: &[Matrix], inputs: usize) -> Result<Linear, ModelError> {
         let mut stored = Vec::new();
         for Matrix { name, outputs, turning } in matrices {
-            let Stored { kind, bytes } = self.gguf.stored(&format!("{name}.weight"), &[*outputs, inputs])?;
-            stored.push((kind, self.in_pairs(bytes, inputs / kind.elements * kind.bytes, *turning)));
+            let rows = self.gguf.stored(&format!("{name}.weight"), &[*outputs, inputs])?;
+            let row = inputs / rows.kind.elements * rows.kind.bytes;
+            let ordered = match self.is_ordered(*turning) {
+                true => None,
+                false => Some(self.in_pairs(&rows.bytes()?, row, *turning).into_owned()),
+            };
+            stored.push((rows, ordered));
         }
-        let stored: Vec<Stored<'_>> = stored.iter().map(|(kind, bytes)| Stored { kind, bytes }).collect();
+        let in_order =
+            stored.iter().map(|(rows, ordered)| ordered.as_ref().map_or(*rows, |bytes| Stored::of(rows.kind, bytes)));
+        let stored: Vec<Stored<'_>> = in_order.collect();
         let kernels = match self.storage {
             WeightStorage::AsStored => {
-                return Ok(Linear::from_blocks(BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device))));
+                return BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device)).map(Linear::from_blocks);
             }
             WeightStorage::F32 => Kernels::Burn,
             WeightStorage::F16 => Kernels::Half,
@@ -94,18 +101,23 @@ impl<'a> Weights<'a> {
         room::check(&names.join(" + "), kernels.matrix_bytes(outputs, inputs), self.device)?;
         let mut values = vec![0.0; outputs * inputs];
         let mut rest = values.as_mut_slice();
-        for (Stored { kind, bytes }, matrix) in stored.iter().zip(matrices) {
+        for (stored, matrix) in stored.iter().zip(matrices) {
             let (own, others) = rest.split_at_mut(matrix.outputs * inputs);
-            kind.unpack_into(bytes, own);
+            stored.kind.unpack_into(&stored.bytes()?, own);
             rest = others;
         }
         Ok(Linear::for_kernels(values, outputs, inputs, kernels, self.device))
     }
 
+    /// Whether pairs are neighbours already among the rows of so many heads.
+    fn is_ordered(&self, turning: usize) -> bool {
+        turning == 0 || self.config.spec.pairs == Pairs::Neighbours
+    }
+
     /// `rows` of `length` each, those of the first `turning` heads in an order in which pairs are neighbours.
     fn in_pairs<'v, T: Copy>(&self, rows: &'v [T], length: usize, turning: usize) -> Cow<'v, [T]> {
         let DecoderConfig { spec, head_dim, .. } = self.config;
-        if turning == 0 || spec.pairs == Pairs::Neighbours {
+        if self.is_ordered(turning) {
             return Cow::Borrowed(rows);
         }
         let (turned, rest) = rows.split_at(turning * head_dim * length);

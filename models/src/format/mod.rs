@@ -3,3 +3,4 @@
 pub(crate) mod foreign;
 pub(crate) mod gguf;
 pub(crate) mod safetensors;
+pub(crate) mod source;

@@ -7,12 +7,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use poq_kernels::{BlockType, Input, PackedBlocks, PackedMatrix, PackedRows, dot};
 
+use crate::error::ModelError;
 use crate::format::gguf::Stored;
 use crate::host::{self, Kernels};
 use crate::parallel;
 
 /// Numbers that a panel holds at most, unless one row has more: as f32 they stay in a core's own cache.
 const PANEL: usize = 1 << 17;
+
+/// Panels whose products with several rows are in memory at once, beside the rows that come of all.
+const TOGETHER: usize = 16;
 
 /// `[outputs, inputs]`, in blocks, in the host's memory.
 pub(crate) struct BlockMatrix {
@@ -42,17 +46,19 @@ enum Blocks {
 
 impl BlockMatrix {
     /// The rows of tensors one after another, each tensor with rows of `inputs` numbers, in whole blocks.
-    pub(crate) fn new(tensors: &[Stored<'_>], inputs: usize, kernels: Kernels) -> Self {
+    pub(crate) fn new(tensors: &[Stored<'_>], inputs: usize, kernels: Kernels) -> Result<Self, ModelError> {
         let (mut panels, mut outputs) = (Vec::new(), 0);
-        for Stored { kind, bytes } in tensors {
-            let row = inputs / kind.elements * kind.bytes;
-            for bytes in bytes.chunks(row * (PANEL / inputs).max(1)) {
+        for tensor in tensors {
+            let row = inputs / tensor.kind.elements * tensor.kind.bytes;
+            let most = row * (PANEL / inputs).max(1);
+            for start in (0..tensor.len()).step_by(most) {
+                let bytes = tensor.part(start, most.min(tensor.len() - start))?;
                 let rows = bytes.len() / row;
-                panels.push(Panel { weights: Blocks::new(kind, bytes, inputs), first: outputs, rows, inputs });
+                panels.push(Panel { weights: Blocks::new(tensor.kind, bytes, inputs), first: outputs, rows, inputs });
                 outputs += rows;
             }
         }
-        Self { panels, outputs, inputs, kernels }
+        Ok(Self { panels, outputs, inputs, kernels })
     }
 
     /// `x W^T`: `[rows, inputs]` on the CPU device to `[rows, outputs]` there.
@@ -65,20 +71,25 @@ impl BlockMatrix {
             return host::tensor(y, [1, self.outputs]);
         }
         // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
+        let mut y = vec![0.0; rows * self.outputs];
         match self.kernels {
             Kernels::Burn | Kernels::Half => {
-                let product = |panel: &Panel| x.clone().matmul(panel.to_tensor(&device).transpose());
-                Tensor::cat(parallel::map(&self.panels, product), 1)
+                let product = |panel: &Panel| host::values(x.clone().matmul(panel.to_tensor(&device).transpose()));
+                for panels in self.panels.chunks(TOGETHER) {
+                    for (panel, product) in panels.iter().zip(parallel::map(panels, product)) {
+                        let rows = y.chunks_exact_mut(self.outputs).zip(product.chunks_exact(panel.rows));
+                        rows.for_each(|(y, product)| y[panel.first..][..panel.rows].copy_from_slice(product));
+                    }
+                }
             }
             Kernels::Host => {
                 let x = PackedRows::new(&host::values(x), rows, self.inputs, self.inputs);
-                let mut y = vec![0.0; rows * self.outputs];
                 for panel in &self.panels {
                     panel.to_packed().add_product(&x, &mut y[panel.first..], self.outputs);
                 }
-                host::tensor(y, [rows, self.outputs])
             }
         }
+        host::tensor(y, [rows, self.outputs])
     }
 
     /// Rows by their numbers, each below `outputs`, as `[numbers, inputs]`.
@@ -135,10 +146,10 @@ impl Panel {
 }
 
 impl Blocks {
-    fn new(kind: &'static BlockType, bytes: &[u8], inputs: usize) -> Self {
-        match PackedBlocks::new(kind, bytes, inputs) {
+    fn new(kind: &'static BlockType, bytes: Vec<u8>, inputs: usize) -> Self {
+        match PackedBlocks::new(kind, &bytes, inputs) {
             Some(packed) => Self::Packed(packed),
-            None => Self::Raw { kind, bytes: bytes.to_vec() },
+            None => Self::Raw { kind, bytes },
         }
     }
 }
@@ -147,7 +158,7 @@ impl Blocks {
 mod tests {
     use super::*;
     use crate::cpu_device;
-    use crate::format::gguf::Gguf;
+    use crate::format::gguf::{Gguf, Head};
     use crate::layers::linear::Linear;
 
     const KINDS: [&str; 11] = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"];
@@ -165,10 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_unpacked_to_the_numbers_of_the_python_package() -> Result<(), crate::ModelError> {
-        let gguf = Gguf::parse(FIXTURE)?;
+    fn rows_are_unpacked_to_the_numbers_of_the_python_package() -> Result<(), ModelError> {
+        let head = Head::read(&FIXTURE)?;
+        let gguf = Gguf::parse(&head)?;
         for kind in KINDS {
-            let matrix = BlockMatrix::new(&[gguf.stored(kind, &[2, INPUTS])?], INPUTS, Kernels::Burn);
+            let matrix = BlockMatrix::new(&[gguf.stored(kind, &[2, INPUTS])?], INPUTS, Kernels::Burn)?;
             let expected = gguf.tensor(&format!("{kind}.expected"), &[2, INPUTS])?;
             let (first, second) = expected.split_at(INPUTS);
             let seen = values(matrix.select(&[1, 0, 1], &cpu_device()));
@@ -178,15 +190,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_of_several_panels_is_its_rows_in_order() -> Result<(), crate::ModelError> {
-        let gguf = Gguf::parse(FIXTURE)?;
+    fn a_tensor_of_several_panels_is_its_rows_in_order() -> Result<(), ModelError> {
+        let head = Head::read(&FIXTURE)?;
+        let gguf = Gguf::parse(&head)?;
         let tensor = gguf.stored("Q4_1", &[2, INPUTS])?;
         // Rows 0 and 1 again and again, as many as fill a panel and begin another.
         let pairs = PANEL / INPUTS / 2 + 1;
-        let bytes = tensor.bytes.repeat(pairs);
-        let matrix = BlockMatrix::new(&[Stored { kind: tensor.kind, bytes: &bytes }], INPUTS, Kernels::Burn);
+        let bytes = tensor.bytes()?.repeat(pairs);
+        let matrix = BlockMatrix::new(&[Stored::of(tensor.kind, &bytes)], INPUTS, Kernels::Burn)?;
         assert_eq!((matrix.panels.len(), matrix.outputs), (2, 2 * pairs));
-        let pair = BlockMatrix::new(&[tensor], INPUTS, Kernels::Burn);
+        let pair = BlockMatrix::new(&[tensor], INPUTS, Kernels::Burn)?;
         assert_eq!(values(matrix.product(input(1))), values(pair.product(input(1))).repeat(pairs));
         let last = 2 * pairs as u32 - 1;
         let seen = values(matrix.select(&[0, last - 2, last - 1, last], &cpu_device()));
@@ -196,8 +209,9 @@ mod tests {
 
     /// Each type alone, and all in one matrix, against sums in f64.
     #[test]
-    fn products_are_those_of_unpacked_weights() -> Result<(), crate::ModelError> {
-        let gguf = Gguf::parse(FIXTURE)?;
+    fn products_are_those_of_unpacked_weights() -> Result<(), ModelError> {
+        let head = Head::read(&FIXTURE)?;
+        let gguf = Gguf::parse(&head)?;
         let mut cases: Vec<Vec<&str>> = KINDS.iter().map(|kind| vec![*kind]).collect();
         cases.push(KINDS.iter().cycle().take(200).copied().collect());
         for kinds in cases {
@@ -207,12 +221,12 @@ mod tests {
                 weights.extend(gguf.tensor(kind, &[2, INPUTS])?);
             }
             // One row of the last tensor: an odd number of outputs.
-            if let Some(last) = stored.last_mut() {
-                last.bytes = &last.bytes[..last.bytes.len() / 2];
-            }
+            let last = stored.pop().map(|last| Ok::<_, ModelError>((last.kind, last.part(0, last.len() / 2)?)));
+            let last = last.transpose()?;
+            stored.extend(last.iter().map(|(kind, bytes)| Stored::of(kind, bytes)));
             let outputs = 2 * kinds.len() - 1;
             let bias: Vec<f32> = (0..outputs).map(|output| output as f32 * 0.1 - 3.0).collect();
-            let linear = |kernels| Linear::from_blocks(BlockMatrix::new(&stored, INPUTS, kernels));
+            let linear = |kernels| Linear::from_blocks(BlockMatrix::new(&stored, INPUTS, kernels).expect("in memory"));
             let biased = |kernels| linear(kernels).with_bias(bias.clone(), &cpu_device());
             let [none, some] = [vec![0.0; outputs], bias.clone()];
             let plain = [(linear(Kernels::Burn), &none), (linear(Kernels::Host), &none)];

@@ -69,8 +69,10 @@ impl<'a> Vocabulary<'a> {
 /// Text to token ids and back, with what ends a text.
 pub(crate) struct DecoderTokenizer {
     tokenizer: Bpe,
-    /// Id to the bytes that a token stands for; none for a control token.
-    bytes: Vec<Vec<u8>>,
+    /// What tokens stand for, one after another; a control token for nothing.
+    bytes: Vec<u8>,
+    /// Where each begins, by id, and where the last ends.
+    begins: Vec<u32>,
     control_tokens: ControlTokens,
     named: NamedTokens,
     bos: Option<u32>,
@@ -135,16 +137,23 @@ impl DecoderTokenizer {
         }
         let Vocabulary { tokens, kinds, is_control } = vocabulary;
         let characters = byte_bpe::byte_characters();
-        let bytes = tokens.iter().zip(&kinds).map(|(token, kind)| match *kind {
-            CONTROL => Vec::new(),
-            // A token that was added by name is plain text, not bytes in disguise.
-            USER_DEFINED => token.as_bytes().to_vec(),
-            kind if is_sentence_piece => sentence_piece::bytes(token, kind),
-            _ => byte_bpe::bytes(token, &characters),
-        });
+        let (mut bytes, mut begins) = (Vec::new(), vec![0]);
+        for (token, kind) in tokens.iter().zip(&kinds) {
+            match *kind {
+                CONTROL => {}
+                // A token that was added by name is plain text, not bytes in disguise.
+                USER_DEFINED => bytes.extend_from_slice(token.as_bytes()),
+                kind if is_sentence_piece => bytes.extend(sentence_piece::bytes(token, kind)),
+                _ => bytes.extend(byte_bpe::bytes(token, &characters)),
+            }
+            begins.push(u32::try_from(bytes.len()).map_err(|_| {
+                ModelError::field(Part::Gguf, "tokenizer.ggml.tokens", "longer than 4 GiB", "less than 4 GiB in all")
+            })?);
+        }
         let control_tokens = (0..).zip(&tokens).zip(&is_control).filter(|(_, is_control)| **is_control);
         Ok(Self {
-            bytes: bytes.collect(),
+            bytes,
+            begins,
             control_tokens: ControlTokens::new(control_tokens.map(|((id, text), _)| ((*text).to_owned(), id))),
             tokenizer,
             named,
@@ -157,7 +166,7 @@ impl DecoderTokenizer {
 
     /// The number of tokens; ids are below it.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.begins.len() - 1
     }
 
     pub(crate) fn is_end(&self, id: u32) -> bool {
@@ -209,8 +218,12 @@ impl DecoderTokenizer {
 
     /// Appends the bytes that a token stands for; a control token stands for none.
     pub(crate) fn push_bytes(&self, id: u32, bytes: &mut Vec<u8>) -> Result<(), ModelError> {
-        let token = self.bytes.get(id as usize);
-        let token = token.ok_or_else(|| ModelError::argument("token id", id, format!("below {}", self.bytes.len())))?;
+        let ends = (self.begins.get(id as usize), self.begins.get(id as usize + 1));
+        let token = match ends {
+            (Some(start), Some(end)) => self.bytes.get(*start as usize..*end as usize),
+            _ => None,
+        };
+        let token = token.ok_or_else(|| ModelError::argument("token id", id, format!("below {}", self.len())))?;
         bytes.extend_from_slice(token);
         Ok(())
     }

@@ -2,19 +2,29 @@
 
 use crate::error::{ModelError, Part, shorten};
 
-#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
+    ran_out: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+        Self { bytes, position: 0, ran_out: false }
     }
 
     pub(super) fn position(&self) -> usize {
         self.position
+    }
+
+    /// What was taken since the position was `start`.
+    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+        self.bytes.get(start..self.position).unwrap_or_default()
+    }
+
+    /// Whether more was asked for than there is.
+    pub(super) fn ran_out(&self) -> bool {
+        self.ran_out
     }
 
     /// The next `count` bytes; `what` names them in the error.
@@ -25,15 +35,18 @@ impl<'a> Cursor<'a> {
                 self.position += taken.len();
                 Ok(taken)
             }
-            None => Err(ModelError::malformed(
-                Part::Gguf,
-                format!(
-                    "`{}` needs {count} bytes at byte {}, but {} are left (a truncated download?)",
-                    shorten(what),
-                    self.position,
-                    left.len()
-                ),
-            )),
+            None => {
+                self.ran_out = true;
+                Err(ModelError::malformed(
+                    Part::Gguf,
+                    format!(
+                        "`{}` needs {count} bytes at byte {}, but {} are left (a truncated download?)",
+                        shorten(what),
+                        self.position,
+                        left.len()
+                    ),
+                ))
+            }
         }
     }
 

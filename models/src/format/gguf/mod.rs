@@ -1,9 +1,9 @@
-//! Reading GGUF: metadata and tensor directory without a copy, tensors dequantised to f32 one at a time.
+//! Reading GGUF: metadata and tensor directory from the file's beginning, tensors one at a time.
 //!
 //! candle-core's reader (`quantized::gguf_file` of 0.11.1) is not used: a file with `general.alignment` 0 makes it
 //! panic (division by zero), a product of dimensions may wrap, and every array element becomes a 32-byte value, so
 //! that a byte array in a hostile file costs 32 times its size in memory. Here lengths are checked against the
-//! bytes that are left, and arrays stay slices of the file.
+//! bytes that are left, and arrays stay slices of the file's beginning.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
@@ -20,53 +20,62 @@ pub(crate) use value::Value;
 
 use crate::error::{ModelError, Part, shorten};
 use crate::format::foreign;
+use crate::format::source::Source;
 
 /// GGUF's own default, in bytes.
 const DEFAULT_ALIGNMENT: u64 = 32;
 
-/// A parsed GGUF file that borrows its bytes.
+/// Bytes of a file's beginning that are read first, and four times as many while its directory is not whole.
+const FIRST: u64 = 1 << 20;
+
+/// What a GGUF file begins with: header, metadata and tensor directory.
+pub(crate) struct Head<'s> {
+    bytes: Vec<u8>,
+    source: &'s dyn Source,
+}
+
+impl<'s> Head<'s> {
+    /// Reads as much as [`Gguf::parse`] needs; of a file that ends before its directory does, all.
+    pub(crate) fn read(source: &'s dyn Source) -> Result<Self, ModelError> {
+        let mut length = FIRST.min(source.size());
+        loop {
+            let whole = usize::try_from(length).map_err(|_| {
+                ModelError::malformed(Part::Gguf, format!("its directory has more than {length} bytes"))
+            })?;
+            let mut bytes = vec![0; whole];
+            tensor::read(source, 0, &mut bytes)?;
+            let mut cursor = Cursor::new(&bytes);
+            let is_whole = directory(&mut cursor).is_ok();
+            // Other faults than a missing end are told when it is parsed.
+            if is_whole || !cursor.ran_out() || length == source.size() {
+                let used = if is_whole { cursor.position() } else { whole };
+                bytes.truncate(used);
+                bytes.shrink_to_fit();
+                return Ok(Self { bytes, source });
+            }
+            length = (length * 4).min(source.size());
+        }
+    }
+}
+
+/// A parsed GGUF file that borrows its beginning.
 pub(crate) struct Gguf<'a> {
     metadata: BTreeMap<&'a str, Value<'a>>,
     tensors: BTreeMap<&'a str, TensorInfo>,
+    source: &'a dyn Source,
     /// Where the tensors' bytes start; offsets in the directory count from here.
-    data: &'a [u8],
+    start: u64,
 }
+
+/// Metadata and tensors.
+type Directory<'a> = (BTreeMap<&'a str, Value<'a>>, BTreeMap<&'a str, TensorInfo>);
 
 impl<'a> Gguf<'a> {
     /// Reads the header, the metadata and the tensor directory, and checks that every tensor lies within the file.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        foreign::check(Part::Gguf, bytes)?;
-        let mut cursor = Cursor::new(bytes);
-        let magic = cursor.take(4, "magic")?;
-        if magic != b"GGUF" {
-            return Err(ModelError::field(Part::Gguf, "magic", magic.escape_ascii().to_string(), "\"GGUF\""));
-        }
-        let version = cursor.u32("version")?;
-        if !(2..=3).contains(&version) {
-            return Err(ModelError::field(Part::Gguf, "version", version, "2 or 3 (little-endian)"));
-        }
-        let tensor_count = cursor.u64("tensor_count")?;
-        let metadata_count = cursor.u64("metadata_kv_count")?;
-
-        // Nothing is reserved for these counts: a count that is too large meets the end of the file.
-        let mut metadata = BTreeMap::new();
-        for index in 0..metadata_count {
-            let key = cursor.string(&format!("metadata key {index}"))?;
-            let value = Value::read(&mut cursor, key)?;
-            if metadata.insert(key, value).is_some() {
-                return Err(ModelError::malformed(Part::Gguf, format!("metadata key `{}` twice", shorten(key))));
-            }
-        }
-        check_whole(&metadata)?;
-        let mut tensors = BTreeMap::new();
-        for index in 0..tensor_count {
-            let name = cursor.string(&format!("name of tensor {index}"))?;
-            let info = TensorInfo::read(&mut cursor, name)?;
-            if tensors.insert(name, info).is_some() {
-                return Err(ModelError::malformed(Part::Gguf, format!("tensor `{}` twice", shorten(name))));
-            }
-        }
-
+    pub(crate) fn parse(head: &'a Head<'a>) -> Result<Self, ModelError> {
+        foreign::check(Part::Gguf, &head.bytes)?;
+        let mut cursor = Cursor::new(&head.bytes);
+        let (metadata, tensors) = directory(&mut cursor)?;
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
             Some(value) => match value.as_u64() {
@@ -78,11 +87,10 @@ impl<'a> Gguf<'a> {
             },
         };
         let start = (cursor.position() as u64).next_multiple_of(alignment);
-        let data = usize::try_from(start).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
         for (name, info) in &tensors {
-            info.bytes(name, data)?;
+            info.stored(name, head.source, start)?;
         }
-        Ok(Self { metadata, tensors, data })
+        Ok(Self { metadata, tensors, source: head.source, start })
     }
 
     /// The value of a metadata key, if it is there.
@@ -173,8 +181,8 @@ impl<'a> Gguf<'a> {
 
     /// A tensor as f32, which must have the `expected` shape (outermost dimension first).
     pub(crate) fn tensor(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let Stored { kind, bytes } = self.stored(name, expected)?;
-        Ok(kind.unpack(bytes))
+        let stored = self.stored(name, expected)?;
+        Ok(stored.kind.unpack(&stored.bytes()?))
     }
 
     /// A tensor as the file has it, which must have the `expected` shape (outermost dimension first).
@@ -188,12 +196,46 @@ impl<'a> Gguf<'a> {
                 expected: expected.to_vec(),
             });
         }
-        info.stored(name, self.data)
+        info.stored(name, self.source, self.start)
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo, ModelError> {
         self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor { part: Part::Gguf, tensor: name.to_owned() })
     }
+}
+
+/// Reads up to the end of the tensor directory.
+fn directory<'a>(cursor: &mut Cursor<'a>) -> Result<Directory<'a>, ModelError> {
+    let magic = cursor.take(4, "magic")?;
+    if magic != b"GGUF" {
+        return Err(ModelError::field(Part::Gguf, "magic", magic.escape_ascii().to_string(), "\"GGUF\""));
+    }
+    let version = cursor.u32("version")?;
+    if !(2..=3).contains(&version) {
+        return Err(ModelError::field(Part::Gguf, "version", version, "2 or 3 (little-endian)"));
+    }
+    let tensor_count = cursor.u64("tensor_count")?;
+    let metadata_count = cursor.u64("metadata_kv_count")?;
+
+    // Nothing is reserved for these counts: a count that is too large meets the end of the file.
+    let mut metadata = BTreeMap::new();
+    for index in 0..metadata_count {
+        let key = cursor.string(&format!("metadata key {index}"))?;
+        let value = Value::read(cursor, key)?;
+        if metadata.insert(key, value).is_some() {
+            return Err(ModelError::malformed(Part::Gguf, format!("metadata key `{}` twice", shorten(key))));
+        }
+    }
+    check_whole(&metadata)?;
+    let mut tensors = BTreeMap::new();
+    for index in 0..tensor_count {
+        let name = cursor.string(&format!("name of tensor {index}"))?;
+        let info = TensorInfo::read(cursor, name)?;
+        if tensors.insert(name, info).is_some() {
+            return Err(ModelError::malformed(Part::Gguf, format!("tensor `{}` twice", shorten(name))));
+        }
+    }
+    Ok((metadata, tensors))
 }
 
 /// Refuses a part of a model that was split: it lacks tensors, and all but the first lack what they mean.
@@ -218,12 +260,76 @@ mod tests {
 
     #[test]
     fn blocks_become_the_numbers_that_the_python_package_makes_of_them() -> Result<(), ModelError> {
-        let gguf = Gguf::parse(include_bytes!("../../../tests/fixtures/blocks.gguf"))?;
+        let head = Head::read(include_bytes!("../../../tests/fixtures/blocks.gguf"))?;
+        let gguf = Gguf::parse(&head)?;
         for kind in &poq_kernels::BLOCK_TYPES {
             let seen = gguf.tensor(kind.name, &[2, 256])?;
             let expected = gguf.tensor(&format!("{}.expected", kind.name), &[2, 256])?;
             assert_eq!(seen, expected, "{}", kind.name);
         }
+        Ok(())
+    }
+
+    /// A file without tensors whose one text is of `length` bytes.
+    fn with_text(length: usize) -> Vec<u8> {
+        let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+        let counted = |bytes: &mut Vec<u8>, text: &[u8]| {
+            bytes.extend((text.len() as u64).to_le_bytes());
+            bytes.extend(text);
+        };
+        [0_u64, 1].iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+        counted(&mut bytes, b"text");
+        bytes.extend(8_u32.to_le_bytes());
+        counted(&mut bytes, &vec![b'a'; length]);
+        bytes
+    }
+
+    #[test]
+    fn a_beginning_of_any_length_is_read_and_no_more() -> Result<(), ModelError> {
+        for length in [0, FIRST as usize, 5 * FIRST as usize] {
+            let bytes = with_text(length);
+            let file = [bytes.as_slice(), &[7; 100]].concat();
+            let head = Head::read(&file)?;
+            assert_eq!(head.bytes.len(), bytes.len());
+            assert_eq!(Gguf::parse(&head)?.text("text")?.len(), length);
+            let cut = bytes[..bytes.len() - 1].to_vec();
+            let error = Head::read(&cut).and_then(|head| Gguf::parse(&head).map(|_| ())).err();
+            let error = error.map_or_else(String::new, |error| error.to_string());
+            let words = if length == 0 { "needs 8 bytes" } else { "a truncated download?" };
+            assert!(error.contains(words), "{length}: {error}");
+        }
+        Ok(())
+    }
+
+    /// A file whose disk fails at some place.
+    struct Failing(Vec<u8>, usize);
+
+    impl Source for Failing {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+
+        fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), String> {
+            if at as usize + buffer.len() > self.1 {
+                return Err("the disk is gone".to_owned());
+            }
+            self.0.read_at(at, buffer)
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_on_is_named_with_the_place() -> Result<(), ModelError> {
+        let bytes = include_bytes!("../../../tests/fixtures/blocks.gguf").to_vec();
+        let words = |error: ModelError| error.to_string();
+        let error = Head::read(&Failing(bytes.clone(), 0)).err().map(words).unwrap_or_default();
+        assert!(error.contains("from byte 0 on: the disk is gone"), "{error}");
+        let whole = Head::read(&bytes)?;
+        let size = bytes.len();
+        let failing = Head { bytes: whole.bytes.clone(), source: &Failing(bytes.clone(), size - 1) };
+        let gguf = Gguf::parse(&failing)?;
+        let errors: Vec<String> =
+            gguf.tensors.iter().filter_map(|(name, info)| gguf.tensor(name, &info.shape).err().map(words)).collect();
+        assert!(errors.len() == 1 && errors[0].contains("the disk is gone"), "{errors:?}");
         Ok(())
     }
 }

@@ -4,15 +4,51 @@ use poq_kernels::{BLOCK_TYPES, BlockType};
 
 use super::cursor::Cursor;
 use crate::error::{ModelError, Part, shorten};
+use crate::format::source::Source;
 
 /// ggml's own limit.
 const MAX_DIMENSIONS: u32 = 4;
 
-/// A tensor as the file has it.
+/// A tensor as the file has it: whole blocks, row by row, which are read where they are used.
+#[derive(Clone, Copy)]
 pub(crate) struct Stored<'a> {
     pub(crate) kind: &'static BlockType,
-    /// Whole blocks, row by row.
-    pub(crate) bytes: &'a [u8],
+    source: &'a dyn Source,
+    /// Of its first byte in the file.
+    at: u64,
+    length: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// A tensor whose bytes are in memory.
+    pub(crate) fn of(kind: &'static BlockType, bytes: &'a Vec<u8>) -> Self {
+        Self { kind, source: bytes, at: 0, length: bytes.len() }
+    }
+
+    /// Bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// All of it.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>, ModelError> {
+        self.part(0, self.length)
+    }
+
+    /// `length` bytes from `start` on, within its own.
+    pub(crate) fn part(&self, start: usize, length: usize) -> Result<Vec<u8>, ModelError> {
+        let mut bytes = vec![0; length];
+        read(self.source, self.at + start as u64, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Fills `bytes` from the file.
+pub(super) fn read(source: &dyn Source, at: u64, bytes: &mut [u8]) -> Result<(), ModelError> {
+    let length = bytes.len();
+    source
+        .read_at(at, bytes)
+        .map_err(|words| ModelError::malformed(Part::Gguf, format!("the {length} bytes from byte {at} on: {words}")))
 }
 
 /// One entry of the directory.
@@ -61,29 +97,21 @@ impl TensorInfo {
         Ok(Self { shape, kind, length, offset })
     }
 
-    /// The tensor's bytes within the data part of the file.
-    pub(super) fn bytes<'a>(&self, name: &str, data: &'a [u8]) -> Result<&'a [u8], ModelError> {
-        let range = || {
-            let start = usize::try_from(self.offset).ok()?;
-            let end = start.checked_add(usize::try_from(self.length).ok()?)?;
-            data.get(start..end)
-        };
-        range().ok_or_else(|| {
-            ModelError::malformed(
+    /// The tensor's blocks within the data part of the file, which begins at `start`.
+    pub(super) fn stored<'a>(&self, name: &str, source: &'a dyn Source, start: u64) -> Result<Stored<'a>, ModelError> {
+        let room = source.size().saturating_sub(start);
+        let is_within = self.offset.checked_add(self.length).is_some_and(|end| end <= room);
+        match usize::try_from(self.length) {
+            Ok(length) if is_within => Ok(Stored { kind: self.kind, source, at: start + self.offset, length }),
+            _ => Err(ModelError::malformed(
                 Part::Gguf,
                 format!(
-                    "tensor `{}` needs {} bytes at offset {}, but the data part has {} (a truncated download?)",
+                    "tensor `{}` needs {} bytes at offset {}, but the data part has {room} (a truncated download?)",
                     shorten(name),
                     self.length,
                     self.offset,
-                    data.len()
                 ),
-            )
-        })
-    }
-
-    /// The tensor's blocks within the data part of the file.
-    pub(super) fn stored<'a>(&self, name: &str, data: &'a [u8]) -> Result<Stored<'a>, ModelError> {
-        Ok(Stored { kind: self.kind, bytes: self.bytes(name, data)? })
+            )),
+        }
     }
 }

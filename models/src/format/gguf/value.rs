@@ -143,17 +143,15 @@ fn skip_elements<'a>(
         let problem = format!("`{}` nests arrays deeper than {MAX_DEPTH}", shorten(key));
         return Err(ModelError::malformed(Part::Gguf, problem));
     }
-    let mut end = cursor.clone();
+    let start = cursor.position();
     for _ in 0..count {
         if kind == STRING {
-            end.counted_bytes(key)?;
+            cursor.counted_bytes(key)?;
         } else {
-            read_array(&mut end, key, depth + 1)?;
+            read_array(cursor, key, depth + 1)?;
         }
     }
-    let length = end.position() - cursor.position();
-    let bytes = cursor.take(length as u64, key)?;
-    Ok(Value::Array { kind, count, bytes })
+    Ok(Value::Array { kind, count, bytes: cursor.since(start) })
 }
 
 fn unknown_kind(key: &str, kind: u32) -> ModelError {

@@ -15,6 +15,8 @@ use web_sys::File;
 
 use super::loading::{self, LoadFault};
 use super::scope::{self, breath, now_ms, post};
+use super::source::Pieces;
+use super::store;
 use super::{Asks, Shared, Wanted};
 
 /// What a GGUF file begins with.
@@ -23,7 +25,8 @@ const GGUF: &[u8] = b"GGUF";
 /// Bytes by which a file is known for what it is.
 const FIRST_BYTES: f64 = 512.0;
 
-/// Bytes of a file at most: it and the weights made of it share the 4 GB of a WebAssembly program.
+/// Bytes of a file at most: its weights and all that is computed share the 4 GB of a WebAssembly program, and larger
+/// files were not tried.
 const LARGEST_FILE: f64 = 1.5e9;
 
 /// Tokens of a prompt that are read at a time: less than a second's work of one thread for the models here.
@@ -62,13 +65,12 @@ impl Decoders {
     pub fn stop(&self) {}
 
     async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
-        let (mut files, check_ms) = loading::files(known).await?;
+        let (mut files, check_ms) = loading::files(known, store::checked).await?;
         let begun = now_ms();
         // There may be no room for both.
         self.decoder.take();
         let (_, gguf) = files.pop().ok_or_else(|| format!("{} has no files", known.name))?;
-        let decoder = decoder(&gguf, &shared.device, shared.report.has_half)?;
-        drop(gguf);
+        let decoder = decoder(&Pieces::new(gguf)?, &shared.device, shared.report.has_half)?;
         let uploaded = now_ms();
         loading::tell(known.name, LoadStep::KnownAnswer);
         breath().await?;
@@ -91,9 +93,7 @@ impl Decoders {
         post(&FromInference::Loading { model: model.clone(), step: LoadStep::Check });
         let begun = now_ms();
         is_gguf(file).await?;
-        let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| scope::words(&error))?;
-        let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
-        drop(buffer);
+        let pieces = Pieces::new(file.clone())?;
         let read = now_ms();
         post(&FromInference::Loading { model: model.clone(), step: LoadStep::Upload });
         // There may be no room for both.
@@ -103,13 +103,13 @@ impl Decoders {
             let fault = LoadFault::from(error);
             LoadFault { words: format!("{model}: {}", fault.words), ..fault }
         };
-        let opened = decoder(&bytes, &shared.device, shared.report.has_half).map_err(named)?;
+        let opened = decoder(&pieces, &shared.device, shared.report.has_half).map_err(named)?;
         let uploaded = now_ms();
         let mut cpu_cosine = None;
         if shared.report.kind == DeviceKind::WebGpu {
             post(&FromInference::Loading { model: model.clone(), step: LoadStep::KnownAnswer });
             breath().await?;
-            let trusted = decoder(&bytes, &poq_models::cpu_device(), false).map_err(named)?;
+            let trusted = decoder(&pieces, &poq_models::cpu_device(), false).map_err(named)?;
             cpu_cosine = Some(opened.check_against(&trusted).await.map_err(named)?);
         }
         *self.decoder.borrow_mut() = Some(Rc::new(opened));
@@ -160,7 +160,7 @@ impl Decoders {
 
 /// A decoder with all its layers. In the worker's own memory its weights stay quantised: as f32 they are five times as
 /// large.
-pub fn decoder(gguf: &[u8], device: &Device, has_half: bool) -> Result<Decoder, ModelError> {
+pub fn decoder(gguf: &Pieces, device: &Device, has_half: bool) -> Result<Decoder, ModelError> {
     let weights = match *device == poq_models::cpu_device() {
         true => WeightStorage::AsStored,
         false if has_half => WeightStorage::F16,
@@ -178,7 +178,7 @@ fn finish(finish: poq_models::Finish) -> Finish {
     }
 }
 
-/// Whether a file may be read whole: one that is no GGUF, or is larger than what there is room for, is refused before.
+/// Whether a file may be read: one that is no GGUF, or is larger than what there is room for, is refused before.
 async fn is_gguf(file: &File) -> Result<(), String> {
     let (name, size) = (file.name(), file.size());
     let slice = file.slice_with_f64_and_f64(0.0, FIRST_BYTES).map_err(|error| scope::words(&error))?;

@@ -14,7 +14,7 @@ use poq_pipeline::spec::EvaluatorSpec;
 use super::loading::{self, LoadFault};
 use super::rows::{Rows, Scorer};
 use super::scope::{breath, now_ms, post};
-use super::{Shared, Wanted};
+use super::{Shared, Wanted, store};
 
 /// Time between two words of progress, in milliseconds.
 const TELL_MS: f64 = 200.0;
@@ -69,7 +69,7 @@ impl Encoders {
     /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and
     /// lets it compute the known answer.
     pub async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
-        let (mut files, check_ms) = loading::files(known).await?;
+        let (mut files, check_ms) = loading::files(known, store::read).await?;
         let begun = now_ms();
         // Each file is dropped as soon as the device has it.
         let mut read = |name: &str| -> Result<_, LoadFault> {

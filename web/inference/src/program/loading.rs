@@ -1,11 +1,10 @@
 //! What loading models has in common: the steps that the page is told of, and whose fault it is where one fails.
 
 use crate::protocol::{Blame, FromInference, LoadStep};
-use poq_core::weights::KnownModel;
+use poq_core::weights::{KnownFile, KnownModel};
 use poq_models::ModelError;
 
 use super::scope::{breath, now_ms, post};
-use super::store;
 
 /// Why a model is not ready.
 pub struct LoadFault {
@@ -38,14 +37,17 @@ pub fn tell(model: &str, step: LoadStep) {
     post(&FromInference::Loading { model: model.to_owned(), step });
 }
 
-/// The files of a known model by name, out of the browser's storage and checked, and the time that it took, in
-/// milliseconds. The next step, which the page is told of, is to put them on the device.
-pub async fn files(known: &'static KnownModel) -> Result<(Vec<(&'static str, Vec<u8>)>, f64), LoadFault> {
+/// The files of a known model by name, out of the browser's storage as `read` gives them, checked, and the time that it
+/// took, in milliseconds. The next step, which the page is told of, is to put them on the device.
+pub async fn files<F>(
+    known: &'static KnownModel,
+    read: impl AsyncFn(&KnownModel, &KnownFile) -> Result<F, String>,
+) -> Result<(Vec<(&'static str, F)>, f64), LoadFault> {
     tell(known.name, LoadStep::Check);
     let begun = now_ms();
     let mut files = Vec::new();
     for file in known.files {
-        files.push((file.name, store::read(known, file).await?));
+        files.push((file.name, read(known, file).await?));
     }
     let check_ms = now_ms() - begun;
     tell(known.name, LoadStep::Upload);

@@ -16,6 +16,8 @@ mod loading;
 #[cfg(feature = "encoders")]
 mod rows;
 mod scope;
+#[cfg(feature = "decoders")]
+mod source;
 mod store;
 #[cfg(feature = "encoders")]
 mod transfer;

@@ -57,7 +57,7 @@ pub async fn fetch(model: &KnownModel, signal: &AbortSignal) -> Result<(), Strin
     for known in model.files {
         fetch_file(model, known, signal, &mut progress).await?;
         // It is read once more before each use; a wrong one is found now, where it can still be fetched again.
-        store::read(model, known).await?;
+        store::checked(model, known).await?;
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ pub async fn keep(model: &KnownModel, files: &[File], signal: &AbortSignal) -> R
             ));
         }
         copy(model, known, picked, signal, &mut progress).await?;
-        store::read(model, known).await?;
+        store::checked(model, known).await?;
     }
     Ok(())
 }

@@ -82,8 +82,19 @@ pub async fn room() -> Option<u64> {
     Some((number("quota")? - number("usage")?).max(0.0) as u64)
 }
 
-/// The file's bytes, their hash checked. One that is not what it should be is discarded.
+/// The file's bytes, as [`checked`].
+#[cfg(feature = "encoders")]
 pub async fn read(model: &KnownModel, known: &KnownFile) -> Result<Vec<u8>, String> {
+    let (_, buffer) = whole(model, known).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+/// The file, its hash checked. One that is not what it should be is discarded.
+pub async fn checked(model: &KnownModel, known: &KnownFile) -> Result<File, String> {
+    whole(model, known).await.map(|(file, _)| file)
+}
+
+async fn whole(model: &KnownModel, known: &KnownFile) -> Result<(File, js_sys::ArrayBuffer), String> {
     let absent = || format!("{} is not in this browser", known.name);
     let file = file(model, known).await?.ok_or_else(absent)?;
     let found = file.size() as u64;
@@ -100,7 +111,7 @@ pub async fn read(model: &KnownModel, known: &KnownFile) -> Result<Vec<u8>, Stri
             known.name, known.sha256
         ));
     }
-    Ok(Uint8Array::new(&buffer).to_vec())
+    Ok((file, buffer))
 }
 
 async fn sha256(buffer: &js_sys::ArrayBuffer) -> Result<String, String> {
