@@ -2,6 +2,7 @@
 
 use crate::common::Files;
 use poq_core::report::NodeReport;
+use poq_core::rng::{Purpose, Stream};
 use poq_core::simulation::ScoredAnswer;
 use poq_core::{Dataset, Report, Scenario, Simulation, simulate, stats};
 use serde_json::{Value, json};
@@ -185,4 +186,43 @@ fn passages_are_held_together_by_texts_and_groups_of_any_kind() {
     files.seal();
     let dataset = files.read().expect("valid");
     assert_eq!(dataset.passages(), [0, 1, 0, 1, 1, 2]);
+}
+
+/// Texts and groups at random, against the smallest relation that holds like tasks together.
+#[test]
+fn passages_are_the_smallest_parts_that_texts_and_groups_hold_together() {
+    let mut stream = Stream::new(7, Purpose::Draws);
+    for _ in 0..200 {
+        let count = 2 + stream.below(11) as usize;
+        let drawn: Vec<[u32; 2]> = (0..count).map(|_| [stream.below(9), stream.below(12)]).collect();
+        let mut files = Files::made_up(count, 2, 2);
+        let task = |(index, [text, group]): (usize, &[u32; 2])| {
+            let mut task = json!({"id": format!("t{index}"), "kind": "qa", "prompt": "What?", "references": ["it"],
+                "context": format!("text {text}")});
+            // Half of them are of no group.
+            if *group < 6 {
+                task["group"] = json!(format!("g{group}"));
+            }
+            format!("{task}\n")
+        };
+        files.tasks = drawn.iter().enumerate().map(task).collect::<String>().into_bytes();
+        files.seal();
+        let dataset = files.read().expect("valid");
+        let mut of: Vec<usize> = (0..count).collect();
+        for _ in 0..count {
+            for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
+                let ([text, group], other) = (drawn[a], drawn[b]);
+                if text == other[0] || (group < 6 && group == other[1]) {
+                    of[a] = of[a].min(of[b]);
+                    of[b] = of[a];
+                }
+            }
+        }
+        let mut firsts = of.clone();
+        firsts.sort_unstable();
+        firsts.dedup();
+        let expected: Vec<u32> =
+            of.iter().map(|first| firsts.iter().position(|other| other == first).expect("there") as u32).collect();
+        assert_eq!(dataset.passages(), expected, "{drawn:?}");
+    }
 }

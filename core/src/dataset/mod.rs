@@ -17,7 +17,7 @@ pub use rows::{
 };
 pub use shipped::Shipped;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,21 +85,32 @@ impl Dataset {
     /// group have the same, of whatever kind they are.
     #[must_use]
     pub fn passages(&self) -> Vec<u32> {
-        let mut of: Vec<u32> = Vec::with_capacity(self.tasks.len());
+        // Each task names an earlier one of its passage, or itself where there is none.
+        let mut earlier: Vec<usize> = Vec::with_capacity(self.tasks.len());
+        let first_of = |earlier: &[usize], mut task: usize| {
+            while earlier[task] != task {
+                task = earlier[task];
+            }
+            task
+        };
+        let (mut of_text, mut of_group) = (HashMap::new(), HashMap::new());
         for (task, here) in self.tasks.iter().enumerate() {
-            let is_like =
-                |other: &Task| other.passage() == here.passage() || (here.group.is_some() && other.group == here.group);
-            let like: Vec<u32> =
-                (0..task).filter(|&other| is_like(&self.tasks[other])).map(|other| of[other]).collect();
-            let number = like.first().copied().unwrap_or(task as u32);
+            let text = *of_text.entry(here.passage()).or_insert(task);
+            let group = here.group.as_ref().map_or(task, |group| *of_group.entry(group).or_insert(task));
+            earlier.push(task);
+            let firsts = [text, group].map(|other| first_of(&earlier, other));
+            let least = firsts[0].min(firsts[1]);
             // What this task holds together was apart so far.
-            of.iter_mut().filter(|number| like.contains(number)).for_each(|other| *other = number);
-            of.push(number);
+            [firsts[0], firsts[1], text, group, task].into_iter().for_each(|other| earlier[other] = least);
         }
-        let mut numbers: Vec<u32> = of.clone();
-        numbers.sort_unstable();
-        numbers.dedup();
-        of.iter().map(|number| numbers.partition_point(|other| other < number) as u32).collect()
+        let mut numbers: Vec<u32> = Vec::with_capacity(earlier.len());
+        let mut passages = 0;
+        for task in 0..earlier.len() {
+            let first = first_of(&earlier, task);
+            numbers.push(if first == task { passages } else { numbers[first] });
+            passages += u32::from(first == task);
+        }
+        numbers
     }
 
     /// How many evaluators there are, judges included.

@@ -204,10 +204,11 @@ pub fn Ask(props: &PartProps) -> Html {
                   set: fn(&mut Generate, &str)| {
         let change = change(set);
         let oninput = move |event: InputEvent| change(&event.target_unchecked_into::<HtmlInputElement>().value());
+        let style = format!("--digits: {}", max.len().max(6));
         html! {
             <div class="box">
                 <label for={id}>{ label }</label>
-                <input {id} type="number" min="0" {max} {step} {value} {oninput} />
+                <input {id} type="number" min="0" {max} {step} {value} {oninput} {style} />
             </div>
         }
     };
