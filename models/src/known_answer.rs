@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::decoder::{Decoder, GenerateOptions, Prompt};
 use crate::encoder::{BiEncoder, cosine};
@@ -31,36 +32,38 @@ fn centred(mut scores: Vec<f32>) -> Vec<f32> {
 }
 
 #[derive(Deserialize)]
-struct KnownAnswers {
-    encoder: KnownVector,
-    decoder: KnownTokens,
-}
-
-#[derive(Deserialize)]
 struct KnownVector {
+    weights_sha256: String,
     text: String,
     vector: Vec<f32>,
 }
 
 #[derive(Deserialize)]
 struct KnownTokens {
+    weights_sha256: String,
     prompt: String,
     tokens: Vec<u32>,
     margins: Vec<f32>,
 }
 
-fn known_answers() -> Result<KnownAnswers, ModelError> {
-    serde_json::from_str(include_str!("../reference/known_answer.json"))
-        .map_err(|error| ModelError::malformed(Part::KnownAnswer, error.to_string()))
+fn known<T: DeserializeOwned>(text: &str, is_of: impl Fn(&T) -> bool) -> Result<Option<T>, ModelError> {
+    let all: Vec<T> =
+        serde_json::from_str(text).map_err(|error| ModelError::malformed(Part::KnownAnswer, error.to_string()))?;
+    Ok(all.into_iter().find(is_of))
 }
 
 impl BiEncoder {
-    /// Embeds a known text: the cosine of the vector with the reference. For all-MiniLM-L6-v2 alone.
+    /// Embeds the text that is known of these weights: the cosine of the vector with the reference. None where no text is
+    /// known of them.
     ///
     /// # Errors
     /// [`ModelError::WrongAnswer`] if the device computed another vector; else as [`Self::embed`].
-    pub async fn check_known_answer(&self) -> Result<f64, ModelError> {
-        let KnownVector { text, vector } = known_answers()?.encoder;
+    pub async fn check_known_answer(&self, weights_sha256: &str) -> Result<Option<f64>, ModelError> {
+        let is_of = |known: &KnownVector| known.weights_sha256 == weights_sha256;
+        let Some(KnownVector { text, vector, .. }) = known(include_str!("../reference/known_encoders.json"), is_of)?
+        else {
+            return Ok(None);
+        };
         let seen = match self.embed(&[&text]).await {
             Ok(embeddings) => embeddings.first().map_or(0.0, |embedding| cosine(&embedding.vector, &vector)),
             // Numbers that are not finite come of weights that are right, so they are the device's.
@@ -68,7 +71,7 @@ impl BiEncoder {
             Err(other) => return Err(other),
         };
         match seen > MIN_COSINE {
-            true => Ok(f64::from(seen)),
+            true => Ok(Some(f64::from(seen))),
             false => Err(ModelError::WrongAnswer {
                 seen: format!("a vector with the cosine {seen:.4}"),
                 expected: format!("above {MIN_COSINE}"),
@@ -104,13 +107,18 @@ impl Decoder {
         }
     }
 
-    /// Continues a known prompt greedily: the share of the eight known tokens that came, which is below 1 only where a
-    /// choice was too close to call. For SmolLM2-135M-Instruct in Q4_1 with all its layers alone.
+    /// Continues the prompt that is known of these weights, with all their layers, greedily: the share of the eight known
+    /// tokens that came, which is below 1 only where a choice was too close to call. None where no prompt is known of them.
     ///
     /// # Errors
     /// [`ModelError::WrongAnswer`] if the device computed another token; else as [`Self::generate`].
-    pub async fn check_known_answer(&self) -> Result<f64, ModelError> {
-        let KnownTokens { prompt, tokens, margins } = known_answers()?.decoder;
+    pub async fn check_known_answer(&self, weights_sha256: &str) -> Result<Option<f64>, ModelError> {
+        let is_of = |known: &KnownTokens| known.weights_sha256 == weights_sha256;
+        let Some(KnownTokens { prompt, tokens, margins, .. }) =
+            known(include_str!("../reference/known_decoders.json"), is_of)?
+        else {
+            return Ok(None);
+        };
         let options = GenerateOptions { max_tokens: tokens.len(), temperature: 0.0, seed: 0 };
         let mut seen = Vec::new();
         let mut on_token = |step: &crate::decoder::Step| {
@@ -128,7 +136,7 @@ impl Decoder {
         let right = seen.iter().zip(&tokens).take_while(|(seen, known)| seen == known).count();
         let is_close = margins.get(right).is_some_and(|margin| *margin < TINY_MARGIN);
         match right == tokens.len() || is_close {
-            true => Ok(right as f64 / tokens.len() as f64),
+            true => Ok(Some(right as f64 / tokens.len() as f64)),
             false => {
                 Err(ModelError::WrongAnswer { seen: format!("the tokens {seen:?}"), expected: format!("{tokens:?}") })
             }
@@ -144,19 +152,31 @@ mod tests {
     #[test]
     fn known_answers_are_those_of_the_references() {
         let parse = |text: &str| -> Value { serde_json::from_str(text).expect("a tracked file of ours is JSON") };
-        let known = parse(include_str!("../reference/known_answer.json"));
-        let encoder = parse(include_str!("../reference/encoder.json"));
-        let decoder = parse(include_str!("../reference/smollm2-135m-instruct.json"));
-        for (role, reference) in [("encoder", &encoder), ("decoder", &decoder)] {
-            assert_eq!(known[role]["weights_sha256"], reference["weights_sha256"]);
+        let steps = |value: &Value| value.as_array().and_then(|steps| steps.get(..8)).map(<[Value]>::to_vec);
+        let references = [
+            include_str!("../reference/smollm2-135m-instruct.json"),
+            include_str!("../reference/gemma-3-270m.json"),
+            include_str!("../reference/qwen2.5-coder-0.5b-instruct.json"),
+            include_str!("../reference/qwen2.5-coder-1.5b-instruct.json"),
+        ];
+        let known = parse(include_str!("../reference/known_decoders.json"));
+        for (reference, known) in references.into_iter().map(parse).zip(known.as_array().expect("a list")) {
+            assert_eq!(known["weights_sha256"], reference["weights_sha256"]);
+            let mut cases = reference["cases"].as_array().expect("a list").iter();
+            let case = cases.find(|case| case["prompt"]["text"] == known["prompt"]).expect("a case of the reference");
+            assert_eq!(case["layers"], Value::Null);
+            for field in ["tokens", "margins"] {
+                assert_eq!(known[field].as_array(), steps(&case[field]).as_ref());
+            }
         }
-        let case = &encoder["cases"][4];
-        assert_eq!((&known["encoder"]["text"], &known["encoder"]["vector"]), (&case["text"], &case["vector"]));
-        let case = &decoder["cases"][0];
-        assert_eq!(known["decoder"]["prompt"], case["prompt"]["text"]);
-        for field in ["tokens", "margins"] {
-            let values = case[field].as_array().expect("a case has its steps");
-            assert_eq!(known["decoder"][field].as_array().map(Vec::as_slice), values.get(..8));
+        let references =
+            [include_str!("../reference/encoder.json"), include_str!("../reference/all-mpnet-base-v2.json")];
+        let known = parse(include_str!("../reference/known_encoders.json"));
+        for (reference, known) in references.into_iter().map(parse).zip(known.as_array().expect("a list")) {
+            assert_eq!(known["weights_sha256"], reference["weights_sha256"]);
+            let mut cases = reference["cases"].as_array().expect("a list").iter();
+            let case = cases.find(|case| case["text"] == known["text"]).expect("a case of the reference");
+            assert_eq!(known["vector"], case["vector"]);
         }
     }
 }

@@ -18,7 +18,7 @@ const LOOP: &str = "{% for m in messages %}{{ m['content'] }}{% endfor %}";
 
 fn load(changes: &[Change<'_>]) -> Result<Decoder, ModelError> {
     let bytes = fixture("tiny-llama.gguf").map_err(|error| ModelError::Tokenizer(error.to_string()))?;
-    Decoder::from_gguf(&edit::gguf(&bytes, changes), &DecoderOptions::default(), &cpu_device())
+    Decoder::from_gguf(edit::gguf(&bytes, changes), &DecoderOptions::default(), &cpu_device())
 }
 
 /// GGUF's number of the type of lists.

@@ -230,11 +230,15 @@ fn options_and_prompts_out_of_range_are_errors_that_name_them() -> Outcome {
     Ok(())
 }
 
+/// SHA-256 of the weights of all-MiniLM-L6-v2.
+const MINILM: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
+
 #[test]
 fn another_network_does_not_compute_the_known_answer() -> Outcome {
     let encoder = encoder(12)?;
-    let seen = block_on(encoder.check_known_answer());
+    let seen = block_on(encoder.check_known_answer(MINILM));
     assert!(matches!(seen, Err(ModelError::WrongAnswer { .. })), "{seen:?}");
+    assert_eq!(block_on(encoder.check_known_answer("0"))?, None, "of these weights none is known");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 const CACHE = process.env.POQ_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME, ".cache"), "poq-lab");
 export const MODELS = join(CACHE, "models");
 export const MINILM = "all-minilm-l6-v2";
+export const MPNET = "all-mpnet-base-v2";
 export const SMOLLM2 = "smollm2-135m-instruct";
 export const GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf";
 export const FILES = ["model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"];

@@ -11,7 +11,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 
 import { withPage } from "./harness.mjs";
 import {
-  FILES, FIXTURES, GGUF, LONG_MS, MINILM, MODELS, SMOLLM2, becomes, choose, click, download, forget, go, ownCopy, pick, place, row, score,
+  FILES, FIXTURES, GGUF, LONG_MS, MINILM, MODELS, MPNET, SMOLLM2, becomes, choose, click, download, forget, go, ownCopy, pick, place, row, score,
 } from "./score.mjs";
 
 /** Fails on what axe finds in the place as it is. */
@@ -180,6 +180,30 @@ test("SmolLM2 answers a recorded task with the recorded tokens, and stops when i
     await page.locator("#score section", { hasText: "Ask a language model" }).getByRole("button", { name: "Stop" }).click();
     await page.locator('#score [data-ask="done"]').waitFor();
     assert.match(await page.locator('#score [data-ask="done"]').innerText(), /\(stopped\)/);
+  }, { mounts: { models: MODELS } });
+});
+
+test("the dataset's other models are read piece by piece, and give the recorded tokens and scores", async () => {
+  const outputs = (await readFile(new URL("../../static/datasets/poq-lab-2/outputs.jsonl", import.meta.url), "utf8")).split("\n");
+  await withPage(async ({ page, url }) => {
+    await place(page, url);
+    for (const [model, node] of [["gemma-3-270m", 1], ["qwen2.5-coder-0.5b-instruct", 2]]) {
+      await download(page, model);
+      assert.match(await row(page, model).innerText(), /known answer came \(100\s*% of its tokens\)/, model);
+      await choose(page, 0, node);
+      // The prompts of a base model and of an instruction model.
+      await page.waitForFunction((is_base) => document.querySelector("#ask-prompt").value.includes("Ada Lovelace") === is_base, node === 1);
+      await click(page, "Ask");
+      await page.locator('#score [data-ask="done"]').waitFor({ timeout: LONG_MS });
+      const recorded = JSON.parse(outputs[node]);
+      assert.equal(await page.locator("#ask-answer").innerText(), recorded.text, model);
+      const told = await page.locator('#score [data-ask="done"]').innerText();
+      assert.match(told, new RegExp(`prompt of ${recorded.tokens_in} tokens`), model);
+    }
+    await download(page, MPNET);
+    assert.match(await row(page, MPNET).innerText(), /known answer came \(cosine (0\.99999|1)/);
+    const { raw, difference } = (await score(page))["mpnet-reference"];
+    assert.ok(Number.isFinite(raw) && Math.abs(Number(difference)) < 1e-3, `${raw} ${difference}`);
   }, { mounts: { models: MODELS } });
 });
 

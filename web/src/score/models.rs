@@ -1,6 +1,6 @@
 //! The models: what they are, where they are, and how they come here and go.
 
-use poq_core::weights::KnownModel;
+use poq_core::weights::{KnownModel, MODELS};
 use web_sys::{File, HtmlInputElement};
 use yew::prelude::*;
 
@@ -21,7 +21,7 @@ pub fn Models(props: &PartProps) -> Html {
                 { " puts there what " }<code>{ "poq models fetch" }</code>{ " brought), or from files or a folder of yours. They are kept in this browser, \
                    and checked each time that they are read. " }{ words::room(state) }
             </p>
-            <ul class="groups">{ for KnownModel::shipped().map(|model| row(model, state, act)) }</ul>
+            <ul class="groups">{ for MODELS.iter().map(|model| row(model, state, act)) }</ul>
             if let Some(words) = state.stored.as_ref().and_then(|stored| stored.fault.as_ref()) {
                 <p class="fault" role="alert">{ words }</p>
             }

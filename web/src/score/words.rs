@@ -68,11 +68,16 @@ pub fn role(model: &KnownModel) -> &'static str {
 /// Where a model comes from.
 pub fn origin(model: &'static KnownModel) -> String {
     let size = model.bytes().div_ceil(1_000_000);
-    format!(
-        "{size} MB, licence {}, source: Python package {}",
-        model.licence,
-        model.packages().join(", ").replace("==", " ")
-    )
+    let packages = model.packages();
+    let source = match packages.as_slice() {
+        [one] => format!("Python package {}", one.replace("==", " ")),
+        [first, .., last] => {
+            let (count, name) = (packages.len(), |package: &str| package.replace("==", " "));
+            format!("{count} Python packages, {} to {}", name(first), name(last))
+        }
+        [] => String::new(),
+    };
+    format!("{size} MB, licence {}, source: {source}", model.licence)
 }
 
 /// A model that is ready, by name.

@@ -27,6 +27,10 @@ impl Families {
 
     /// BERT alone.
     pub const BERT: &'static Self = &Self { specs: &[&bert::SPEC], tokenizers: &[&tokenizer::WORD_PIECE] };
+
+    /// BERT and MPNet: those of the known encoders, which a page loads.
+    pub const PAGE: &'static Self =
+        &Self { specs: &[&bert::SPEC, &mpnet::SPEC], tokenizers: &[&tokenizer::WORD_PIECE] };
 }
 
 /// What a family has of its own.

@@ -8,7 +8,7 @@ use crate::protocol::{
     DeviceKind, Finish, FromInference, Generate, Generated, KnownAnswer, LoadStep, Loaded, ToInference,
 };
 use poq_core::weights::KnownModel;
-use poq_models::{Decoder, DecoderOptions, Device, GenerateOptions, Message, ModelError, Prompt, WeightStorage};
+use poq_models::{Decoder, DecoderOptions, Device, GenerateOptions, ModelError, Prompt, WeightStorage};
 use poq_pipeline::nodes::{self, Asked, Progress};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
@@ -74,7 +74,8 @@ impl Decoders {
         let uploaded = now_ms();
         loading::tell(known.name, LoadStep::KnownAnswer);
         breath().await?;
-        let agreement = decoder.check_known_answer().await?;
+        let agreement = decoder.check_known_answer(known.files[0].sha256).await?;
+        let first_ms = now_ms() - uploaded;
         *self.decoder.borrow_mut() = Some(Rc::new(decoder));
         Ok(Loaded {
             model: known.name.to_owned(),
@@ -82,7 +83,7 @@ impl Decoders {
             check_ms,
             upload_ms: uploaded - begun,
             cpu_cosine: None,
-            known_answer: Some(KnownAnswer { agreement, first_ms: now_ms() - uploaded, second_ms: None }),
+            known_answer: agreement.map(|agreement| KnownAnswer { agreement, first_ms, second_ms: None }),
         })
     }
 
@@ -128,7 +129,8 @@ impl Decoders {
         let decoder = self.decoder.borrow().clone().ok_or("no model that answers is loaded")?;
         let Generate { prompt, chat, max_tokens, temperature, seed, stop } = request;
         let prompt = match chat {
-            true => Prompt::Messages(vec![Message { role: "user".to_owned(), content: prompt }]),
+            // A base model, which has no template for messages, goes on with the text.
+            true => nodes::asked(&decoder, prompt),
             false => Prompt::Text(prompt),
         };
         let asked =

@@ -77,15 +77,16 @@ impl Encoders {
             Ok(found.map(|(_, bytes)| std::mem::take(bytes)))
         };
         let kernels = if shared.report.has_half { Kernels::Half } else { Kernels::fastest(&shared.device) };
-        let encoder = BiEncoder::from_folder(&mut read, Families::BERT, kernels, &shared.device)?;
+        let encoder = BiEncoder::from_folder(&mut read, Families::PAGE, kernels, &shared.device)?;
         let uploaded = now_ms();
         loading::tell(known.name, LoadStep::KnownAnswer);
         breath().await?;
-        let agreement = encoder.check_known_answer().await?;
+        let hash = known.files[0].sha256;
+        let agreement = encoder.check_known_answer(hash).await?;
         let first = now_ms();
         breath().await?;
         let again = now_ms();
-        encoder.check_known_answer().await?;
+        encoder.check_known_answer(hash).await?;
         let second_ms = Some(now_ms() - again);
         *self.encoder.borrow_mut() = Some(Rc::new(Encoder { name: known.name, encoder: Rc::new(encoder) }));
         Ok(Loaded {
@@ -94,7 +95,7 @@ impl Encoders {
             check_ms,
             upload_ms: uploaded - begun,
             cpu_cosine: None,
-            known_answer: Some(KnownAnswer { agreement, first_ms: first - uploaded, second_ms }),
+            known_answer: agreement.map(|agreement| KnownAnswer { agreement, first_ms: first - uploaded, second_ms }),
         })
     }
 

@@ -39,9 +39,9 @@ struct Recorded {
     range: (f64, f64),
 }
 
-/// The known model that is a file of weights, if a page can have it.
+/// The known model that is a file of weights.
 fn offered(file: &ModelFile, role: ModelRole) -> Option<&'static KnownModel> {
-    of_file(&file.sha256).filter(|known| known.is_shipped && known.role == role)
+    of_file(&file.sha256).filter(|known| known.role == role)
 }
 
 impl Scorer {

@@ -19,7 +19,7 @@ use crate::{hash, interrupt, words};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Bring the named models (without a name, those of the shipped dataset) into the cache
+    /// Bring the named models (without a name, the smallest decoder and the smallest encoder) into the cache
     Fetch {
         /// Names of models, as `poq models list` prints them or on the Hugging Face hub
         names: Vec<String>,
@@ -32,16 +32,18 @@ pub enum Command {
     List,
 }
 
+/// What is brought where no name is given: the smallest decoder and the smallest encoder.
+const FIRST: [&str; 2] = ["smollm2-135m-instruct", "all-minilm-l6-v2"];
+
 pub fn run(command: &Command) -> Outcome {
     interrupt::watch()?;
     match command {
         Command::List => list(),
         Command::Fetch { names, from } => {
-            let models: Vec<&'static KnownModel> = if names.is_empty() {
-                KnownModel::shipped().collect()
-            } else {
-                names.iter().map(|name| cache::known(name)).collect::<Outcome<_>>()?
-            };
+            let first = FIRST.map(str::to_owned);
+            let names = if names.is_empty() { &first } else { names.as_slice() };
+            let models: Vec<&'static KnownModel> =
+                names.iter().map(|name| cache::known(name)).collect::<Outcome<_>>()?;
             models.into_iter().try_for_each(|model| fetch(model, from))
         }
     }

@@ -8,7 +8,7 @@ mod write;
 
 use crate::protocol::Stored;
 use js_sys::Uint8Array;
-use poq_core::weights::{KnownFile, KnownModel};
+use poq_core::weights::{KnownFile, KnownModel, MODELS};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -62,7 +62,7 @@ async fn file(model: &KnownModel, known: &KnownFile) -> Result<Option<File>, Str
 /// What is stored of the known models.
 pub async fn look() -> Stored {
     let mut stored = Stored { models: Vec::new(), room: room().await, fault: None };
-    for model in KnownModel::shipped() {
+    for model in &MODELS {
         let mut bytes = 0;
         for known in model.files {
             match file(model, known).await {
