@@ -69,15 +69,15 @@ function range(header, size) {
   return start <= end ? { start, end, whole: false } : null;
 }
 
-/** The files of each folder in `folder`, by its name; those without a byte are not there yet. */
+/** The files of each folder in `folder` and in its folders, by its name; those without a byte are not there yet. */
 async function listing(folder) {
   const files = {};
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
-    const inside = await readdir(join(folder, entry.name), { withFileTypes: true });
-    const names = inside.filter((file) => file.isFile()).map(({ name }) => name);
-    const sizes = await Promise.all(names.map(async (name) => [name, (await stat(join(folder, entry.name, name))).size]));
-    files[entry.name] = sizes.filter(([, size]) => size > 0).map(([name]) => name).sort();
+    const names = await readdir(join(folder, entry.name), { recursive: true });
+    const found = await Promise.all(names.map(async (name) => [name, await stat(join(folder, entry.name, name))]));
+    const whole = found.filter(([, file]) => file.isFile() && file.size > 0);
+    files[entry.name] = whole.map(([name]) => name.split(sep).join("/")).sort();
   }
   return files;
 }

@@ -53,8 +53,8 @@ fn known<T: DeserializeOwned>(text: &str, is_of: impl Fn(&T) -> bool) -> Result<
 }
 
 impl BiEncoder {
-    /// Embeds the text that is known of these weights: the cosine of the vector with the reference. None where no text is
-    /// known of them.
+    /// Embeds the text that is known of these weights: the cosine of the vector with the reference. None where no text
+    /// is known of them.
     ///
     /// # Errors
     /// [`ModelError::WrongAnswer`] if the device computed another vector; else as [`Self::embed`].
@@ -107,8 +107,9 @@ impl Decoder {
         }
     }
 
-    /// Continues the prompt that is known of these weights, with all their layers, greedily: the share of the eight known
-    /// tokens that came, which is below 1 only where a choice was too close to call. None where no prompt is known of them.
+    /// Continues the prompt that is known of these weights, with all their layers, greedily: the share of the eight
+    /// known tokens that came, which is below 1 only where a choice was too close to call. None where no prompt is
+    /// known of them.
     ///
     /// # Errors
     /// [`ModelError::WrongAnswer`] if the device computed another token; else as [`Self::generate`].
@@ -148,6 +149,15 @@ impl Decoder {
 mod tests {
     use serde_json::Value;
 
+    #[test]
+    fn every_known_model_has_a_known_answer() {
+        let all =
+            concat!(include_str!("../reference/known_decoders.json"), include_str!("../reference/known_encoders.json"));
+        for model in &poq_core::weights::MODELS {
+            assert!(all.contains(model.files[0].sha256), "{}", model.name);
+        }
+    }
+
     /// The known answers are cases of the references, word for word and number for number.
     #[test]
     fn known_answers_are_those_of_the_references() {
@@ -160,6 +170,7 @@ mod tests {
             include_str!("../reference/qwen2.5-coder-1.5b-instruct.json"),
         ];
         let known = parse(include_str!("../reference/known_decoders.json"));
+        assert_eq!(known.as_array().map(Vec::len), Some(references.len()));
         for (reference, known) in references.into_iter().map(parse).zip(known.as_array().expect("a list")) {
             assert_eq!(known["weights_sha256"], reference["weights_sha256"]);
             let mut cases = reference["cases"].as_array().expect("a list").iter();
@@ -172,6 +183,7 @@ mod tests {
         let references =
             [include_str!("../reference/encoder.json"), include_str!("../reference/all-mpnet-base-v2.json")];
         let known = parse(include_str!("../reference/known_encoders.json"));
+        assert_eq!(known.as_array().map(Vec::len), Some(references.len()));
         for (reference, known) in references.into_iter().map(parse).zip(known.as_array().expect("a list")) {
             assert_eq!(known["weights_sha256"], reference["weights_sha256"]);
             let mut cases = reference["cases"].as_array().expect("a list").iter();

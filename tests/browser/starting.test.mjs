@@ -104,9 +104,10 @@ test("the server tells what is being built from what is not there, and lists wha
   const folder = await mkdtemp(join(tmpdir(), "poq-serve-"));
   try {
     const [page, models] = [join(folder, "page"), join(folder, "models")];
-    for (const made of [page, models, join(models, "one"), join(models, "two")]) await mkdir(made);
+    for (const made of [page, models, join(models, "one"), join(models, "two"), join(models, "one", "in")]) await mkdir(made);
     await writeFile(join(page, "models.json"), "{}");
     await writeFile(join(models, "one", "a.gguf"), "weights");
+    await writeFile(join(models, "one", "in", "c.json"), "{}");
     await writeFile(join(models, "two", "b.gguf"), "");
     const [alone, beside] = [await serve(page), await serve(page, 0, { models })];
     try {
@@ -117,7 +118,7 @@ test("the server tells what is being built from what is not there, and lists wha
       await writeFile(join(page, "inference-cpu.js"), "whole");
       assert.equal(await status("inference-cpu.js"), 200);
       const list = async ({ url }) => (await fetch(`${url}models.json`)).json();
-      assert.deepEqual([await list(alone), await list(beside)], [{}, { one: ["a.gguf"], two: [] }]);
+      assert.deepEqual([await list(alone), await list(beside)], [{}, { one: ["a.gguf", "in/c.json"], two: [] }]);
       assert.equal(await (await fetch(`${beside.url}models/one/a.gguf`)).text(), "weights");
     } finally {
       await alone.close();

@@ -26,8 +26,11 @@ const DECAY: f32 = 0.01;
 /// gradients are no larger.
 const EPSILON: f32 = 1e-8;
 
-/// Rows that one thread reads at once. It is no count of the machine's: sums round alike wherever they are made.
+/// Rows that one thread reads at once. It is no count of the machine's: sums round alike on however many cores.
 const ROWS_OF_A_THREAD: usize = 4;
+
+/// Threads at most, each with gradients of its own.
+const THREADS: usize = 8;
 
 /// How judges are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,24 +142,26 @@ impl Fit {
             let mut batch: Vec<&Row> = chosen.iter().map(|&row| rows[row]).collect();
             // Rows of like length together: what fills up the shorter is read for nothing.
             batch.sort_by_key(|row| row.input.length());
-            let parts = side_by_side(&batch, |rows| {
-                // With a graph of its own, and with draws of its own: threads share nothing.
-                let network = self.network.clone().fork(&self.device);
-                let (device, mut stream) = (self.device.clone(), Stream::new(stream.seed(), Purpose::Training));
-                let share = rows.len() as f64 / batch.len() as f64;
-                move || {
-                    let loss = losses(&network, rows, &device, Some(&mut stream)).mean() * share;
-                    let value = scalar(&loss)?;
-                    Ok((value, GradientsParams::from_grads(loss.backward(), &network)))
-                }
-            })?;
             let mut gradients = GradientsAccumulator::new();
-            for (loss, of_part) in parts {
-                if !loss.is_finite() {
-                    return Err(TrainingError::Diverged { fold: self.fold + 1, epoch: epoch + 1 });
+            for rows in batch.chunks(ROWS_OF_A_THREAD * THREADS) {
+                let parts = side_by_side(rows, |rows| {
+                    // With a graph of its own, and with draws of its own: threads share nothing.
+                    let network = self.network.clone().fork(&self.device);
+                    let (device, mut stream) = (self.device.clone(), Stream::new(stream.seed(), Purpose::Training));
+                    let share = rows.len() as f64 / batch.len() as f64;
+                    move || {
+                        let loss = losses(&network, rows, &device, Some(&mut stream)).mean() * share;
+                        let value = scalar(&loss)?;
+                        Ok((value, GradientsParams::from_grads(loss.backward(), &network)))
+                    }
+                })?;
+                for (loss, of_part) in parts {
+                    if !loss.is_finite() {
+                        return Err(TrainingError::Diverged { fold: self.fold + 1, epoch: epoch + 1 });
+                    }
+                    sum += loss * batch.len() as f64;
+                    gradients.accumulate(&self.network, of_part);
                 }
-                sum += loss * batch.len() as f64;
-                gradients.accumulate(&self.network, of_part);
             }
             let rate = settings.learning_rate * share(epoch * steps + step, settings.epochs * steps);
             self.network = self.optimizer.step(rate, self.network.clone(), gradients.grads());

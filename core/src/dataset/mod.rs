@@ -105,10 +105,9 @@ impl Dataset {
         }
         let mut numbers: Vec<u32> = Vec::with_capacity(earlier.len());
         let mut passages = 0;
-        for task in 0..earlier.len() {
-            let first = first_of(&earlier, task);
-            numbers.push(if first == task { passages } else { numbers[first] });
-            passages += u32::from(first == task);
+        for (task, earlier) in earlier.into_iter().enumerate() {
+            numbers.push(if earlier == task { passages } else { numbers[earlier] });
+            passages += u32::from(earlier == task);
         }
         numbers
     }

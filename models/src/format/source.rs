@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
-/// A file whose pieces are read where they are used, so that it is never in memory as a whole beside what is made of it.
+/// A file whose pieces are read where they are used, so that it is not in memory as a whole beside what is made of it.
 pub trait Source {
     /// Bytes.
     fn size(&self) -> u64;

@@ -41,7 +41,7 @@ pub trait Evaluator {
         false
     }
 
-    /// Whether it is known not to have learnt from the passage of `task`, as far as it was trained here.
+    /// False where it has judges that were held out from passages, and that of `task` is none of these.
     fn is_held_out(&self, _task: &Task) -> bool {
         true
     }

@@ -16,8 +16,8 @@ pub(super) const PREFIX: &str = "bert.";
 /// Parameters that a base may not have.
 pub(super) const NEW: &[&str] = &["bert.pooler.", "classifier."];
 
-/// Share of what the head reads that is left out while it is trained. Inside the layers nothing is: draws for each state
-/// and each weight of attention took 7% of the processor's work, on one thread. Whether they help was not tried.
+/// Share of what the head reads that is left out while it is trained. Inside the layers nothing is: draws for each
+/// state and each weight of attention took 7% of the processor's work, on one thread. Whether they help was not tried.
 pub(super) const DROPOUT: f64 = 0.1;
 
 #[derive(Module, Debug)]

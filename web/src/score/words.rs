@@ -169,16 +169,24 @@ pub fn scoring(state: &State) -> String {
     };
     let evaluators = state.corpus.iter().flatten().flat_map(|corpus| &corpus.evaluators);
     let waiting: Vec<&EvaluatorHere> = evaluators.filter(|evaluator| !state.can_score(evaluator)).collect();
-    match waiting.first().and_then(|first| first.model.as_deref()) {
-        None => empty.to_owned(),
-        Some(model) => {
-            let [names, need] = match waiting.as_slice() {
-                [one] => [one.name.clone(), "needs".to_owned()],
-                several => [format::counted(several.len() as u64, "evaluator", "evaluators"), "need".to_owned()],
-            };
-            format!("{empty} {names} {need} {}, above; the others need nothing.", title(model)).trim_start().to_owned()
+    let mut models: Vec<&str> = Vec::new();
+    for model in waiting.iter().filter_map(|evaluator| evaluator.model.as_deref()) {
+        if !models.contains(&model) {
+            models.push(model);
         }
     }
+    if models.is_empty() {
+        return empty.to_owned();
+    }
+    let need = |model: &&str| {
+        let of = || waiting.iter().filter(|evaluator| evaluator.model.as_deref() == Some(model));
+        match of().count() {
+            1 => format!("{} needs {}", of().map(|one| one.name.as_str()).collect::<String>(), title(model)),
+            count => format!("{} need {}", format::counted(count as u64, "evaluator", "evaluators"), title(model)),
+        }
+    };
+    let need = models.iter().map(need).collect::<Vec<_>>().join(" and ");
+    format!("{empty} {need}, above; the others need nothing.").trim_start().to_owned()
 }
 
 /// A known model's name for people.

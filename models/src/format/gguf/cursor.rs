@@ -4,13 +4,15 @@ use crate::error::{ModelError, Part, shorten};
 
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
+    /// Bytes of all that the slice is the beginning of.
+    size: u64,
     position: usize,
     ran_out: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0, ran_out: false }
+    pub(super) fn new(bytes: &'a [u8], size: u64) -> Self {
+        Self { bytes, size, position: 0, ran_out: false }
     }
 
     pub(super) fn position(&self) -> usize {
@@ -22,7 +24,7 @@ impl<'a> Cursor<'a> {
         self.bytes.get(start..self.position).unwrap_or_default()
     }
 
-    /// Whether more was asked for than there is.
+    /// Whether more was asked for than the slice has, and no more than there is.
     pub(super) fn ran_out(&self) -> bool {
         self.ran_out
     }
@@ -36,14 +38,14 @@ impl<'a> Cursor<'a> {
                 Ok(taken)
             }
             None => {
-                self.ran_out = true;
+                let left = self.size.saturating_sub(self.position as u64);
+                self.ran_out = count <= left;
                 Err(ModelError::malformed(
                     Part::Gguf,
                     format!(
-                        "`{}` needs {count} bytes at byte {}, but {} are left (a truncated download?)",
+                        "`{}` needs {count} bytes at byte {}, but {left} are left (a truncated download?)",
                         shorten(what),
                         self.position,
-                        left.len()
                     ),
                 ))
             }

@@ -28,6 +28,9 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// Bytes of a file's beginning that are read first, and four times as many while its directory is not whole.
 const FIRST: u64 = 1 << 20;
 
+/// Bytes of a directory at most; vocabularies of a quarter of a million tokens take some ten millions.
+const MOST: u64 = 1 << 28;
+
 /// What a GGUF file begins with: header, metadata and tensor directory.
 pub(crate) struct Head<'s> {
     bytes: Vec<u8>,
@@ -39,21 +42,23 @@ impl<'s> Head<'s> {
     pub(crate) fn read(source: &'s dyn Source) -> Result<Self, ModelError> {
         let mut length = FIRST.min(source.size());
         loop {
-            let whole = usize::try_from(length).map_err(|_| {
-                ModelError::malformed(Part::Gguf, format!("its directory has more than {length} bytes"))
-            })?;
-            let mut bytes = vec![0; whole];
+            let mut bytes = vec![0; length as usize];
             tensor::read(source, 0, &mut bytes)?;
-            let mut cursor = Cursor::new(&bytes);
-            let is_whole = directory(&mut cursor).is_ok();
-            // Other faults than a missing end are told when it is parsed.
-            if is_whole || !cursor.ran_out() || length == source.size() {
-                let used = if is_whole { cursor.position() } else { whole };
-                bytes.truncate(used);
-                bytes.shrink_to_fit();
-                return Ok(Self { bytes, source });
+            let mut cursor = Cursor::new(&bytes, source.size());
+            match directory(&mut cursor) {
+                Ok(_) => {
+                    let used = cursor.position();
+                    bytes.truncate(used);
+                    bytes.shrink_to_fit();
+                    return Ok(Self { bytes, source });
+                }
+                Err(_) if cursor.ran_out() && length < MOST => length = (length * 4).min(source.size()),
+                Err(_) if cursor.ran_out() => {
+                    return Err(ModelError::malformed(Part::Gguf, format!("its directory has more than {MOST} bytes")));
+                }
+                // Other faults are told when it is parsed.
+                Err(_) => return Ok(Self { bytes, source }),
             }
-            length = (length * 4).min(source.size());
         }
     }
 }
@@ -74,7 +79,7 @@ impl<'a> Gguf<'a> {
     /// Reads the header, the metadata and the tensor directory, and checks that every tensor lies within the file.
     pub(crate) fn parse(head: &'a Head<'a>) -> Result<Self, ModelError> {
         foreign::check(Part::Gguf, &head.bytes)?;
-        let mut cursor = Cursor::new(&head.bytes);
+        let mut cursor = Cursor::new(&head.bytes, head.source.size());
         let (metadata, tensors) = directory(&mut cursor)?;
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
@@ -256,6 +261,8 @@ fn check_whole(metadata: &BTreeMap<&str, Value<'_>>) -> Result<(), ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -299,6 +306,47 @@ mod tests {
             assert!(error.contains(words), "{length}: {error}");
         }
         Ok(())
+    }
+
+    /// A file of `size` bytes that begins so and goes on with zeros, and counts what is read of it.
+    struct Sparse {
+        start: Vec<u8>,
+        size: u64,
+        read: Cell<u64>,
+    }
+
+    impl Source for Sparse {
+        fn size(&self) -> u64 {
+            self.size
+        }
+
+        fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), String> {
+            self.read.set(self.read.get() + buffer.len() as u64);
+            let start = self.start.get(at as usize..).unwrap_or_default();
+            buffer.iter_mut().zip(start).for_each(|(byte, given)| *byte = *given);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_file_has_is_refused_before_it_is_read() {
+        let sparse = |end: [u64; 2]| {
+            let mut start = b"GGUF\x03\0\0\0".to_vec();
+            [0, 1].into_iter().chain(end).for_each(|number: u64| start.extend(number.to_le_bytes()));
+            Sparse { start, size: 1 << 40, read: Cell::new(0) }
+        };
+        let huge = sparse([1 << 60, 0]);
+        let error =
+            Head::read(&huge).and_then(|head| Gguf::parse(&head).map(|_| ())).err().map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains("but 1099511627744 are left")), "{error:?}");
+        assert!(huge.read.get() <= FIRST);
+        // An array of as many empty texts as the file has room for.
+        let mut endless = sparse([0, 9]);
+        endless.start.truncate(endless.start.len() - 4);
+        endless.start.extend(8_u32.to_le_bytes());
+        endless.start.extend((1_u64 << 36).to_le_bytes());
+        let error = Head::read(&endless).err().map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains("more than 268435456 bytes")), "{error:?}");
     }
 
     /// A file whose disk fails at some place.

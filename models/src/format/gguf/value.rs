@@ -86,7 +86,7 @@ impl<'a> Value<'a> {
     pub(crate) fn as_texts(&self) -> Option<Vec<&'a str>> {
         match *self {
             Self::Array { kind: STRING, count, bytes } => {
-                let mut cursor = Cursor::new(bytes);
+                let mut cursor = Cursor::new(bytes, bytes.len() as u64);
                 (0..count).map(|_| cursor.string("element").ok()).collect()
             }
             _ => None,

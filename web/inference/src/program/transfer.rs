@@ -158,7 +158,8 @@ fn interrupted(error: &JsValue, known: &KnownFile, at: u64) -> String {
 pub async fn keep(model: &KnownModel, files: &[File], signal: &AbortSignal) -> Result<(), String> {
     let mut progress = Progress::new(model);
     for known in model.files {
-        let named = || files.iter().filter(|file| file.name() == known.name);
+        let last = known.name.rsplit('/').next().unwrap_or(known.name);
+        let named = || files.iter().filter(|file| file.name() == last);
         // A folder may have several of a name.
         let picked = named().find(|file| file.size() as u64 == known.bytes).or_else(|| named().next());
         let picked = picked.or(match (model.files, files) {

@@ -47,10 +47,15 @@ async fn folder(model: &KnownModel) -> Result<FileSystemDirectoryHandle, String>
     opened.map(JsCast::unchecked_into).map_err(|error| format!("{nothing_kept}: {}", words(&error)))
 }
 
+/// A file's name here, where a model's folder has no folders in it.
+fn kept_name(known: &KnownFile) -> String {
+    known.name.replace('/', "-")
+}
+
 /// The file as it is, if there is one.
 async fn file(model: &KnownModel, known: &KnownFile) -> Result<Option<File>, String> {
     let folder = folder(model).await?;
-    let handle = match JsFuture::from(folder.get_file_handle(known.name)).await {
+    let handle = match JsFuture::from(folder.get_file_handle(&kept_name(known))).await {
         Ok(handle) => handle.unchecked_into::<FileSystemFileHandle>(),
         Err(error) if is_named(&error, "NotFoundError") => return Ok(None),
         Err(error) => return Err(words(&error)),
@@ -123,7 +128,7 @@ async fn sha256(buffer: &js_sys::ArrayBuffer) -> Result<String, String> {
 
 /// Removes one file.
 pub async fn discard(model: &KnownModel, known: &KnownFile) -> Result<(), String> {
-    remove(&folder(model).await?, known.name).await
+    remove(&folder(model).await?, &kept_name(known)).await
 }
 
 async fn remove(folder: &FileSystemDirectoryHandle, name: &str) -> Result<(), String> {

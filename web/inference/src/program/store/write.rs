@@ -7,7 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemFileHandle, FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 
 use super::super::scope::{is_named, words};
-use super::{file, folder, in_use, remove};
+use super::{file, folder, in_use, kept_name, remove};
 
 /// Bytes of the file that are here.
 pub async fn size(model: &KnownModel, known: &KnownFile) -> Result<u64, String> {
@@ -18,7 +18,7 @@ pub async fn size(model: &KnownModel, known: &KnownFile) -> Result<u64, String> 
 pub async fn delete(model: &KnownModel) -> Result<(), String> {
     let folder = folder(model).await?;
     for known in model.files {
-        remove(&folder, known.name).await?;
+        remove(&folder, &kept_name(known)).await?;
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ impl Writer {
         let folder = folder(model).await?;
         let options = FileSystemGetFileOptions::new();
         options.set_create(true);
-        let file = JsFuture::from(folder.get_file_handle_with_options(known.name, &options)).await;
+        let file = JsFuture::from(folder.get_file_handle_with_options(&kept_name(known), &options)).await;
         let file: FileSystemFileHandle = file.map_err(|error| words(&error))?.unchecked_into();
         let handle = JsFuture::from(file.create_sync_access_handle())
             .await
