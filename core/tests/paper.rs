@@ -314,8 +314,15 @@ fn on_found_data_the_same_claims_hold_or_fail() {
         evaluator.spec = trained_for("relevance");
     }
     let [encoders, ..] = paper::findings(&dataset, &report);
-    assert!(encoders.tensions.iter().any(|note| note.contains("was trained here, for relevance")), "{encoders:?}");
+    let tells = |of: &paper::Finding, words: &str| of.tensions.iter().any(|note| note.contains(words));
+    assert!(tells(&encoders, "was trained here, for relevance"), "{encoders:?}");
+    assert!(!tells(&encoders, "reads the"), "nothing is said of what they read: {encoders:?}");
     assert_eq!(encoders.verdict, Verdict::Holds);
+    for (evaluator, against) in dataset.manifest.evaluators.iter_mut().zip(["prompt", "prompt", "reference"]) {
+        evaluator.spec = Some(Map::from_iter([("against".to_owned(), json!(against))]));
+    }
+    let [encoders, ..] = paper::findings(&dataset, &report);
+    assert!(tells(&encoders, " reads the reference, "), "{encoders:?}");
     for evaluator in &mut dataset.manifest.evaluators[..2] {
         evaluator.spec = trained_for("quality");
     }

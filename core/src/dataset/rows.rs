@@ -232,6 +232,12 @@ impl EvaluatorEntry {
         self.spec.as_ref()?.get("trained_for")?.as_str()
     }
 
+    /// What its model reads answers beside, as `reference` or `prompt`; none where the manifest does not say.
+    #[must_use]
+    pub fn against(&self) -> Option<&str> {
+        self.spec.as_ref()?.get("against")?.as_str()
+    }
+
     /// As [`NodeEntry::model_in_words`].
     #[must_use]
     pub fn model_in_words(&self) -> Option<String> {

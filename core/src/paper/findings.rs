@@ -48,11 +48,12 @@ pub fn findings(dataset: &Dataset, report: &Report) -> [Finding; 3] {
 /// Claim 1: the correlation with truth of the best bi encoder, less that of the best cross encoder, over all recorded
 /// answers. The paper's cross encoders never saw truth: those that learnt it are left out.
 fn encoders(dataset: &Dataset, report: &Report) -> Found {
-    let best = |kind: &str| {
-        let audits = report.evaluator_audit.iter().filter(|audit| audit.kind == kind);
+    let of_kind = |kind: &'static str| {
+        let audits = report.evaluator_audit.iter().filter(move |audit| audit.kind == kind);
         let audits = audits.filter(|audit| trained_for(dataset, &audit.id) != Some(LEARNT_QUALITY));
-        audits.filter_map(|audit| Some((audit.pearson_truth?, audit.id.as_str()))).max_by(|a, b| a.0.total_cmp(&b.0))
+        audits.filter_map(|audit| Some((audit.pearson_truth?, audit.id.as_str())))
     };
+    let best = |kind| of_kind(kind).max_by(|a, b| a.0.total_cmp(&b.0));
     let reading = Reading::above(FAR, format!("far better: by more than {FAR} (assumed)"));
     let (Some(bi), Some(cross)) = (best("bi_encoder"), best("cross_encoder")) else {
         let why = "The dataset has not both a bi encoder and a cross encoder that did not learn truth, whose \
@@ -70,7 +71,21 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
             cross.1
         ));
     }
+    if let (Some(of_bi), Some(of_cross)) = (against(dataset, bi.1), against(dataset, cross.1))
+        && of_bi != of_cross
+    {
+        let like = of_kind("bi_encoder").filter(|(_, id)| against(dataset, id) == Some(of_cross));
+        let like: Vec<String> = like
+            .map(|(pearson, id)| format!("{id}, a bi encoder that reads the {of_cross} too, has {pearson:.2}"))
+            .collect();
+        let like = if like.is_empty() { String::new() } else { format!("; {}", like.join(", ")) };
+        notes.push(format!("{} reads the {of_bi}, {} the {of_cross}{like}.", bi.1, cross.1));
+    }
     (vec![part], notes)
+}
+
+fn against<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a str> {
+    dataset.manifest.evaluators.iter().find(|entry| entry.id == id)?.against()
 }
 
 fn trained_for<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a str> {
