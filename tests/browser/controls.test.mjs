@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { withPage } from "./harness.mjs";
+import { NODES, withPage } from "./harness.mjs";
 import { changed, close, digest, numbers, open } from "./lab.mjs";
 
 test("every control changes the result without a reload, and its reset brings the first one back", async () => {
@@ -128,7 +128,7 @@ test("in money each node has a profit and a break-even, and the marks stand in t
     const first = await digest(page);
     assert.equal(await page.locator("#earnings .break-even").count(), 0);
     await changed(page, () => page.locator("#money").check());
-    assert.equal(await page.locator("#earnings .break-even").count(), 10);
+    assert.equal(await page.locator("#earnings .break-even").count(), NODES);
     await page.locator("#earnings details.table summary").click();
     const rows = page.locator("#earnings tbody tr");
     const worth = async () => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { withPage } from "./harness.mjs";
+import { NODES, withPage } from "./harness.mjs";
 import { changed, longestTask, numbers, onDataset, open, poq, settled, share, unpack } from "./lab.mjs";
 
 const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
@@ -197,7 +197,7 @@ test("CSV and JSON hold the engine's own numbers, and the command makes the same
     const command = await page.locator(".map pre").innerText();
     assert.match(command, /^poq sweep .*--vary consensus.rule=mean,median --vary attacks.0.by=1:5:3$/);
     const csv = parseCsv(await saved(page, "CSV of the cells"));
-    assert.equal(csv.length, 6 * 10);
+    assert.equal(csv.length, 6 * NODES);
     for (const row of csv) {
       const cell = json.cells.find(({ set }) => set["consensus.rule"] === row["consensus.rule"] && set["attacks.0.by"] === Number(row["attacks.0.by"]));
       const nodes = row.role === "inference" ? cell.inference_nodes : cell.evaluator_nodes;

@@ -1,6 +1,6 @@
 // Opens the built page in a real browser for one test, and fails that test on whatever went wrong behind its back.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,6 +9,13 @@ import { chromium } from "playwright-core";
 import { serve } from "../../scripts/serve.mjs";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
+
+const { inference_nodes: inference, evaluators } = JSON.parse(
+  readFileSync(resolve(REPOSITORY, "static/datasets/poq-lab-2/manifest.json"), "utf8"),
+);
+
+/** Nodes of the network that the page begins with, of both kinds. */
+export const NODES = inference.filter(({ in_default_network: isIn }) => isIn !== false).length + evaluators.length;
 
 /** How long one wait in a test may take; a loaded machine runs Chromium slowly. */
 const WAIT_MS = 60_000;
