@@ -196,7 +196,7 @@ test("the dataset's other models are read piece by piece, and give the recorded 
       await click(page, "Ask");
       await page.locator('#score [data-ask="done"]').waitFor({ timeout: LONG_MS });
       const recorded = JSON.parse(outputs[node]);
-      assert.equal(await page.locator("#ask-answer").innerText(), recorded.text, model);
+      assert.equal((await page.locator("#ask-answer").innerText()).trim(), recorded.text, model);
       const told = await page.locator('#score [data-ask="done"]').innerText();
       assert.match(told, new RegExp(`prompt of ${recorded.tokens_in} tokens`), model);
     }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { withPage } from "./harness.mjs";
+import { NODES, withPage } from "./harness.mjs";
 import { changed, digest, numbers, onDataset, open, poq, settled } from "./lab.mjs";
 
 const go = (page, name) => page.getByRole("button", { name, exact: true }).click();
@@ -49,9 +49,9 @@ test("two mechanisms: what B pays more or less, settled or not, the same as in a
     await go(page, "Two mechanisms");
     await done(page, "compare");
     assert.match(await part(page, "compare").locator(".headline").innerText(), /^With consensus.rule = median, of \d+ nodes, \d+ (is|are) paid differently/);
-    assert.equal((await rows(page, "compare")).length, 10);
+    assert.equal((await rows(page, "compare")).length, NODES);
     const sentences = await part(page, "compare").locator("ul.plain").first().locator("li").allInnerTexts();
-    assert.equal(sentences.length, 10);
+    assert.equal(sentences.length, NODES);
     for (const words of sentences) assert.match(words, /^B (pays|seems to pay) .+ (more|less) each time .*(settled|prompts)/);
     assert.deepEqual(await json(page, "compare"), await native(page, "compare"));
 
@@ -59,7 +59,7 @@ test("two mechanisms: what B pays more or less, settled or not, the same as in a
     await page.locator("#change-0-value").fill("nonsense");
     assert.match(await page.locator("#change-0-fault").innerText(), /allowed: mean, median/);
     assert.ok(await part(page, "compare").locator("button[type=submit]").isDisabled());
-    assert.equal((await rows(page, "compare")).length, 10);
+    assert.equal((await rows(page, "compare")).length, NODES);
     await page.locator("#change-0-value").fill("mean");
     assert.match(await page.locator("#change-0-fault").innerText(), /the same as A/);
 

@@ -479,6 +479,10 @@ impl State {
             }
             FromInference::Generated { work, outcome } if work == self.work => {
                 self.doing = None;
+                // Without what ended it.
+                if let Ok(answer) = &outcome {
+                    self.ask.text.clone_from(&answer.text);
+                }
                 self.ask.outcome = Some(outcome);
             }
             FromInference::Done { work } if work == self.work => self.doing = None,

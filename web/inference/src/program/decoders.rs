@@ -65,10 +65,10 @@ impl Decoders {
     pub fn stop(&self) {}
 
     async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
-        // There may be no room for both.
-        self.decoder.take();
         let (mut files, check_ms) = loading::files(known, store::checked).await?;
         let begun = now_ms();
+        // There may be no room for both.
+        self.decoder.take();
         let (_, gguf) = files.pop().ok_or_else(|| format!("{} has no files", known.name))?;
         let decoder = decoder(&Pieces::new(gguf)?, &shared.device, shared.report.has_half)?;
         let uploaded = now_ms();

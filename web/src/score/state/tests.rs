@@ -140,6 +140,24 @@ fn a_decoder_makes_room_for_the_next_one() {
 }
 
 #[test]
+fn an_answer_is_shown_as_it_ended() {
+    let state = after(State::default(), [Action::Begin(Work::Generate)]);
+    let work = state.work;
+    let token = FromInference::Token { work, text: "noon\n\n".to_owned(), tokens: 2, ms: 1.0 };
+    let answer = Generated {
+        text: "noon".to_owned(),
+        token_ids: vec![1, 2],
+        tokens_in: 3,
+        finish: poq_inference::protocol::Finish::Stopped,
+        truncated_prompt: false,
+        first_ms: 1.0,
+        latency_ms: 2.0,
+    };
+    let state = says(state, [token, FromInference::Generated { work, outcome: Ok(answer) }]);
+    assert_eq!(state.ask.text, "noon");
+}
+
+#[test]
 fn answers_to_work_that_was_replaced_are_not_heard() {
     let token = |work| FromInference::Token { work, text: "x".to_owned(), tokens: 1, ms: 1.0 };
     let state = says(after(State::default(), [Action::Begin(Work::Generate)]), [token(1), token(0)]);
