@@ -75,8 +75,11 @@ async function listing(folder) {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (!entry.isDirectory()) continue;
     const names = await readdir(join(folder, entry.name), { recursive: true });
-    const found = await Promise.all(names.map(async (name) => [name, await stat(join(folder, entry.name, name))]));
-    const whole = found.filter(([, file]) => file.isFile() && file.size > 0);
+    // One that is renamed meanwhile, as what is being written is, is not there.
+    const found = await Promise.all(
+      names.map(async (name) => [name, await stat(join(folder, entry.name, name)).catch(() => null)]),
+    );
+    const whole = found.filter(([, file]) => file?.isFile() && file.size > 0);
     files[entry.name] = whole.map(([name]) => name.split(sep).join("/")).sort();
   }
   return files;

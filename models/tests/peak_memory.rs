@@ -4,11 +4,14 @@
 mod common;
 
 use std::error::Error;
+use std::fs::File;
 use std::ops::ControlFlow;
 
-use common::{Outcome, file_of_weights};
+use common::{Outcome, path_of_weights};
 use futures_lite::future::block_on;
 use poq_models::{Decoder, DecoderOptions, GenerateOptions, Prompt, Source as _, WeightStorage, cpu_device};
+
+const MODEL: &str = "qwen2.5-coder-0.5b-instruct";
 
 /// Of the file's size, as a share, beside what is remembered of a text.
 const MOST: f64 = 1.15;
@@ -26,7 +29,8 @@ fn peak() -> Result<f64, Box<dyn Error>> {
 
 #[test]
 fn a_decoder_takes_little_more_than_its_file() -> Outcome {
-    let file = file_of_weights("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")?;
+    let path = path_of_weights(MODEL, "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")?;
+    let file = File::open(&path).map_err(|error| format!("{}: {error}; `poq models fetch {MODEL}`", path.display()))?;
     let size = file.size() as f64;
     let before = peak()?;
     let options = DecoderOptions { weights: WeightStorage::AsStored, ..DecoderOptions::default() };

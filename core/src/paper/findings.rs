@@ -4,7 +4,7 @@ use super::readings::{DIRECTION, FAR};
 use super::rewards::{half_width, rewards};
 use super::sizes::sizes;
 use super::verdict::{Basis, Estimated, Finding, Found, PROMPTS, Part, Reading, findings_at_once};
-use crate::dataset::{Dataset, LEARNT_QUALITY};
+use crate::dataset::{Dataset, EvaluatorEntry, LEARNT_QUALITY};
 use crate::prompts::Prompts;
 use crate::report::NodeReport;
 use crate::stats;
@@ -85,11 +85,15 @@ fn encoders(dataset: &Dataset, report: &Report) -> Found {
 }
 
 fn against<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a str> {
-    dataset.manifest.evaluators.iter().find(|entry| entry.id == id)?.against()
+    entry(dataset, id)?.against()
 }
 
 fn trained_for<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a str> {
-    dataset.manifest.evaluators.iter().find(|entry| entry.id == id)?.trained_for()
+    entry(dataset, id)?.trained_for()
+}
+
+fn entry<'a>(dataset: &'a Dataset, id: &str) -> Option<&'a EvaluatorEntry> {
+    dataset.manifest.evaluators.iter().find(|entry| entry.id == id)
 }
 
 /// `value`, the correlation with truth of one evaluator less that of another, with its interval for the choice of

@@ -1,7 +1,6 @@
 //! Where the tests find weights.
 
 use std::error::Error;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What a test may fail with besides an assertion.
@@ -16,27 +15,18 @@ pub fn fixture(name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
 /// A file of real weights in the cache. Their absence fails a test: parity that was not checked must not look checked.
 #[allow(dead_code)] // As above.
 pub fn weights(model: &str, file: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-    read(&path_of_weights(model, file)?, &hint(model))
+    let hint = format!("\nThe parity tests need real weights: run `poq models fetch {model}`, then test again.");
+    read(&path_of_weights(model, file)?, &hint)
 }
 
-/// As [`weights`], not yet read.
-#[allow(dead_code)] // As above.
-pub fn file_of_weights(model: &str, file: &str) -> Result<File, Box<dyn Error>> {
-    let path = path_of_weights(model, file)?;
-    File::open(&path).map_err(|error| format!("{}: {error}{}", path.display(), hint(model)).into())
-}
-
-fn path_of_weights(model: &str, file: &str) -> Result<PathBuf, Box<dyn Error>> {
+/// Where [`weights`] looks.
+pub fn path_of_weights(model: &str, file: &str) -> Result<PathBuf, Box<dyn Error>> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = variable("POQ_CACHE")
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("poq-lab")))
         .or_else(|| Some(variable("HOME")?.join(".cache/poq-lab")))
         .ok_or("none of POQ_CACHE, XDG_CACHE_HOME and HOME is set")?;
     Ok(root.join("models").join(model).join(file))
-}
-
-fn hint(model: &str) -> String {
-    format!("\nThe parity tests need real weights: run `poq models fetch {model}`, then test again.")
 }
 
 fn read(path: &Path, hint: &str) -> Result<Vec<u8>, Box<dyn Error>> {

@@ -120,13 +120,9 @@ impl Network {
 
     /// Logits of pairs, `[rows]`; while a network learns, with dropout that is drawn from `stream`.
     pub(crate) fn logits(&self, rows: &[&Input], device: &Device, stream: Option<&mut Stream>) -> Tensor<1> {
-        let pairs = match self {
-            Self::Bert(network) => network.pairs(rows, device),
-            Self::TextCnn(network) => network.pairs(rows, device),
-        };
-        let (share, classifier) = match self {
-            Self::Bert(network) => (bert::DROPOUT, &network.classifier),
-            Self::TextCnn(network) => (text_cnn::DROPOUT, &network.classifier),
+        let (pairs, share, classifier) = match self {
+            Self::Bert(network) => (network.pairs(rows, device), bert::DROPOUT, &network.classifier),
+            Self::TextCnn(network) => (network.pairs(rows, device), text_cnn::DROPOUT, &network.classifier),
         };
         let pairs = match stream {
             Some(stream) => drop_out(pairs, share, stream),

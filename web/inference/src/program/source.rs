@@ -8,8 +8,7 @@ use web_sys::{File, FileReaderSync};
 
 use super::scope::{exact, words};
 
-/// Bytes that are fetched from the browser at once: to ask for each piece that is used would take longer than the
-/// reading.
+/// Bytes that are fetched from the browser at once, so that not each piece that is used is asked for.
 const WINDOW: u64 = 8 << 20;
 
 /// A file that the reader picked, or that the browser keeps.
