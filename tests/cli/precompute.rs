@@ -178,6 +178,31 @@ fn a_dataset_is_made_in_parts_and_added_to() {
     make(&plan, &["--resume", "--nodes", "leed"]).fails(2, &["--nodes: unknown id `leed`", "did you mean `lead`?"]);
     let other_id = write(folder.path(), "id.toml", &text.replace("id = \"test\"", "id = \"other\""));
     make(&other_id, &["--resume"]).fails(2, &["rows of another plan", "its id is `test`"]);
+
+    // Scored anew: the other rows stay as they are, and what scores may be another than it was, at its old place.
+    let before = lines("scores.jsonl");
+    let others = |lines: &str| {
+        lines.lines().filter(|line| !line.contains("rouge-l")).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let judged = text.replace("kind = \"rouge_l\"", "kind = \"chrf\"");
+    assert_ne!(judged, text);
+    let judged = write(folder.path(), "judged.toml", &judged);
+    make(&judged, &["--rescore", "--evaluators", "rouge-l"]).fails(2, &["--resume"]);
+    make(&judged, &["--resume", "--evaluators", "rouge-l"]).fails(2, &["`kind` of `rouge-l`"]);
+    make(&other_id, &["--resume", "--rescore"]).fails(2, &["rows of another plan"]);
+    assert_eq!(lines("scores.jsonl"), before);
+    make(&judged, &["--resume", "--rescore", "--evaluators", "rouge-l"]).succeeds();
+    let after = lines("scores.jsonl");
+    assert!(after.starts_with(&others(&before)) && others(&after) == others(&before));
+    assert_eq!(after.lines().count(), before.lines().count());
+    let values = |evaluator: &str| {
+        let rows = rows(&out.join("scores.jsonl")).into_iter().filter(|row| row["evaluator"] == evaluator);
+        let mut rows: Vec<String> = rows.map(|row| key(&row).replace(evaluator, "")).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(values("rouge-l"), values("chrf"));
+    assert_eq!(ids("evaluators"), ["rouge-l", "chrf", "structure"]);
     poq(&["simulate", "--rounds", "50", "--dataset", out_text], "").succeeds();
 }
 

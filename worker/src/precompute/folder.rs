@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use poq_core::dataset::{EvaluatorEntry, Manifest, NodeEntry, Spec};
+use poq_core::dataset::{EvaluatorEntry, Manifest, NodeEntry, ScoreRow, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{MANIFEST, OUTPUTS, TASKS};
+use super::journal::Journal;
+use super::{Keeping, MANIFEST, OUTPUTS, SCORES, TASKS};
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::{dataset, hash, lock};
 
@@ -33,6 +34,19 @@ pub struct Made {
     pub hardware: Vec<String>,
 }
 
+impl Made {
+    /// The same less `evaluators`.
+    fn without(&self, evaluators: &[EvaluatorEntry]) -> Self {
+        let mut made = self.clone();
+        made.evaluators.retain(|evaluator| !is_among(&evaluator.id, evaluators));
+        made
+    }
+}
+
+fn is_among(id: &str, evaluators: &[EvaluatorEntry]) -> bool {
+    evaluators.iter().any(|evaluator| evaluator.id == id)
+}
+
 /// A folder that belongs to this run.
 pub struct Folder {
     path: PathBuf,
@@ -41,8 +55,11 @@ pub struct Folder {
 
 impl Folder {
     /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then
-    /// on: what there was already, and what is asked. Gives none where all of it is there.
-    pub fn claim(path: &Path, asked: &Made, tasks: &[u8], resume: bool) -> Outcome<Option<(Self, Made)>> {
+    /// on: what there was already and is kept, and what is asked. Gives none where all of it is there. The scores that
+    /// are not kept stay until [`Self::forget`].
+    pub fn claim(path: &Path, asked: &Made, tasks: &[u8], keeping: Keeping) -> Outcome<Option<(Self, Made)>> {
+        let resume = keeping != Keeping::Nothing;
+        let rescores = keeping == Keeping::AllButAskedScores;
         fs::create_dir_all(path).environment(format!("cannot make {}", path.display()))?;
         let marker = path.join(MARKER);
         let manifest = path.join(MANIFEST);
@@ -68,7 +85,7 @@ impl Folder {
                 return Err(Fault::input(message));
             }
             Some(there) => {
-                let made = together(&there, asked).map_err(|why| {
+                let made = together(&there, asked, rescores).map_err(|why| {
                     let message = format!("{} holds rows of another plan: {why}", path.display());
                     Fault::input(format!("{message}; name another folder or remove it"))
                 })?;
@@ -76,14 +93,17 @@ impl Folder {
                     let message = "holds an unfinished run of this plan; go on with --resume, or remove the folder";
                     return Err(Fault::input(format!("{} {message}", path.display())));
                 }
-                if is_complete && made == there {
+                if is_complete && !rescores && made == there {
                     folder.finish()?;
                     return Ok(None);
+                }
+                if rescores {
+                    folder.mark(&there)?;
                 }
                 Made { hardware: joined(&there.hardware, &asked.hardware), ..made }
             }
         };
-        if marked.as_ref() != Some(&made) {
+        if !rescores && marked.as_ref() != Some(&made) {
             folder.mark(&made)?;
         }
         if manifest.exists() {
@@ -92,6 +112,17 @@ impl Folder {
         }
         super::write_whole(&path.join(TASKS), tasks)?;
         Ok(Some((folder, made)))
+    }
+
+    /// Takes away the scores by `evaluators`, which are to be made anew as `made` says. Meanwhile the marker knows of the
+    /// others alone, so that a run that is killed leaves no row that passes for a new one.
+    pub fn forget(&mut self, evaluators: &[EvaluatorEntry], made: &Made) -> Outcome {
+        self.mark(&made.without(evaluators))?;
+        let path = self.path.join(SCORES);
+        let (_, mut rows) = Journal::open::<ScoreRow>(&path)?;
+        rows.retain(|row| !is_among(&row.evaluator, evaluators));
+        super::write_whole(&path, &super::lines(&rows)?)?;
+        self.mark(made)
     }
 
     /// What the marker says; none where there was none.
@@ -129,8 +160,9 @@ fn from_dataset(folder: &Path) -> Outcome<Made> {
     Ok(Made { id, tasks, inference_nodes, evaluators, hardware })
 }
 
-/// What there was and what is asked; in words, why they do not belong together.
-fn together(there: &Made, asked: &Made) -> Result<Made, String> {
+/// What there was and what is asked; in words, why they do not belong together. Where the run rescores, an evaluator
+/// may be another than it was.
+fn together(there: &Made, asked: &Made, rescores: bool) -> Result<Made, String> {
     if there.id != asked.id {
         return Err(format!("its id is `{}`", there.id));
     }
@@ -138,27 +170,41 @@ fn together(there: &Made, asked: &Made) -> Result<Made, String> {
         return Err("its tasks are others".to_owned());
     }
     Ok(Made {
-        inference_nodes: merged(&there.inference_nodes, &asked.inference_nodes, |entry| {
-            (&entry.id, entry.spec.as_ref())
-        })?,
-        evaluators: merged(&there.evaluators, &asked.evaluators, |entry| (&entry.id, entry.spec.as_ref()))?,
+        inference_nodes: merged(
+            &there.inference_nodes,
+            &asked.inference_nodes,
+            |old, new| same(&old.id, old.spec.as_ref(), new.spec.as_ref()),
+            |entry| &entry.id,
+        )?,
+        evaluators: merged(
+            &there.evaluators,
+            &asked.evaluators,
+            |old, new| {
+                if rescores { Ok(()) } else { same(&old.id, old.spec.as_ref(), new.spec.as_ref()) }
+            },
+            |entry| &entry.id,
+        )?,
         ..there.clone()
     })
 }
 
-/// The entries that there were, as they are called now, and then the new ones.
-fn merged<E: Clone>(there: &[E], asked: &[E], key: impl Fn(&E) -> (&String, Option<&Spec>)) -> Result<Vec<E>, String> {
-    let find = |list: &[E], id: &str| list.iter().position(|entry| key(entry).0 == id);
+/// The entries that there were, as they are called now, and then the new ones. Those of one `id` are to be the `same`.
+fn merged<E: Clone>(
+    there: &[E],
+    asked: &[E],
+    same: impl Fn(&E, &E) -> Result<(), String>,
+    id: impl Fn(&E) -> &String,
+) -> Result<Vec<E>, String> {
+    let find = |list: &[E], entry: &E| list.iter().position(|other| id(other) == id(entry));
     let mut entries = Vec::new();
     for old in there {
-        let (id, spec) = key(old);
-        let new = find(asked, id).map(|at| &asked[at]);
+        let new = find(asked, old).map(|at| &asked[at]);
         if let Some(new) = new {
-            same(id, spec, key(new).1)?;
+            same(old, new)?;
         }
         entries.push(new.unwrap_or(old).clone());
     }
-    entries.extend(asked.iter().filter(|entry| find(there, key(entry).0).is_none()).cloned());
+    entries.extend(asked.iter().filter(|entry| find(there, entry).is_none()).cloned());
     Ok(entries)
 }
 

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use poq_core::dataset::{DatasetFiles, Manifest, Output, ScoreRow, Task};
 use poq_core::json;
+use serde::Serialize;
 
 use crate::console::say;
 use crate::fault::{Blame as _, Fault, Outcome};
@@ -56,6 +57,31 @@ pub struct Arguments {
     /// Run only these evaluators of the plan, by id, separated by commas; those with rows stay
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     evaluators: Option<Vec<String>>,
+    /// Take away what these evaluators have scored, and score it again: in one sitting, on this machine. Where that is
+    /// broken off, --resume alone goes on
+    #[arg(long, requires = "resume")]
+    rescore: bool,
+}
+
+/// What a run keeps of the rows that are in its folder.
+#[derive(Clone, Copy, PartialEq)]
+enum Keeping {
+    /// There may be none.
+    Nothing,
+    /// All of them.
+    All,
+    /// All but the scores by the evaluators that are asked for.
+    AllButAskedScores,
+}
+
+impl Arguments {
+    fn keeping(&self) -> Keeping {
+        match (self.resume, self.rescore) {
+            (false, _) => Keeping::Nothing,
+            (true, false) => Keeping::All,
+            (true, true) => Keeping::AllButAskedScores,
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments) -> Outcome {
@@ -68,7 +94,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     keep_only(&mut plan.evaluators, "--evaluators", &arguments.evaluators, |evaluator| &evaluator.id)?;
     let out = &arguments.out;
     let models = Models::default();
-    let task_lines = task_lines(&tasks)?;
+    let task_lines = lines(&tasks)?;
+    let keeping = arguments.keeping();
     let asked = Made {
         id: plan.id.clone(),
         tasks: hash::of_bytes(&task_lines),
@@ -84,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             .collect::<Outcome<_>>()?,
         hardware: vec![hardware::describe()],
     };
-    let Some((folder, made)) = Folder::claim(out, &asked, &task_lines, arguments.resume)? else {
+    let Some((mut folder, made)) = Folder::claim(out, &asked, &task_lines, keeping)? else {
         say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
@@ -95,6 +122,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     // Models that cannot do what the plan asks are refused before any row is made.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
+    if keeping == Keeping::AllButAskedScores {
+        folder.forget(&asked.evaluators, &made)?;
+    }
     let mut failed = 0;
     let outputs = answer_all(&plan, &tasks, &models, out, &mut failed)?;
     let scores = score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
@@ -274,10 +304,11 @@ fn score_all(
     Ok(counts)
 }
 
-fn task_lines(tasks: &[Task]) -> Outcome<Vec<u8>> {
+/// Rows as a JSONL file has them.
+fn lines(rows: &[impl Serialize]) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::new();
-    for task in tasks {
-        serde_json::to_writer(&mut bytes, task).environment("cannot serialise a task")?;
+    for row in rows {
+        serde_json::to_writer(&mut bytes, row).environment("cannot serialise a row")?;
         bytes.push(b'\n');
     }
     Ok(bytes)
