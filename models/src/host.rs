@@ -1,7 +1,9 @@
-//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: in a page there is
-//! one thread, and burn's product packs all weights anew each time.
+//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: burn's product packs all
+//! weights anew each time, and in a page there is one thread.
 
 use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::parallel;
 
 /// Whose arithmetic a model computes with. Results differ by rounding alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,14 +13,15 @@ pub enum Kernels {
     /// The same, with weights in half precision; what is between products is f32. For a GPU whose shaders know half
     /// precision.
     Half,
-    /// Those of `poq_kernels`, for the CPU device alone: on one thread, in vectors of four numbers.
+    /// Those of `poq_kernels`, for the CPU device alone.
     Host,
 }
 
 impl Kernels {
     /// The faster ones on `device`.
     pub fn fastest(device: &Device) -> Self {
-        if cfg!(target_family = "wasm") && *device == crate::cpu_device() { Self::Host } else { Self::Burn }
+        let is_host_faster = cfg!(target_family = "wasm") || poq_kernels::has_vectors_of_eight();
+        if is_host_faster && *device == crate::cpu_device() { Self::Host } else { Self::Burn }
     }
 
     /// What a matrix takes of the device's memory.
@@ -40,4 +43,35 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// A tensor on the CPU device.
 pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &crate::cpu_device())
+}
+
+/// Scaled dot-product attention of a batch of texts, head by head.
+///
+/// `all` holds query, key and value of each row one after another, `[batch * seq, 3 * hidden]`; `hidden_scores` what
+/// is added to the scores of each row for all to see it, `[batch, seq]`; `added` what is added to those of each row for
+/// each to see it, `[batch, heads, seq, seq]`, or without the first for all texts alike. Gives `[batch * seq, hidden]`.
+pub(crate) fn attention(
+    all: &[f32],
+    hidden_scores: &[f32],
+    added: Option<&[f32]>,
+    seq: usize,
+    heads: usize,
+) -> Vec<f32> {
+    let hidden = all.len() / hidden_scores.len() / 3;
+    let places: Vec<(usize, usize)> =
+        (0..hidden_scores.len() / seq).flat_map(|text| (0..heads).map(move |head| (text, head))).collect();
+    let of_places = parallel::map(&places, |&(text, head)| {
+        let added = added.map(|added| &added[(text * heads + head) * seq * seq % added.len()..][..seq * seq]);
+        let all = &all[text * seq * 3 * hidden..][..seq * 3 * hidden];
+        poq_kernels::attend(all, &hidden_scores[text * seq..][..seq], added, heads, head)
+    });
+    let mut mixed = vec![0.0; hidden_scores.len() * hidden];
+    let head_dim = hidden / heads;
+    for (&(text, head), of_head) in places.iter().zip(&of_places) {
+        let rows = mixed[text * seq * hidden..].chunks_exact_mut(hidden);
+        for (row, of_row) in rows.zip(of_head.chunks_exact(head_dim)) {
+            row[head * head_dim..][..head_dim].copy_from_slice(of_row);
+        }
+    }
+    mixed
 }

@@ -1,10 +1,10 @@
-//! What burn does slowly, or not at all, on one thread of a CPU: products with matrices that are packed once, with
+//! What burn does slowly, or not at all, on a thread of a CPU: products with matrices that are packed once, with
 //! weights that stay in their file's blocks of few bits, and attention. Plain loops over slices.
 //!
 //! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
 //! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where
-//! what it links at the end is built for size. Where a processor of x86-64 has vectors of eight, one row of inputs is
-//! multiplied with blocks in these (`avx2`): that is what a decoder's tokens wait for.
+//! what it links at the end is built for size. Where a processor of x86-64 has vectors of eight, products
+//! are in these (`avx2`).
 
 mod attention;
 #[cfg(target_arch = "x86_64")]
@@ -14,8 +14,16 @@ mod elementwise;
 mod matrix;
 mod packed;
 
-pub use attention::attention;
+pub use attention::attend;
 pub use blocks::{BLOCK_TYPES, BlockType};
 pub use elementwise::gelu;
 pub use matrix::{PackedMatrix, PackedRows};
-pub use packed::{Input, PackedBlocks, dot};
+pub use packed::{Input, Inputs, PackedBlocks, dot};
+
+/// Whether this processor has vectors of eight, and so all products here are in these.
+pub fn has_vectors_of_eight() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return avx2::is_here();
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}

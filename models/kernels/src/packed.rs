@@ -5,10 +5,13 @@
 //! word, that is, times a power of two, which the other factor makes up for without rounding. Bits beyond the fourth
 //! lie in words of their own, where one shift brings those of 16 numbers to their places.
 
+#[cfg(target_arch = "x86_64")]
+use std::ops::Range;
+
 use wide::{f32x4, i32x4};
 
 #[cfg(target_arch = "x86_64")]
-use crate::avx2;
+use crate::avx2::{self, blocks as eight};
 use crate::blocks::{BlockType, Form, Quantised};
 
 /// Numbers that are computed together.
@@ -27,7 +30,7 @@ type InputGroup = [f32x4; GROUP / LANES];
 pub(crate) const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
 
 /// What the inputs of [`NIBBLES`] are multiplied with in turn.
-const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
+pub(crate) const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
 
 /// Eight-bit numbers are used here, so that their sign is the word's.
 pub(crate) const TOP_BYTE: i32 = 0xFF << 24;
@@ -49,7 +52,7 @@ pub struct Input {
     half_sums: Vec<f32>,
     /// The inputs, and the same in [`NIBBLE_UNITS`], for vectors of eight; empty where the processor has none.
     #[cfg(target_arch = "x86_64")]
-    folded: [Vec<avx2::FoldedGroup>; 2],
+    folded: [Vec<eight::FoldedGroup>; 2],
 }
 
 impl Input {
@@ -63,7 +66,7 @@ impl Input {
             .collect();
         #[cfg(target_arch = "x86_64")]
         let folded = match avx2::is_here() {
-            true => [avx2::folded(&values), avx2::folded(bytemuck::cast_slice(&scaled))],
+            true => [eight::folded(&values), eight::folded(bytemuck::cast_slice(&scaled))],
             false => Default::default(),
         };
         let (groups, scaled) = (lanes.as_chunks().0.to_vec(), scaled.as_chunks().0.to_vec());
@@ -92,6 +95,32 @@ impl Input {
     }
 }
 
+/// Several rows of inputs, where the processor has what multiplies them with blocks.
+#[derive(Debug)]
+pub struct Inputs(
+    #[cfg(target_arch = "x86_64")] eight::Rows,
+    #[cfg(not(target_arch = "x86_64"))] std::convert::Infallible,
+);
+
+impl Inputs {
+    /// `[rows, inputs]` in whole groups of 32; none where the processor has no vectors of eight.
+    pub fn new(values: &[f32], rows: usize) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return avx2::is_here().then(|| Self(eight::Rows::new(values, rows)));
+        #[cfg(not(target_arch = "x86_64"))]
+        return None;
+    }
+
+    /// For each row of inputs one number for each row of weights, of all `blocks` one after another. What inputs cost to
+    /// bring near is shared by them.
+    pub fn product(&self, blocks: &[&PackedBlocks]) -> Vec<f32> {
+        #[cfg(target_arch = "x86_64")]
+        return eight::product_of_rows(blocks, &self.0);
+        #[cfg(not(target_arch = "x86_64"))]
+        match self.0 {}
+    }
+}
+
 /// Rows of quantised blocks.
 #[derive(Debug)]
 pub struct PackedBlocks {
@@ -115,6 +144,22 @@ pub(crate) struct HighBits {
 }
 
 impl Quantised {
+    /// Scales and minimums of blocks with these heads, by `read`, where the weight is `number * scale + minimum` without
+    /// an offset. Numbers of eight bits are used with their sign, which is their offset.
+    pub(crate) fn read_scales(
+        &self,
+        read: impl FnOnce(&Self, &[u8], &mut [f32], &mut [f32]),
+        heads: &[u8],
+        scales: &mut [f32],
+        minimums: &mut [f32],
+    ) {
+        read(self, heads, scales, minimums);
+        if self.bits < 8 && self.offset > 0 {
+            let offset = f32::from(self.offset);
+            minimums.iter_mut().zip(scales).for_each(|(minimum, scale)| *minimum = -offset * *scale);
+        }
+    }
+
     /// Of numbers that have more than four.
     fn high_bits(&self) -> Option<HighBits> {
         matches!(self.bits, 5 | 6).then(|| HighBits { bits: self.bits - 4 })
@@ -225,19 +270,19 @@ impl PackedBlocks {
         #[cfg(target_arch = "x86_64")]
         if avx2::is_here() {
             let folded = &x.folded[usize::from(self.form.bits < 8)];
-            let scales = |heads: &[u8], scales: &mut [f32], minimums: &mut [f32]| {
-                avx2::scales(self.form, heads, scales, minimums);
-            };
-            return self.rows(x, scales, |row, scales| avx2::row(self, row, scales, folded));
+            return self.row_by_row(x, eight::scales, |row, scales| eight::row(self, row, scales, folded));
         }
-        self.rows(x, self.form.scales, |row, scales| self.row(row, scales, x))
+        let read = |form: &Quantised, heads: &[u8], scales: &mut [f32], minimums: &mut [f32]| {
+            (form.scales)(heads, scales, minimums);
+        };
+        self.row_by_row(x, read, |row, scales| self.row(row, scales, x))
     }
 
     /// `read` gives scales and minimums of a row, and `numbers` what its numbers alone make, by its number and scales.
-    fn rows(
+    fn row_by_row(
         &self,
         x: &Input,
-        read: impl Fn(&[u8], &mut [f32], &mut [f32]),
+        read: impl Fn(&Quantised, &[u8], &mut [f32], &mut [f32]),
         numbers: impl Fn(usize, &[f32]) -> f32,
     ) -> Vec<f32> {
         let Self { form, groups, .. } = self;
@@ -246,11 +291,7 @@ impl PackedBlocks {
         let sums = if form.group == GROUP { &x.sums } else { &x.half_sums };
         let has_minimums = form.has_minimums || form.offset > 0 && form.bits < 8;
         let row = |(row, heads): (usize, &[u8])| {
-            read(heads, &mut scales, &mut minimums);
-            if form.bits < 8 && form.offset > 0 {
-                let offset = f32::from(form.offset);
-                minimums.iter_mut().zip(&scales).for_each(|(minimum, scale)| *minimum = -offset * scale);
-            }
+            form.read_scales(&read, heads, &mut scales, &mut minimums);
             let sum = numbers(row, &scales);
             if has_minimums { sum + dot(&minimums, sums) } else { sum }
         };
@@ -260,6 +301,28 @@ impl PackedBlocks {
     /// The bytes of scales and minimums, row by row.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &[u8]> {
         self.heads.chunks_exact(self.head_bytes)
+    }
+
+    /// The bytes of scales and minimums of groups of a row, in whole blocks.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn head(&self, row: usize, groups: Range<usize>) -> &[u8] {
+        let at = |group: usize| group * self.head_bytes / self.groups;
+        &self.heads[row * self.head_bytes..][at(groups.start)..at(groups.end)]
+    }
+
+    /// Rows of weights.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn rows(&self) -> usize {
+        self.heads.len() / self.head_bytes
+    }
+
+    /// The words with bits beyond the fourth of a row, from group `first` on, whose bits do not lie between those of
+    /// groups before it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn high_of<const HIGH: usize>(&self, row: usize, first: usize) -> &[i32x4] {
+        let layout = HighBits { bits: HIGH };
+        let of_row = layout.row(self.groups);
+        &self.high[row * of_row..][..of_row][2 * first / layout.halves()..]
     }
 
     /// The sum of numbers times inputs of one row, group by group times its scale.

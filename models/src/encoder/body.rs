@@ -231,10 +231,9 @@ impl Layer {
             Kernels::Burn | Kernels::Half => fused::attention(all, hidden_scores.clone(), added, self.heads),
             Kernels::Host => {
                 let [[_, seq], [rows, hidden]] = [hidden_scores.dims(), x.dims()];
-                let hidden_scores = host::values(hidden_scores.clone());
+                let (all, hidden_scores) = (host::values(all), host::values(hidden_scores.clone()));
                 let added = added.map(host::values);
-                let mixed =
-                    poq_kernels::attention(&host::values(all), &hidden_scores, added.as_deref(), seq, self.heads);
+                let mixed = host::attention(&all, &hidden_scores, added.as_deref(), seq, self.heads);
                 host::tensor(mixed, [rows, hidden])
             }
         };

@@ -27,6 +27,7 @@ pub use sentence::{Pooling, ReadFile, SentenceSettings};
 use crate::cpu_device;
 use crate::error::ModelError;
 use crate::host::Kernels;
+use crate::parallel;
 use crate::tokenizer::encoder::{Encoded, EncoderTokenizer};
 
 /// Rows that go through the network at once at most.
@@ -36,8 +37,9 @@ const BATCH: usize = 32;
 /// whatever the caller's list.
 const DEVICE_TOKENS: usize = 8192;
 
-/// Tokens that do on one thread of the host: enough rows for its kernels, whose states then stay in its cache.
-const HOST_TOKENS: usize = 96;
+/// Tokens that do on a thread of the host: enough rows for its kernels to read weights for, whose states then stay in its
+/// cache.
+const HOST_TOKENS: usize = if cfg!(target_family = "wasm") { 96 } else { 384 };
 
 /// What all encoders have: texts become tokens, and rows of tokens what the body makes of them.
 struct Network<B = Body> {
@@ -74,23 +76,45 @@ impl<B> Network<B> {
     async fn run(
         &self,
         rows: &[Encoded],
-        output: &dyn Fn(&B, &[&Encoded]) -> Tensor<2>,
-    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        output: &(dyn Fn(&B, &[&Encoded]) -> Tensor<2> + Sync),
+    ) -> Result<Vec<Vec<f32>>, ModelError>
+    where
+        B: Sync,
+    {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         // Neighbours of like length waste little on padding.
         order.sort_by_key(|index| rows[*index].ids.len());
-        let mut done = vec![Vec::new(); rows.len()];
+        let mut batches = Vec::new();
         let mut rest = order.as_slice();
         while !rest.is_empty() {
             let lengths = rest.iter().map(|index| rows[*index].ids.len());
             let (batch, others) = rest.split_at(self.batch(lengths));
+            batches.push(batch);
             rest = others;
-            let inputs: Vec<&Encoded> = batch.iter().map(|index| &rows[*index]).collect();
-            let device_fault = |error: &dyn std::fmt::Debug| ModelError::Device(format!("{error:?}"));
-            let data = output(&self.body, &inputs).into_data_async().await.map_err(|error| device_fault(&error))?;
-            let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
-            for (index, values) in batch.iter().zip(values.chunks_exact(values.len() / batch.len())) {
-                done[*index] = values.to_vec();
+        }
+        // Longer ones first, so that no thread begins with one when the others are through.
+        batches.reverse();
+        let together = match self.kernels {
+            Kernels::Burn | Kernels::Half => 1,
+            Kernels::Host => batches.len().max(1),
+        };
+        let device_fault = |error: &dyn std::fmt::Debug| ModelError::Device(format!("{error:?}"));
+        let mut done = vec![Vec::new(); rows.len()];
+        for batches in batches.chunks(together) {
+            let output = |batch: &&[usize]| {
+                let inputs: Vec<&Encoded> = batch.iter().map(|index| &rows[*index]).collect();
+                output(&self.body, &inputs)
+            };
+            let outputs = match self.kernels {
+                Kernels::Burn | Kernels::Half => batches.iter().map(output).collect(),
+                Kernels::Host => parallel::in_pool(|| parallel::map(batches, output)),
+            };
+            for (batch, output) in batches.iter().zip(outputs) {
+                let data = output.into_data_async().await.map_err(|error| device_fault(&error))?;
+                let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
+                for (index, values) in batch.iter().zip(values.chunks_exact(values.len() / batch.len())) {
+                    done[*index] = values.to_vec();
+                }
             }
         }
         Ok(done)

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use poq_kernels::{BlockType, Input, PackedBlocks, PackedMatrix, PackedRows, dot};
+use poq_kernels::{BlockType, Input, Inputs, PackedBlocks, PackedMatrix, PackedRows, dot};
 
 use crate::error::ModelError;
 use crate::format::gguf::Stored;
@@ -17,6 +17,9 @@ const PANEL: usize = 1 << 17;
 
 /// Panels whose products with several rows are in memory at once, beside the rows that come of all.
 const TOGETHER: usize = 16;
+
+/// Parts of a matrix for each thread, where it is multiplied with several rows: so that none waits long for another.
+const PARTS: usize = 4;
 
 /// `[outputs, inputs]`, in blocks, in the host's memory.
 pub(crate) struct BlockMatrix {
@@ -70,8 +73,21 @@ impl BlockMatrix {
             let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
             return host::tensor(y, [1, self.outputs]);
         }
-        // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
         let mut y = vec![0.0; rows * self.outputs];
+        if let (Kernels::Host, Some(packed)) = (self.kernels, self.packed())
+            && let Some(x) = Inputs::new(&host::values(x.clone()), rows)
+        {
+            let parts: Vec<_> = packed.chunks(packed.len().div_ceil(PARTS * parallel::parts(&device))).collect();
+            let mut first = 0;
+            for product in parallel::map(&parts, |part| x.product(part)) {
+                let width = product.len() / rows;
+                let rows = y.chunks_exact_mut(self.outputs).zip(product.chunks_exact(width));
+                rows.for_each(|(y, product)| y[first..][..width].copy_from_slice(product));
+                first += width;
+            }
+            return host::tensor(y, [rows, self.outputs]);
+        }
+        // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
         match self.kernels {
             Kernels::Burn | Kernels::Half => {
                 let product = |panel: &Panel| host::values(x.clone().matmul(panel.to_tensor(&device).transpose()));
@@ -90,6 +106,15 @@ impl BlockMatrix {
             }
         }
         host::tensor(y, [rows, self.outputs])
+    }
+
+    /// All panels, where all are of few bits.
+    fn packed(&self) -> Option<Vec<&PackedBlocks>> {
+        let packed = self.panels.iter().map(|panel| match &panel.weights {
+            Blocks::Packed(packed) => Some(packed),
+            Blocks::Raw { .. } => None,
+        });
+        packed.collect()
     }
 
     /// Rows by their numbers, each below `outputs`, as `[numbers, inputs]`.

@@ -208,6 +208,7 @@ mod tests {
     #[cfg(feature = "webgpu")]
     use crate::devices::GPU;
     use crate::devices::devices;
+    use crate::host;
 
     fn numbers(count: usize, seed: f64) -> Vec<f64> {
         (0..count).map(|index| f64::from(libm::sin(index as f64 * (0.37 + seed)) as f32)).collect()
@@ -373,7 +374,7 @@ mod tests {
                     let added = numbers(texts * heads * seq * seq, 0.7);
                     let for_host = (texts > 0).then(|| single(&added));
                     let expected =
-                        poq_kernels::attention(&single(&all), &single(&hidden_scores), for_host.as_deref(), seq, heads);
+                        host::attention(&single(&all), &single(&hidden_scores), for_host.as_deref(), seq, heads);
                     let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
                     let all = tensor(&all, [batch * seq, 3 * hidden], &device);
                     let added = (texts > 0).then(|| tensor(&added, [texts, heads, seq, seq], &device));

@@ -13,6 +13,9 @@ use crate::parallel;
 /// Numbers in a matrix from which on its product with one row is shared between threads (a tenth of a millisecond).
 const MIN_SHARED: usize = 1 << 18;
 
+/// Outputs that a part of a matrix has a multiple of, but the last: so many as the host's kernels compute together.
+const PANEL: usize = 16;
+
 /// `y = x W^T (+ b)`, with the weights as files hold them: one row for each output.
 pub(crate) struct Linear {
     weight: Weight,
@@ -22,8 +25,8 @@ pub(crate) struct Linear {
 
 enum Weight {
     Full(Box<FullMatrix>),
-    /// On the CPU device only.
-    Packed(PackedMatrix),
+    /// On the CPU device only: some outputs for each thread.
+    Packed(Vec<PackedMatrix>),
     /// On the CPU device only.
     Blocks(BlockMatrix),
 }
@@ -59,9 +62,13 @@ impl Linear {
             Kernels::Burn => Self::new(weight, outputs, inputs, device),
             Kernels::Half => Self::full(weight, outputs, inputs, DType::F16, device),
             Kernels::Host => {
-                let mut fill =
-                    |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
-                Self { weight: Weight::Packed(PackedMatrix::from_rows(outputs, inputs, &mut fill)), bias: None }
+                let part = outputs.div_ceil(parallel::parts(device)).next_multiple_of(PANEL);
+                let packed = weight.chunks(part * inputs).map(|weight| {
+                    let mut fill =
+                        |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
+                    PackedMatrix::from_rows(weight.len() / inputs, inputs, &mut fill)
+                });
+                Self { weight: Weight::Packed(packed.collect()), bias: None }
             }
         }
     }
@@ -82,7 +89,7 @@ impl Linear {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.weight {
             Weight::Full(weight) => weight.product(x, self.bias.as_ref()),
-            Weight::Packed(weight) => on_host(self.sums(weight, x), weight.outputs()),
+            Weight::Packed(parts) => self.on_host(parts, x, |_| ()),
             Weight::Blocks(weight) => {
                 let y = weight.product(x);
                 match &self.bias {
@@ -97,24 +104,40 @@ impl Linear {
     pub(crate) fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.weight {
             Weight::Full(weight) => fused::linear_gelu(x, weight.rows.clone(), self.bias.as_ref()),
-            Weight::Packed(weight) => {
-                let mut y = self.sums(weight, x);
-                poq_kernels::gelu(&mut y);
-                on_host(y, weight.outputs())
-            }
+            Weight::Packed(parts) => self.on_host(parts, x, poq_kernels::gelu),
             Weight::Blocks(_) => gelu(self.forward(x)),
         }
     }
 
-    /// `[rows, outputs]`
-    fn sums(&self, weight: &PackedMatrix, x: Tensor<2>) -> Vec<f32> {
+    /// `[rows, outputs]`, of which `finish` is given some of the columns at a time.
+    fn on_host(&self, parts: &[PackedMatrix], x: Tensor<2>, finish: impl Fn(&mut [f32]) + Sync + Send) -> Tensor<2> {
         let [rows, inputs] = x.dims();
-        let mut y = match &self.bias {
-            Some(bias) => host::values(bias.clone()).repeat(rows),
-            None => vec![0.0; rows * weight.outputs()],
-        };
-        weight.add_product(&PackedRows::new(&host::values(x), rows, inputs, inputs), &mut y, weight.outputs());
-        y
+        let x = PackedRows::new(&host::values(x), rows, inputs, inputs);
+        let bias = self.bias.clone().map(host::values);
+        let mut parts_with_bias = Vec::new();
+        let mut outputs = 0;
+        for part in parts {
+            parts_with_bias.push((part, bias.as_ref().map(|bias| &bias[outputs..][..part.outputs()])));
+            outputs += part.outputs();
+        }
+        let mut products = parallel::map(&parts_with_bias, |(part, bias)| {
+            let mut y = bias.map_or_else(|| vec![0.0; rows * part.outputs()], |bias| bias.repeat(rows));
+            part.add_product(&x, &mut y, part.outputs());
+            finish(&mut y);
+            y
+        });
+        if products.len() == 1 {
+            return host::tensor(products.remove(0), [rows, outputs]);
+        }
+        let mut y = vec![0.0; rows * outputs];
+        let mut first = 0;
+        for (part, product) in parts.iter().zip(products) {
+            for (y, product) in y.chunks_exact_mut(outputs).zip(product.chunks_exact(part.outputs())) {
+                y[first..][..part.outputs()].copy_from_slice(product);
+            }
+            first += part.outputs();
+        }
+        host::tensor(y, [rows, outputs])
     }
 
     /// The weights of some outputs, each below the number of outputs: `[numbers, inputs]`. So an embedding table may
@@ -126,16 +149,15 @@ impl Linear {
                 let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [numbers.len()]), device);
                 weight.rows.clone().select(0, indices).cast(DType::F32)
             }
-            Weight::Packed(weight) => on_host(weight.select(numbers), weight.inputs()),
+            Weight::Packed(parts) => {
+                // All parts but the last have as many outputs as the first.
+                let of_part = parts[0].outputs() as u32;
+                let row = |number: &u32| parts[(number / of_part) as usize].select(&[number % of_part]);
+                host::tensor(numbers.iter().flat_map(row).collect(), [numbers.len(), parts[0].inputs()])
+            }
             Weight::Blocks(weight) => weight.select(numbers, device),
         }
     }
-}
-
-/// Rows of `columns` numbers as a tensor.
-fn on_host(values: Vec<f32>, columns: usize) -> Tensor<2> {
-    let rows = values.len() / columns;
-    host::tensor(values, [rows, columns])
 }
 
 impl FullMatrix {

@@ -1,27 +1,22 @@
-//! The rows of [`super::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a
+//! The rows of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a
 //! group side by side. Sums are of other orders than in vectors of four.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_set1_ps, _mm_srai_epi32, _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
-    _mm256_fmadd_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srlv_epi32,
+    __m128i, __m256, __m256i, _mm_add_ps, _mm_set1_ps, _mm_srai_epi32, _mm256_and_si256, _mm256_castps256_ps128,
+    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_mul_ps,
+    _mm256_or_si256, _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srlv_epi32,
 };
 
 use wide::i32x4;
 
-use super::blocks::Quantised;
-use super::packed::{HighBits, LANES, NIBBLES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT};
+use super::is_here;
+use crate::blocks::Quantised;
+use crate::packed::{HighBits, LANES, NIBBLE_UNITS, NIBBLES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT};
 
 /// The inputs that a group is multiplied with: lane `l` of vector `k` is for number `4 k + l` of its first half, lane
 /// `4 + l` for that of its second.
 pub(crate) type FoldedGroup = [[f32; 2 * LANES]; LANES];
-
-/// Whether this processor has them.
-pub(crate) fn is_here() -> bool {
-    std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma")
-        && std::arch::is_x86_feature_detected!("f16c")
-}
 
 /// Inputs in whole groups of 32.
 pub(crate) fn folded(values: &[f32]) -> Vec<FoldedGroup> {
@@ -73,40 +68,67 @@ fn halves(bytes: [u8; 16]) -> [f32; 8] {
 #[allow(unsafe_code)]
 pub(crate) fn row(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
     assert!(is_here(), "the processor has no vectors of eight");
-    // SAFETY: the processor has the features that these functions are compiled for.
-    unsafe {
-        match blocks.form.bits {
-            4 => nibbles(blocks, row, scales, x),
-            5 => more::<1, 4>(blocks, row, scales, x),
-            6 => more::<2, 2>(blocks, row, scales, x),
-            _ => bytes(blocks, row, scales, x),
-        }
+    // SAFETY: the processor has the features that the function is compiled for.
+    unsafe { row_here(blocks, row, scales, x) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn row_here(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
+    let mut sum = _mm256_setzero_ps();
+    each_group(blocks, row, 0, scales, x.iter(), |numbers, scale, x| {
+        sum = _mm256_fmadd_ps(products(numbers, x), scale, sum);
+    });
+    total(sum)
+}
+
+/// Calls `each` with the numbers of groups of 32 from `first` on, where they stand in their words, the scale, and the
+/// group's item: as many groups as there are scales for. `first` is a multiple of 8.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn each_group<T>(
+    blocks: &PackedBlocks,
+    row: usize,
+    first: usize,
+    scales: &[f32],
+    items: impl Iterator<Item = T>,
+    each: impl FnMut([__m256i; LANES], __m256, T),
+) {
+    let groups = scales.len() * blocks.form.group / (8 * LANES);
+    let words = |of_group: usize| &blocks.words[(row * blocks.groups + first) * of_group..][..groups * of_group];
+    match blocks.form.bits {
+        4 => nibbles(words(1), scales, items, each),
+        5 => more::<1, 4, _>(words(1), blocks.high_of::<1>(row, first), scales, items, each),
+        6 => more::<2, 2, _>(words(1), blocks.high_of::<2>(row, first), scales, items, each),
+        _ => bytes(words(2), scales, items, each),
     }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn nibbles(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
+#[inline]
+fn nibbles<T>(
+    words: &[i32x4],
+    scales: &[f32],
+    items: impl Iterator<Item = T>,
+    mut each: impl FnMut([__m256i; LANES], __m256, T),
+) {
     let masks = NIBBLES.map(|mask| _mm256_set1_epi32(mask));
-    let words = &blocks.words[row * blocks.groups..][..blocks.groups];
-    let mut sum = _mm256_setzero_ps();
-    for ((words, scale), x) in words.iter().zip(scales).zip(x) {
+    for ((words, scale), item) in words.iter().zip(scales).zip(items) {
         let words = both_halves(*words);
-        let numbers = masks.map(|mask| _mm256_and_si256(words, mask));
-        sum = _mm256_fmadd_ps(products(numbers, x), _mm256_set1_ps(*scale), sum);
+        each(masks.map(|mask| _mm256_and_si256(words, mask)), _mm256_set1_ps(*scale), item);
     }
-    total(sum)
 }
 
 /// Numbers with `HIGH` bits beyond four; those of `TOGETHER` groups are in one vector of words.
 #[target_feature(enable = "avx2,fma")]
-fn more<const HIGH: usize, const TOGETHER: usize>(
-    blocks: &PackedBlocks,
-    row: usize,
+#[inline]
+fn more<const HIGH: usize, const TOGETHER: usize, T>(
+    words: &[i32x4],
+    high: &[i32x4],
     scales: &[f32],
-    x: &[FoldedGroup],
-) -> f32 {
+    mut items: impl Iterator<Item = T>,
+    mut each: impl FnMut([__m256i; LANES], __m256, T),
+) {
     let layout = const { HighBits { bits: HIGH } };
-    let (groups, row_high) = (blocks.groups, layout.row(blocks.groups));
     let low_masks = NIBBLES.map(|mask| _mm256_set1_epi32(mask));
     let high_masks: [__m256i; LANES] =
         std::array::from_fn(|k| _mm256_set1_epi32(((1 << HIGH) - 1) << (LANES * k + LANES)));
@@ -115,14 +137,12 @@ fn more<const HIGH: usize, const TOGETHER: usize>(
             [true, false].map(|left| std::array::from_fn(|lane| layout.shift(2 * group + lane / LANES, left)));
         [bytemuck::cast(left), bytemuck::cast(right)]
     });
-    let high = &blocks.high[row * row_high..][..row_high];
-    let words = blocks.words[row * groups..][..groups].chunks(TOGETHER);
     let scales = scales.chunks(TOGETHER * HIGH);
-    let mut sum = _mm256_setzero_ps();
-    for (((high, words), x), scales) in high.iter().zip(words).zip(x.chunks(TOGETHER)).zip(scales) {
+    for ((high, words), scales) in high.iter().zip(words.chunks(TOGETHER)).zip(scales) {
         let high: __m128i = bytemuck::cast(*high);
         let high = _mm256_set_m128i(high, high);
-        for (((words, x), [left, right]), scales) in words.iter().zip(x).zip(&shifts).zip(scales.chunks_exact(HIGH)) {
+        let groups = words.iter().zip(&shifts).zip(scales.chunks_exact(HIGH));
+        for (((words, [left, right]), scales), item) in groups.zip(items.by_ref()) {
             let words = both_halves(*words);
             let beside = _mm256_srlv_epi32(_mm256_sllv_epi32(high, *left), *right);
             let numbers: [__m256i; LANES] = std::array::from_fn(|k| {
@@ -132,18 +152,21 @@ fn more<const HIGH: usize, const TOGETHER: usize>(
                 1 => _mm256_set1_ps(scales[0]),
                 _ => _mm256_set_m128(_mm_set1_ps(scales[1]), _mm_set1_ps(scales[0])),
             };
-            sum = _mm256_fmadd_ps(products(numbers, x), scale, sum);
+            each(numbers, scale, item);
         }
     }
-    total(sum)
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn bytes(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
+#[inline]
+fn bytes<T>(
+    words: &[i32x4],
+    scales: &[f32],
+    items: impl Iterator<Item = T>,
+    mut each: impl FnMut([__m256i; LANES], __m256, T),
+) {
     let top = _mm256_set1_epi32(TOP_BYTE);
-    let words = &blocks.words[row * 2 * blocks.groups..][..2 * blocks.groups];
-    let mut sum = _mm256_setzero_ps();
-    for ((halves, scale), x) in words.as_chunks::<2>().0.iter().zip(scales).zip(x) {
+    for ((halves, scale), item) in words.as_chunks::<2>().0.iter().zip(scales).zip(items) {
         let words: __m256i = bytemuck::cast(*halves);
         let numbers = [
             _mm256_and_si256(_mm256_slli_epi32::<24>(words), top),
@@ -151,9 +174,145 @@ fn bytes(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -
             _mm256_and_si256(_mm256_slli_epi32::<8>(words), top),
             _mm256_and_si256(words, top),
         ];
-        sum = _mm256_fmadd_ps(products(numbers, x), _mm256_set1_ps(*scale * TOP_BYTE_UNIT), sum);
+        each(numbers, _mm256_set1_ps(*scale * TOP_BYTE_UNIT), item);
     }
-    total(sum)
+}
+
+/// Rows of weights that are multiplied together.
+const WIDE: usize = 4;
+
+/// Rows of inputs that are multiplied together: with [`WIDE`], twelve sums in registers.
+const HIGH: usize = 3;
+
+/// Groups of inputs that are summed at a time: of [`WIDE`] rows of weights and [`HIGH`] of inputs they stay in a core's
+/// first cache. A multiple of 8, as the largest blocks have so many.
+const DEPTH: usize = 24;
+
+/// Tiles of inputs that rows of weights are unpacked for once: so many of [`DEPTH`] stay in a core's second cache.
+const TILES: usize = 32;
+
+/// Rows of inputs, in tiles of [`HIGH`] and then one of what is left.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// For each [`DEPTH`] groups each tile; of a tile each vector of [`FoldedGroup`], its rows beside each other.
+    vectors: Vec<__m256>,
+    rows: usize,
+    groups: usize,
+}
+
+impl Rows {
+    /// `[rows, inputs]` in whole groups of 32.
+    pub(crate) fn new(values: &[f32], rows: usize) -> Self {
+        let (values, _) = values.as_chunks::<{ 8 * LANES }>();
+        let groups = values.len() / rows.max(1);
+        let mut vectors = Vec::with_capacity(values.len() * LANES);
+        for start in (0..groups).step_by(DEPTH) {
+            for first in (0..rows).step_by(HIGH) {
+                let tile = first..rows.min(first + HIGH);
+                for group in start..groups.min(start + DEPTH) {
+                    for k in 0..LANES {
+                        vectors.extend(tile.clone().map(|row| {
+                            let (first, second) = values[row * groups + group].split_at(4 * LANES);
+                            let lanes = |half: &[f32]| half.as_chunks::<LANES>().0[k];
+                            bytemuck::cast::<_, __m256>([lanes(first), lanes(second)])
+                        }));
+                    }
+                }
+            }
+        }
+        Self { vectors, rows, groups }
+    }
+}
+
+/// `[rows of inputs, rows of weights]`: sums of products of weights, which become f32 once for [`TILES`] tiles.
+///
+/// # Panics
+/// On a processor for which [`is_here`] does not hold.
+#[allow(unsafe_code)]
+pub(crate) fn product_of_rows(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
+    assert!(is_here(), "the processor has no vectors of eight");
+    // SAFETY: the processor has the features that the function is compiled for.
+    unsafe { product_of_rows_here(blocks, x) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
+    let outputs = blocks.iter().map(|blocks| blocks.rows()).sum();
+    let mut y = vec![0.0; x.rows * outputs];
+    let mut weights = [[_mm256_setzero_ps(); WIDE]; DEPTH * LANES];
+    for start in (0..x.groups).step_by(DEPTH) {
+        let depth = DEPTH.min(x.groups - start);
+        let weights = &mut weights[..depth * LANES];
+        let x_block = &x.vectors[start * LANES * x.rows..][..depth * LANES * x.rows];
+        let together = HIGH * TILES;
+        for (x_rows, y) in x_block.chunks(together * depth * LANES).zip(y.chunks_mut(together * outputs)) {
+            let rows = blocks.iter().flat_map(|blocks| (0..blocks.rows()).map(move |row| (*blocks, row)));
+            let mut rows = rows.enumerate().peekable();
+            while let Some((first, _)) = rows.peek().copied() {
+                let mut count = 0;
+                for (_, (blocks, row)) in rows.by_ref().take(WIDE) {
+                    unpack(blocks, row, start, count, weights);
+                    count += 1;
+                }
+                let tiles = x_rows.chunks(HIGH * depth * LANES).zip(y.chunks_mut(HIGH * outputs));
+                for (x, y) in tiles {
+                    let y = y.chunks_exact_mut(outputs).map(|y| &mut y[first..first + count]);
+                    match x.len() / weights.len() {
+                        1 => add_tile::<1>(weights, x, y),
+                        2 => add_tile::<2>(weights, x, y),
+                        _ => add_tile::<HIGH>(weights, x, y),
+                    }
+                }
+            }
+        }
+    }
+    y
+}
+
+/// The weights of groups of a row from group `start` on, as column `column` of `weights`.
+#[target_feature(enable = "avx2,fma")]
+fn unpack(blocks: &PackedBlocks, row: usize, start: usize, column: usize, weights: &mut [[__m256; WIDE]]) {
+    let form = blocks.form;
+    let depth = weights.len() / LANES;
+    let (mut scales_here, mut minimums) = ([0.0; 2 * DEPTH], [0.0; 2 * DEPTH]);
+    let of_group = 8 * LANES / form.group;
+    let (scales_here, minimums) = (&mut scales_here[..depth * of_group], &mut minimums[..depth * of_group]);
+    form.read_scales(scales, blocks.head(row, start..start + depth), scales_here, minimums);
+    let units = if form.bits < 8 { NIBBLE_UNITS } else { [1.0; LANES] }.map(|unit| _mm256_set1_ps(unit));
+    let items = weights.as_chunks_mut::<LANES>().0.iter_mut().zip(minimums.chunks_exact(of_group));
+    each_group(blocks, row, start, scales_here, items, |numbers, scale, (weights, minimums)| {
+        let minimum = match minimums {
+            [minimum] => _mm256_set1_ps(*minimum),
+            [first, .., second] => _mm256_set_m128(_mm_set1_ps(*second), _mm_set1_ps(*first)),
+            [] => _mm256_setzero_ps(),
+        };
+        for ((weights, numbers), unit) in weights.iter_mut().zip(numbers).zip(units) {
+            weights[column] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(numbers), _mm256_mul_ps(scale, unit), minimum);
+        }
+    });
+}
+
+/// Adds to the outputs of each row of a tile of inputs.
+#[target_feature(enable = "avx2,fma")]
+fn add_tile<'a, const ROWS: usize>(weights: &[[__m256; WIDE]], x: &[__m256], y: impl Iterator<Item = &'a mut [f32]>) {
+    let mut sums = [[_mm256_setzero_ps(); ROWS]; WIDE];
+    for (weights, x) in weights.iter().zip(x.as_chunks::<ROWS>().0) {
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum = _mm256_fmadd_ps(*x, *weights, *sum);
+            }
+        }
+    }
+    for (row, y) in y.enumerate() {
+        y.iter_mut().zip(totals(sums.map(|sums| sums[row]))).for_each(|(y, sum)| *y += sum);
+    }
+}
+
+/// The sum of the lanes of each.
+#[target_feature(enable = "avx2,fma")]
+fn totals([a, b, c, d]: [__m256; WIDE]) -> [f32; WIDE] {
+    let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    bytemuck::cast(_mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves)))
 }
 
 /// The words, and beside them the same with the numbers of the second half in their places. The sign that comes in from
@@ -234,5 +393,47 @@ mod tests {
             }
         }
         assert_eq!(compared, 8 * 6 * 3);
+    }
+
+    /// Each type of blocks, with numbers of rows that fill tiles and that do not, and more than are unpacked for at once;
+    /// with rows of weights that are no multiple of those multiplied together, and inputs that are none of those summed
+    /// at a time.
+    #[test]
+    fn several_rows_are_sums_of_products() {
+        let mut compared = 0;
+        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
+            for columns in [256, 1024, 2560] {
+                let outputs = 6;
+                let blocks = outputs * columns / kind.elements;
+                let bytes: Vec<u8> = (0..blocks * kind.bytes)
+                    .map(|index| if index % 2 == 1 { 0x20 + (index / 7 % 9) as u8 } else { (index * index / 3) as u8 })
+                    .collect();
+                let weights = kind.unpack(&bytes);
+                let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
+                for rows in [1, 2, 3, 4, 5, 100] {
+                    let x: Vec<f32> =
+                        (0..rows * columns).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
+                    if !is_here() {
+                        assert!(crate::Inputs::new(&x, rows).is_none());
+                        continue;
+                    }
+                    let y = product_of_rows(&[&blocks], &Rows::new(&x, rows));
+                    assert_eq!(y.len(), rows * outputs);
+                    for (index, seen) in y.into_iter().enumerate() {
+                        let (x, weights) = (
+                            &x[index / outputs * columns..][..columns],
+                            &weights[index % outputs * columns..][..columns],
+                        );
+                        let terms = || x.iter().zip(weights).map(|(x, weight)| f64::from(*x) * f64::from(*weight));
+                        let (expected, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+                        assert!(size > 0.0 && size.is_finite());
+                        let place = format!("{}, {columns} columns, {rows} rows, {index}", kind.name);
+                        assert!((f64::from(seen) - expected).abs() <= 1e-6 * size, "{place}: {seen} for {expected}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, if is_here() { 8 * 3 * 6 * (1 + 2 + 3 + 4 + 5 + 100) } else { 0 });
     }
 }

@@ -1,0 +1,67 @@
+//! The tiles of [`crate::matrix`] in vectors of eight lanes: twelve sums, two vectors of weights and the input fill 15 of
+//! 16 registers.
+
+use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setzero_ps};
+
+use super::is_here;
+use crate::matrix::OfTile;
+
+/// Numbers that are computed together.
+const LANES: usize = 8;
+
+/// Outputs of a panel.
+pub(crate) const WIDTH: usize = 2 * LANES;
+
+/// Rows of a tile at most.
+pub(crate) const HEIGHT: usize = 6;
+
+/// Inputs that are summed at a time: this much of a panel and of a tile's rows stays in a core's first cache.
+pub(crate) const DEPTH: usize = 256;
+
+/// The weights of a panel's outputs for one input.
+pub(crate) type Weights = [__m256; WIDTH / LANES];
+
+/// Adds products of the rows of a tile, `height` of them, with a panel to the tile's outputs.
+///
+/// # Panics
+/// On a processor for which [`is_here`] does not hold.
+#[allow(unsafe_code)]
+pub(crate) fn add_tile(x: &[f32], height: usize, weights: &[Weights], y: OfTile<'_>) {
+    assert!(is_here(), "the processor has no vectors of eight");
+    // SAFETY: the processor has the features that these functions are compiled for.
+    unsafe {
+        match height {
+            1 => add_rows::<1>(x, weights, y),
+            2 => add_rows::<2>(x, weights, y),
+            3 => add_rows::<3>(x, weights, y),
+            4 => add_rows::<4>(x, weights, y),
+            5 => add_rows::<5>(x, weights, y),
+            _ => add_rows::<HEIGHT>(x, weights, y),
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn add_rows<const ROWS: usize>(x: &[f32], weights: &[Weights], y: OfTile<'_>) {
+    let mut sums = [[_mm256_setzero_ps(); WIDTH / LANES]; ROWS];
+    for (x, weights) in x.as_chunks::<ROWS>().0.iter().zip(weights) {
+        for (sums, x) in sums.iter_mut().zip(x) {
+            let x = _mm256_set1_ps(*x);
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = _mm256_fmadd_ps(x, *weights, *sum);
+            }
+        }
+    }
+    for (sums, y) in sums.iter().zip(y.rows()) {
+        match <&mut [f32; WIDTH]>::try_from(&mut *y) {
+            Ok(y) => {
+                let before: Weights = bytemuck::cast(*y);
+                *y = bytemuck::cast([_mm256_add_ps(before[0], sums[0]), _mm256_add_ps(before[1], sums[1])]);
+            }
+            Err(_) => {
+                let sums: [f32; WIDTH] = bytemuck::cast(*sums);
+                y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
+            }
+        }
+    }
+}
