@@ -372,8 +372,8 @@ ensure_onnx() {
   local source=$POQ_ROOT/benches/inference key model=all-minilm-l6-v2
   key=$(cat "$source/onnx_minilm.py" "$source/requirements.txt" | sha256sum | cut -c 1-16)
   [ -f "$POQ_CACHE/onnx/$key" ] && return
-  if ! "$POQ_CACHE/onnx-python/bin/python" -c 'import numpy, onnx' >/dev/null 2>&1; then
-    say "fetching the Python package onnx, about half a minute"
+  if ! "$POQ_CACHE/onnx-python/bin/python" -c 'import numpy, onnx, onnxruntime, tokenizers' >/dev/null 2>&1; then
+    say "fetching the Python packages onnx and onnxruntime, about half a minute"
     python_packages onnx-python -r "$source/requirements.txt"
   fi
   rm -rf "$POQ_CACHE/onnx"

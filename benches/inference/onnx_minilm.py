@@ -23,7 +23,9 @@ from onnx import TensorProto, helper, numpy_helper
 # In later ones onnxruntime no longer knows the attention of BERT, and leaves it in pieces.
 OPSET = 11
 IR_VERSION = 7
-COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json")
+COPIED = ("config.json", "tokenizer.json")
+# Transformers.js asks for it; the weights that are known come without.
+TOKENIZER_CONFIG = {"tokenizer_class": "BertTokenizer"}
 
 
 def read_safetensors(path):
@@ -149,6 +151,7 @@ def main():
     onnx.save(build(read_safetensors(source / "model.safetensors"), config), target / "onnx/model.onnx")
     for name in COPIED:
         shutil.copyfile(source / name, target / name)
+    (target / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG), encoding="utf-8")
 
 
 if __name__ == "__main__":

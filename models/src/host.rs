@@ -1,5 +1,5 @@
-//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: burn's product packs all
-//! weights anew each time, and in a page there is one thread.
+//! When to compute on the host's memory with `poq_kernels`, and the way there from burn's tensors: burn's product packs
+//! all weights anew each time, and in a page there is one thread.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

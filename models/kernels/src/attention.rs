@@ -5,8 +5,8 @@ use super::matrix::{PackedMatrix, PackedRows};
 
 /// Scaled dot-product attention of one head in one text.
 ///
-/// `all` holds query, key and value of each row one after another, `[seq, 3 * hidden]`; `hidden_scores` what is added to
-/// the scores of each row for all to see it, `[seq]`; `added` what is added to those of each row for each to see it,
+/// `all` holds query, key and value of each row one after another, `[seq, 3 * hidden]`; `hidden_scores` what is added
+/// to the scores of each row for all to see it, `[seq]`; `added` what is added to those of each row for each to see it,
 /// `[seq, seq]`. Gives `[seq, hidden / heads]`.
 pub fn attend(all: &[f32], hidden_scores: &[f32], added: Option<&[f32]>, heads: usize, head: usize) -> Vec<f32> {
     let seq = hidden_scores.len();

@@ -1,6 +1,6 @@
-//! Products of rows with a matrix whose weights are packed once, in vectors of four lanes, or of eight where the processor
-//! has them. Tiles are as large as 16 vector registers allow; of four lanes: eight sums, two weights, the inputs and what is
-//! on its way. Browsers keep sums in registers in this simple loop, and not in one that is unrolled by hand.
+//! Products of rows with a matrix whose weights are packed once, in vectors of four lanes, or of eight where the
+//! processor has them. Tiles are as large as 16 vector registers allow; of four lanes: eight sums, two weights, the
+//! inputs and what is on its way. Browsers keep sums in registers in this simple loop, and not in one that is unrolled by hand.
 
 use std::ops::Range;
 

@@ -111,8 +111,8 @@ impl Inputs {
         return None;
     }
 
-    /// For each row of inputs one number for each row of weights, of all `blocks` one after another. What inputs cost to
-    /// bring near is shared by them.
+    /// For each row of inputs one number for each row of weights, of all `blocks` one after another: they share what it
+    /// costs to bring inputs near.
     pub fn product(&self, blocks: &[&PackedBlocks]) -> Vec<f32> {
         #[cfg(target_arch = "x86_64")]
         return eight::product_of_rows(blocks, &self.0);
@@ -144,8 +144,8 @@ pub(crate) struct HighBits {
 }
 
 impl Quantised {
-    /// Scales and minimums of blocks with these heads, by `read`, where the weight is `number * scale + minimum` without
-    /// an offset. Numbers of eight bits are used with their sign, which is their offset.
+    /// Scales and minimums of blocks with these heads, by `read`, where the weight is `number * scale + minimum`
+    /// without an offset. Numbers of eight bits are used with their sign, which is their offset.
     pub(crate) fn read_scales(
         &self,
         read: impl FnOnce(&Self, &[u8], &mut [f32], &mut [f32]),

@@ -395,8 +395,8 @@ mod tests {
         assert_eq!(compared, 8 * 6 * 3);
     }
 
-    /// Each type of blocks, with numbers of rows that fill tiles and that do not, and more than are unpacked for at once;
-    /// with rows of weights that are no multiple of those multiplied together, and inputs that are none of those summed
+    /// Each type of blocks, with numbers of rows that fill tiles and that do not, and more than are unpacked for at
+    /// once; with rows of weights that are no multiple of those multiplied together, and inputs that are none of those summed
     /// at a time.
     #[test]
     fn several_rows_are_sums_of_products() {

@@ -1,5 +1,5 @@
-//! The tiles of [`crate::matrix`] in vectors of eight lanes: twelve sums, two vectors of weights and the input fill 15 of
-//! 16 registers.
+//! The tiles of [`crate::matrix`] in vectors of eight lanes: twelve sums, two vectors of weights and the input fill 15
+//! of 16 registers.
 
 use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setzero_ps};
 
