@@ -106,9 +106,10 @@ impl Inputs {
     /// `[rows, inputs]` in whole groups of 32; none where the processor has no vectors of eight.
     pub fn new(values: &[f32], rows: usize) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
-        return avx2::is_here().then(|| Self(eight::Rows::new(values, rows)));
+        let inputs = avx2::is_here().then(|| Self(eight::Rows::new(values, rows)));
         #[cfg(not(target_arch = "x86_64"))]
-        return None;
+        let (inputs, _) = (None, (values, rows));
+        inputs
     }
 
     /// For each row of inputs one number for each row of weights, of all `blocks` one after another: they share what it
@@ -117,7 +118,7 @@ impl Inputs {
         #[cfg(target_arch = "x86_64")]
         return eight::product_of_rows(blocks, &self.0);
         #[cfg(not(target_arch = "x86_64"))]
-        match self.0 {}
+        match (self.0, blocks) {}
     }
 }
 

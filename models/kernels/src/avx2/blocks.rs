@@ -1,5 +1,8 @@
 //! The rows of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a
 //! group side by side. Sums are of other orders than in vectors of four.
+//!
+//! Loops are written as such: what `core` does with a closure, as `array::map` does, is compiled without these vectors,
+//! and is called for each group.
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_add_ps, _mm_set1_ps, _mm_srai_epi32, _mm256_and_si256, _mm256_castps256_ps128,
@@ -114,8 +117,28 @@ fn nibbles<T>(
     let masks = NIBBLES.map(|mask| _mm256_set1_epi32(mask));
     for ((words, scale), item) in words.iter().zip(scales).zip(items) {
         let words = both_halves(*words);
-        each(masks.map(|mask| _mm256_and_si256(words, mask)), _mm256_set1_ps(*scale), item);
+        let mut numbers = masks;
+        for numbers in &mut numbers {
+            *numbers = _mm256_and_si256(words, *numbers);
+        }
+        each(numbers, _mm256_set1_ps(*scale), item);
     }
+}
+
+/// How far the words of high bits are shifted to the left and then to the right, lane by lane, for each of `TOGETHER`
+/// groups.
+const fn shifts<const HIGH: usize, const TOGETHER: usize>() -> [[[i32; 2 * LANES]; 2]; TOGETHER] {
+    let layout = HighBits { bits: HIGH };
+    let mut shifts = [[[0; 2 * LANES]; 2]; TOGETHER];
+    let mut at = 0;
+    while at < TOGETHER * 2 * LANES {
+        let (group, lane) = (at / (2 * LANES), at % (2 * LANES));
+        let half = 2 * group + lane / LANES;
+        shifts[group][0][lane] = layout.shift(half, true);
+        shifts[group][1][lane] = layout.shift(half, false);
+        at += 1;
+    }
+    shifts
 }
 
 /// Numbers with `HIGH` bits beyond four; those of `TOGETHER` groups are in one vector of words.
@@ -128,26 +151,25 @@ fn more<const HIGH: usize, const TOGETHER: usize, T>(
     mut items: impl Iterator<Item = T>,
     mut each: impl FnMut([__m256i; LANES], __m256, T),
 ) {
-    let layout = const { HighBits { bits: HIGH } };
-    let low_masks = NIBBLES.map(|mask| _mm256_set1_epi32(mask));
-    let high_masks: [__m256i; LANES] =
-        std::array::from_fn(|k| _mm256_set1_epi32(((1 << HIGH) - 1) << (LANES * k + LANES)));
-    let shifts: [[__m256i; 2]; TOGETHER] = std::array::from_fn(|group| {
-        let [left, right]: [[i32; 2 * LANES]; 2] =
-            [true, false].map(|left| std::array::from_fn(|lane| layout.shift(2 * group + lane / LANES, left)));
-        [bytemuck::cast(left), bytemuck::cast(right)]
-    });
+    let mut low_masks = [_mm256_set1_epi32(0); LANES];
+    let mut high_masks = low_masks;
+    for (k, (low, high)) in low_masks.iter_mut().zip(&mut high_masks).enumerate() {
+        *low = _mm256_set1_epi32(NIBBLES[k]);
+        *high = _mm256_set1_epi32(((1 << HIGH) - 1) << (LANES * k + LANES));
+    }
+    let shifts = const { shifts::<HIGH, TOGETHER>() };
     let scales = scales.chunks(TOGETHER * HIGH);
     for ((high, words), scales) in high.iter().zip(words.chunks(TOGETHER)).zip(scales) {
         let high: __m128i = bytemuck::cast(*high);
         let high = _mm256_set_m128i(high, high);
-        let groups = words.iter().zip(&shifts).zip(scales.chunks_exact(HIGH));
+        let groups = words.iter().zip(shifts).zip(scales.chunks_exact(HIGH));
         for (((words, [left, right]), scales), item) in groups.zip(items.by_ref()) {
             let words = both_halves(*words);
-            let beside = _mm256_srlv_epi32(_mm256_sllv_epi32(high, *left), *right);
-            let numbers: [__m256i; LANES] = std::array::from_fn(|k| {
-                _mm256_or_si256(_mm256_and_si256(words, low_masks[k]), _mm256_and_si256(beside, high_masks[k]))
-            });
+            let beside = _mm256_srlv_epi32(_mm256_sllv_epi32(high, bytemuck::cast(left)), bytemuck::cast(right));
+            let mut numbers = low_masks;
+            for (numbers, high_mask) in numbers.iter_mut().zip(high_masks) {
+                *numbers = _mm256_or_si256(_mm256_and_si256(words, *numbers), _mm256_and_si256(beside, high_mask));
+            }
             let scale = match HIGH {
                 1 => _mm256_set1_ps(scales[0]),
                 _ => _mm256_set_m128(_mm_set1_ps(scales[1]), _mm_set1_ps(scales[0])),
@@ -326,9 +348,11 @@ fn both_halves(words: i32x4) -> __m256i {
 #[target_feature(enable = "avx2,fma")]
 fn products(numbers: [__m256i; LANES], x: &FoldedGroup) -> __m256 {
     let x: [__m256; LANES] = bytemuck::cast(*x);
-    let numbers = numbers.map(|numbers| _mm256_cvtepi32_ps(numbers));
-    let first = _mm256_fmadd_ps(numbers[1], x[1], _mm256_mul_ps(numbers[0], x[0]));
-    _mm256_fmadd_ps(numbers[3], x[3], _mm256_fmadd_ps(numbers[2], x[2], first))
+    let mut sum = _mm256_mul_ps(_mm256_cvtepi32_ps(numbers[0]), x[0]);
+    for (numbers, x) in numbers.into_iter().zip(x).skip(1) {
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(numbers), x, sum);
+    }
+    sum
 }
 
 /// In the order of the lanes on every machine.
