@@ -191,18 +191,41 @@ fn a_dataset_is_made_in_parts_and_added_to() {
     make(&judged, &["--resume", "--evaluators", "rouge-l"]).fails(2, &["`kind` of `rouge-l`"]);
     make(&other_id, &["--resume", "--rescore"]).fails(2, &["rows of another plan"]);
     assert_eq!(lines("scores.jsonl"), before);
+    let broken_off = folder.path().join("broken off");
+    let names = ["tasks.jsonl", "outputs.jsonl", "scores.jsonl"];
+    fs::create_dir(&broken_off).expect("a folder");
+    for name in names {
+        fs::copy(out.join(name), broken_off.join(name)).expect("a copy");
+    }
     make(&judged, &["--resume", "--rescore", "--evaluators", "rouge-l"]).succeeds();
     let after = lines("scores.jsonl");
     assert!(after.starts_with(&others(&before)) && others(&after) == others(&before));
     assert_eq!(after.lines().count(), before.lines().count());
-    let values = |evaluator: &str| {
-        let rows = rows(&out.join("scores.jsonl")).into_iter().filter(|row| row["evaluator"] == evaluator);
+    let values = |folder: &Path, evaluator: &str| {
+        let rows = rows(&folder.join("scores.jsonl")).into_iter().filter(|row| row["evaluator"] == evaluator);
         let mut rows: Vec<String> = rows.map(|row| key(&row).replace(evaluator, "")).collect();
         rows.sort();
         rows
     };
-    assert_eq!(values("rouge-l"), values("chrf"));
+    assert_eq!(values(&out, "rouge-l"), values(&out, "chrf"));
     assert_eq!(ids("evaluators"), ["rouge-l", "chrf", "structure"]);
+
+    // One that was killed before it took anything away goes on, and keeps none of what it was to make anew.
+    let manifest = fs::read_to_string(out.join("manifest.json")).expect("a dataset");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    let made = serde_json::json!({
+        "id": manifest["id"],
+        "tasks": manifest["files"]["tasks.jsonl"]["sha256"],
+        "inference_nodes": manifest["inference_nodes"],
+        "evaluators": manifest["evaluators"],
+        "hardware": [manifest["hardware"]],
+        "rescored": ["rouge-l"],
+    });
+    fs::write(broken_off.join(".precompute"), format!("{made}\n")).expect("a marker");
+    assert_ne!(values(&broken_off, "rouge-l"), values(&broken_off, "chrf"));
+    poq(&["precompute", &judged, "--out", broken_off.to_str().expect("UTF-8"), "--resume"], "").succeeds();
+    assert_eq!(values(&broken_off, "rouge-l"), values(&broken_off, "chrf"));
+    assert_eq!(rows(&broken_off.join("scores.jsonl")).len(), after.lines().count());
     poq(&["simulate", "--rounds", "50", "--dataset", out_text], "").succeeds();
 }
 

@@ -17,10 +17,10 @@ mod packed;
 pub use attention::attend;
 pub use blocks::{BLOCK_TYPES, BlockType};
 pub use elementwise::gelu;
-pub use matrix::{PackedMatrix, PackedRows};
+pub use matrix::{OUTPUTS_TOGETHER, PackedMatrix, PackedRows};
 pub use packed::{Input, Inputs, PackedBlocks, dot};
 
-/// Whether this processor has vectors of eight, and so all products here are in these.
+/// Whether this processor has vectors of eight: products with matrices are then in these.
 pub fn has_vectors_of_eight() -> bool {
     #[cfg(target_arch = "x86_64")]
     return avx2::is_here();

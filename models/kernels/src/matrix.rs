@@ -1,6 +1,7 @@
 //! Products of rows with a matrix whose weights are packed once, in vectors of four lanes, or of eight where the
 //! processor has them. Tiles are as large as 16 vector registers allow; of four lanes: eight sums, two weights, the
-//! inputs and what is on its way. Browsers keep sums in registers in this simple loop, and not in one that is unrolled by hand.
+//! inputs and what is on its way. Browsers keep sums in registers in this simple loop, and not in one that is unrolled
+//! by hand.
 
 use std::ops::Range;
 
@@ -15,6 +16,13 @@ const LANES: usize = 4;
 
 /// Outputs of a panel.
 const WIDTH: usize = 2 * LANES;
+
+/// A matrix that is split has parts of a multiple of this many outputs, but the last: so many are computed together, or
+/// half as many, by the processor.
+pub const OUTPUTS_TOGETHER: usize = 2 * WIDTH;
+
+#[cfg(target_arch = "x86_64")]
+const _: () = assert!(OUTPUTS_TOGETHER == eight::WIDTH);
 
 /// Rows of a tile at most.
 const HEIGHT: usize = 4;

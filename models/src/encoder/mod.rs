@@ -92,8 +92,6 @@ impl<B> Network<B> {
             batches.push(batch);
             rest = others;
         }
-        // Longer ones first, so that no thread begins with one when the others are through.
-        batches.reverse();
         let together = match self.kernels {
             Kernels::Burn | Kernels::Half => 1,
             Kernels::Host => batches.len().max(1),

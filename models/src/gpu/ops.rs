@@ -68,7 +68,7 @@ pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>, a
     Tensor::from_dispatch(Dispatch::own_linear(x.into_dispatch(), weight.into_dispatch(), bias, activation))
 }
 
-/// `poq_kernels::attention` on the GPU; numbers of a head are a multiple of four.
+/// [`crate::host::attention`] on the GPU; numbers of a head are a multiple of four.
 pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, heads: usize) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::own_attention(all.into_dispatch(), hidden_scores.into_dispatch(), heads))
 }

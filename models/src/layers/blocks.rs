@@ -15,7 +15,7 @@ use crate::parallel;
 /// Numbers that a panel holds at most, unless one row has more: as f32 they stay in a core's own cache.
 const PANEL: usize = 1 << 17;
 
-/// Panels whose products with several rows are in memory at once, beside the rows that come of all.
+/// Parts whose products with several rows are in memory at once, beside the rows that come of all.
 const TOGETHER: usize = 16;
 
 /// Parts of a matrix for each thread, where it is multiplied with several rows: so that none waits long for another.
@@ -73,36 +73,44 @@ impl BlockMatrix {
             let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
             return host::tensor(y, [1, self.outputs]);
         }
-        let mut y = vec![0.0; rows * self.outputs];
+        let values = host::values(x.clone());
         if let (Kernels::Host, Some(packed)) = (self.kernels, self.packed())
-            && let Some(x) = Inputs::new(&host::values(x.clone()), rows)
+            && let Some(x) = Inputs::new(&values, rows)
         {
             let parts: Vec<_> = packed.chunks(packed.len().div_ceil(PARTS * parallel::parts(&device))).collect();
-            let mut first = 0;
-            for product in parallel::map(&parts, |part| x.product(part)) {
+            return self.side_by_side(rows, &parts, |part| x.product(part));
+        }
+        // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
+        match self.kernels {
+            Kernels::Burn | Kernels::Half => self.side_by_side(rows, &self.panels, |panel| {
+                host::values(x.clone().matmul(panel.to_tensor(&device).transpose()))
+            }),
+            Kernels::Host => {
+                let x = PackedRows::new(&values, rows, self.inputs, self.inputs);
+                self.side_by_side(rows, &self.panels, |panel| {
+                    let mut y = vec![0.0; rows * panel.rows];
+                    panel.to_packed().add_product(&x, &mut y, panel.rows);
+                    y
+                })
+            }
+        }
+    }
+
+    /// `[rows, outputs]` of the products of parts of the matrix, in order.
+    fn side_by_side<T: Sync>(
+        &self,
+        rows: usize,
+        parts: &[T],
+        product: impl Fn(&T) -> Vec<f32> + Sync + Send,
+    ) -> Tensor<2> {
+        let mut y = vec![0.0; rows * self.outputs];
+        let mut first = 0;
+        for parts in parts.chunks(TOGETHER) {
+            for product in parallel::map(parts, &product) {
                 let width = product.len() / rows;
                 let rows = y.chunks_exact_mut(self.outputs).zip(product.chunks_exact(width));
                 rows.for_each(|(y, product)| y[first..][..width].copy_from_slice(product));
                 first += width;
-            }
-            return host::tensor(y, [rows, self.outputs]);
-        }
-        // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
-        match self.kernels {
-            Kernels::Burn | Kernels::Half => {
-                let product = |panel: &Panel| host::values(x.clone().matmul(panel.to_tensor(&device).transpose()));
-                for panels in self.panels.chunks(TOGETHER) {
-                    for (panel, product) in panels.iter().zip(parallel::map(panels, product)) {
-                        let rows = y.chunks_exact_mut(self.outputs).zip(product.chunks_exact(panel.rows));
-                        rows.for_each(|(y, product)| y[panel.first..][..panel.rows].copy_from_slice(product));
-                    }
-                }
-            }
-            Kernels::Host => {
-                let x = PackedRows::new(&host::values(x), rows, self.inputs, self.inputs);
-                for panel in &self.panels {
-                    panel.to_packed().add_product(&x, &mut y[panel.first..], self.outputs);
-                }
             }
         }
         host::tensor(y, [rows, self.outputs])

@@ -94,8 +94,8 @@ pub(crate) fn capped<const D: usize>(x: Tensor<D>, cap: Option<f64>) -> Tensor<D
     }
 }
 
-/// `poq_kernels::attention` on any device: `[batch * seq, 3 * hidden]`, `[batch, seq]`, and where something is added to
-/// scores `[1 or batch, heads, seq, seq]`, to `[batch * seq, hidden]`.
+/// [`crate::host::attention`] on any device: `[batch * seq, 3 * hidden]`, `[batch, seq]`, and where something is added
+/// to scores `[1 or batch, heads, seq, seq]`, to `[batch * seq, hidden]`.
 pub(crate) fn attention(all: Tensor<2>, hidden_scores: Tensor<2>, added: Option<Tensor<4>>, heads: usize) -> Tensor<2> {
     let [[batch, seq], [rows, columns]] = [hidden_scores.dims(), all.dims()];
     let hidden = columns / 3;

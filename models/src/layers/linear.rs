@@ -3,7 +3,7 @@
 use burn::tensor::activation::gelu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use poq_kernels::{PackedMatrix, PackedRows};
+use poq_kernels::{OUTPUTS_TOGETHER, PackedMatrix, PackedRows};
 
 use crate::host::{self, Kernels};
 use crate::layers::blocks::BlockMatrix;
@@ -12,9 +12,6 @@ use crate::parallel;
 
 /// Numbers in a matrix from which on its product with one row is shared between threads (a tenth of a millisecond).
 const MIN_SHARED: usize = 1 << 18;
-
-/// Outputs that a part of a matrix has a multiple of, but the last: so many as the host's kernels compute together.
-const PANEL: usize = 16;
 
 /// `y = x W^T (+ b)`, with the weights as files hold them: one row for each output.
 pub(crate) struct Linear {
@@ -62,7 +59,7 @@ impl Linear {
             Kernels::Burn => Self::new(weight, outputs, inputs, device),
             Kernels::Half => Self::full(weight, outputs, inputs, DType::F16, device),
             Kernels::Host => {
-                let part = outputs.div_ceil(parallel::parts(device)).next_multiple_of(PANEL);
+                let part = outputs.div_ceil(parallel::parts(device)).next_multiple_of(OUTPUTS_TOGETHER);
                 let packed = weight.chunks(part * inputs).map(|weight| {
                     let mut fill =
                         |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);

@@ -32,19 +32,9 @@ pub struct Made {
     pub evaluators: Vec<EvaluatorEntry>,
     /// What latencies were measured on, in the order of the runs.
     pub hardware: Vec<String>,
-}
-
-impl Made {
-    /// The same less `evaluators`.
-    fn without(&self, evaluators: &[EvaluatorEntry]) -> Self {
-        let mut made = self.clone();
-        made.evaluators.retain(|evaluator| !is_among(&evaluator.id, evaluators));
-        made
-    }
-}
-
-fn is_among(id: &str, evaluators: &[EvaluatorEntry]) -> bool {
-    evaluators.iter().any(|evaluator| evaluator.id == id)
+    /// Evaluators whose rows are of an earlier run and are to be made anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rescored: Vec<String>,
 }
 
 /// A folder that belongs to this run.
@@ -55,7 +45,7 @@ pub struct Folder {
 
 impl Folder {
     /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then
-    /// on: what there was already and is kept, and what is asked. Gives none where all of it is there. The scores that
+    /// on: what there was already and is kept, and what is asked. Gives none where all of it is there. Scores that
     /// are not kept stay until [`Self::forget`].
     pub fn claim(path: &Path, asked: &Made, tasks: &[u8], keeping: Keeping) -> Outcome<Option<(Self, Made)>> {
         let resume = keeping != Keeping::Nothing;
@@ -93,17 +83,14 @@ impl Folder {
                     let message = "holds an unfinished run of this plan; go on with --resume, or remove the folder";
                     return Err(Fault::input(format!("{} {message}", path.display())));
                 }
-                if is_complete && !rescores && made == there {
+                if is_complete && made == there {
                     folder.finish()?;
                     return Ok(None);
-                }
-                if rescores {
-                    folder.mark(&there)?;
                 }
                 Made { hardware: joined(&there.hardware, &asked.hardware), ..made }
             }
         };
-        if !rescores && marked.as_ref() != Some(&made) {
+        if marked.as_ref() != Some(&made) {
             folder.mark(&made)?;
         }
         if manifest.exists() {
@@ -114,14 +101,16 @@ impl Folder {
         Ok(Some((folder, made)))
     }
 
-    /// Takes away the scores by `evaluators`, which are to be made anew as `made` says. Meanwhile the marker knows of the
-    /// others alone, so that a run that is killed leaves no row that passes for a new one.
-    pub fn forget(&mut self, evaluators: &[EvaluatorEntry], made: &Made) -> Outcome {
-        self.mark(&made.without(evaluators))?;
+    /// Takes away the scores that are to be made anew, and says so.
+    pub fn forget(&mut self, made: &mut Made) -> Outcome {
+        if made.rescored.is_empty() {
+            return Ok(());
+        }
         let path = self.path.join(SCORES);
         let (_, mut rows) = Journal::open::<ScoreRow>(&path)?;
-        rows.retain(|row| !is_among(&row.evaluator, evaluators));
+        rows.retain(|row| !made.rescored.contains(&row.evaluator));
         super::write_whole(&path, &super::lines(&rows)?)?;
+        made.rescored.clear();
         self.mark(made)
     }
 
@@ -157,7 +146,7 @@ fn from_dataset(folder: &Path) -> Outcome<Made> {
     let tasks = folder.join(TASKS);
     let tasks = hash::of_file(&tasks).input(format!("cannot read {}", tasks.display()))?;
     let hardware = hardware.split(AND).map(str::to_owned).collect();
-    Ok(Made { id, tasks, inference_nodes, evaluators, hardware })
+    Ok(Made { id, tasks, inference_nodes, evaluators, hardware, rescored: Vec::new() })
 }
 
 /// What there was and what is asked; in words, why they do not belong together. Where the run rescores, an evaluator
@@ -169,23 +158,21 @@ fn together(there: &Made, asked: &Made, rescores: bool) -> Result<Made, String> 
     if there.tasks != asked.tasks {
         return Err("its tasks are others".to_owned());
     }
-    Ok(Made {
-        inference_nodes: merged(
-            &there.inference_nodes,
-            &asked.inference_nodes,
-            |old, new| same(&old.id, old.spec.as_ref(), new.spec.as_ref()),
-            |entry| &entry.id,
-        )?,
-        evaluators: merged(
-            &there.evaluators,
-            &asked.evaluators,
-            |old, new| {
-                if rescores { Ok(()) } else { same(&old.id, old.spec.as_ref(), new.spec.as_ref()) }
-            },
-            |entry| &entry.id,
-        )?,
+    let same_node = |old: &NodeEntry, new: &NodeEntry| same(&old.id, old.spec.as_ref(), new.spec.as_ref());
+    let same_evaluator = |old: &EvaluatorEntry, new: &EvaluatorEntry| match rescores {
+        true => Ok(()),
+        false => same(&old.id, old.spec.as_ref(), new.spec.as_ref()),
+    };
+    let mut made = Made {
+        inference_nodes: merged(&there.inference_nodes, &asked.inference_nodes, same_node, |entry| &entry.id)?,
+        evaluators: merged(&there.evaluators, &asked.evaluators, same_evaluator, |entry| &entry.id)?,
         ..there.clone()
-    })
+    };
+    if rescores {
+        let again = asked.evaluators.iter().filter(|new| there.evaluators.iter().any(|old| old.id == new.id));
+        made.rescored.extend(again.map(|evaluator| evaluator.id.clone()));
+    }
+    Ok(made)
 }
 
 /// The entries that there were, as they are called now, and then the new ones. Those of one `id` are to be the `same`.

@@ -3,7 +3,8 @@
 //! Rows are appended to `outputs.jsonl` and `scores.jsonl` of the output folder as they come, task by task;
 //! `manifest.json` is written last and makes the folder a dataset. A run that was ended in any way goes on with
 //! `--resume` where it stood: each row is made once. The same option adds to a dataset: nodes and evaluators that it
-//! has, and that the plan describes in the same words, keep their rows ([`folder`]).
+//! has, and that the plan describes in the same words, keep their rows ([`folder`]). With `--rescore` the scores of the
+//! evaluators that run are made once more, in place of those that are there.
 
 mod beside;
 pub mod evaluators;
@@ -110,8 +111,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
             .map(|evaluator| evaluator.entry(|model| models.file_of(&evaluator.spec, model)))
             .collect::<Outcome<_>>()?,
         hardware: vec![hardware::describe()],
+        rescored: Vec::new(),
     };
-    let Some((mut folder, made)) = Folder::claim(out, &asked, &task_lines, keeping)? else {
+    let Some((mut folder, mut made)) = Folder::claim(out, &asked, &task_lines, keeping)? else {
         say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
@@ -122,11 +124,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     // Models that cannot do what the plan asks are refused before any row is made.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
-    if keeping == Keeping::AllButAskedScores {
-        folder.forget(&asked.evaluators, &made)?;
-    }
     let mut failed = 0;
     let outputs = answer_all(&plan, &tasks, &models, out, &mut failed)?;
+    folder.forget(&mut made)?;
     let scores = score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
         let advice = "is not complete: run again with --resume to try the failed rows again";

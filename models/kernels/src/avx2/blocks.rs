@@ -204,16 +204,16 @@ fn bytes<T>(
 const WIDE: usize = 4;
 
 /// Rows of inputs that are multiplied together: with [`WIDE`], twelve sums in registers.
-const HIGH: usize = 3;
+const TALL: usize = 3;
 
-/// Groups of inputs that are summed at a time: of [`WIDE`] rows of weights and [`HIGH`] of inputs they stay in a core's
+/// Groups of inputs that are summed at a time: of [`WIDE`] rows of weights and [`TALL`] of inputs they stay in a core's
 /// first cache. A multiple of 8, as the largest blocks have so many.
 const DEPTH: usize = 24;
 
 /// Tiles of inputs that rows of weights are unpacked for once: so many of [`DEPTH`] stay in a core's second cache.
 const TILES: usize = 32;
 
-/// Rows of inputs, in tiles of [`HIGH`] and then one of what is left.
+/// Rows of inputs, in tiles of [`TALL`] and then one of what is left.
 #[derive(Debug)]
 pub(crate) struct Rows {
     /// For each [`DEPTH`] groups each tile; of a tile each vector of [`FoldedGroup`], its rows beside each other.
@@ -229,8 +229,8 @@ impl Rows {
         let groups = values.len() / rows.max(1);
         let mut vectors = Vec::with_capacity(values.len() * LANES);
         for start in (0..groups).step_by(DEPTH) {
-            for first in (0..rows).step_by(HIGH) {
-                let tile = first..rows.min(first + HIGH);
+            for first in (0..rows).step_by(TALL) {
+                let tile = first..rows.min(first + TALL);
                 for group in start..groups.min(start + DEPTH) {
                     for k in 0..LANES {
                         vectors.extend(tile.clone().map(|row| {
@@ -266,7 +266,7 @@ fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
         let depth = DEPTH.min(x.groups - start);
         let weights = &mut weights[..depth * LANES];
         let x_block = &x.vectors[start * LANES * x.rows..][..depth * LANES * x.rows];
-        let together = HIGH * TILES;
+        let together = TALL * TILES;
         for (x_rows, y) in x_block.chunks(together * depth * LANES).zip(y.chunks_mut(together * outputs)) {
             let rows = blocks.iter().flat_map(|blocks| (0..blocks.rows()).map(move |row| (*blocks, row)));
             let mut rows = rows.enumerate().peekable();
@@ -276,13 +276,13 @@ fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
                     unpack(blocks, row, start, count, weights);
                     count += 1;
                 }
-                let tiles = x_rows.chunks(HIGH * depth * LANES).zip(y.chunks_mut(HIGH * outputs));
+                let tiles = x_rows.chunks(TALL * depth * LANES).zip(y.chunks_mut(TALL * outputs));
                 for (x, y) in tiles {
                     let y = y.chunks_exact_mut(outputs).map(|y| &mut y[first..first + count]);
                     match x.len() / weights.len() {
                         1 => add_tile::<1>(weights, x, y),
                         2 => add_tile::<2>(weights, x, y),
-                        _ => add_tile::<HIGH>(weights, x, y),
+                        _ => add_tile::<TALL>(weights, x, y),
                     }
                 }
             }
@@ -420,19 +420,20 @@ mod tests {
     }
 
     /// Each type of blocks, with numbers of rows that fill tiles and that do not, and more than are unpacked for at
-    /// once; with rows of weights that are no multiple of those multiplied together, and inputs that are none of those summed
-    /// at a time.
+    /// once; with rows of weights that are no multiple of those multiplied together, and inputs that are none of those
+    /// summed at a time.
     #[test]
     fn several_rows_are_sums_of_products() {
         let mut compared = 0;
         for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
-            for columns in [256, 1024, 2560] {
+            for columns in [256, 288, 800, 1024, 2560].map(|columns| columns / kind.elements * kind.elements) {
                 let outputs = 6;
                 let blocks = outputs * columns / kind.elements;
                 let bytes: Vec<u8> = (0..blocks * kind.bytes)
                     .map(|index| if index % 2 == 1 { 0x20 + (index / 7 % 9) as u8 } else { (index * index / 3) as u8 })
                     .collect();
-                let weights = kind.unpack(&bytes);
+                // Twice the same, one after the other.
+                let weights = kind.unpack(&bytes).repeat(2);
                 let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
                 for rows in [1, 2, 3, 4, 5, 100] {
                     let x: Vec<f32> =
@@ -441,7 +442,8 @@ mod tests {
                         assert!(crate::Inputs::new(&x, rows).is_none());
                         continue;
                     }
-                    let y = product_of_rows(&[&blocks], &Rows::new(&x, rows));
+                    let y = product_of_rows(&[&blocks, &blocks], &Rows::new(&x, rows));
+                    let outputs = 2 * outputs;
                     assert_eq!(y.len(), rows * outputs);
                     for (index, seen) in y.into_iter().enumerate() {
                         let (x, weights) = (
@@ -458,6 +460,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(compared, if is_here() { 8 * 3 * 6 * (1 + 2 + 3 + 4 + 5 + 100) } else { 0 });
+        assert_eq!(compared, if is_here() { 8 * 5 * 12 * (1 + 2 + 3 + 4 + 5 + 100) } else { 0 });
     }
 }

@@ -1,5 +1,5 @@
-//! Products in vectors of eight lanes, for processors of x86-64 that have them. Who asks for one elsewhere is refused by
-//! a panic, before anything is computed.
+//! Products in vectors of eight lanes, for processors of x86-64 that have them. Who asks for one elsewhere is refused
+//! by a panic, before anything is computed.
 
 pub(crate) mod blocks;
 pub(crate) mod matrix;
