@@ -9,41 +9,22 @@ and of a prompt, the median of some runs with their range, and the ratio of the 
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
 import xllamacpp
 
-THREADS = 2
+from answering import THREADS, Answering
+
 TOKENS = 64
 SENTENCE = "Lichens are partnerships of a fungus with algae, and the fungus gives shelter and water while its partner makes sugars. "
 
 
-class Ours:
-    """One process for all rows, so that reading the weights is not timed: it answers a row as soon as it has read it."""
-
+class Ours(Answering):
     def __init__(self, poq, model, tokens):
-        self.process = subprocess.Popen(
-            [poq, "generate", "--model", model, "--max-tokens", str(tokens)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "RAYON_NUM_THREADS": str(THREADS)},
-        )
-
-    def answer(self, prompt):
-        self.process.stdin.write(json.dumps({"prompt": prompt}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        super().__init__(poq, "generate", "--model", model, "--max-tokens", str(tokens))
 
 
 class Theirs:
@@ -77,9 +58,9 @@ def compare(poq, model, runs):
     figures = {"decode": ([], []), "prompt": ([], [])}
     # The first of each is for first-use work.
     for index in range(runs + 1):
-        first, all_of = one.answer(starts[index]), many.answer(starts[index])
+        first, all_of = one.answer(prompt=starts[index]), many.answer(prompt=starts[index])
         decode = (all_of["tokens_out"] - 1) / (all_of["latency_ms"] - first["latency_ms"]) * 1e3
-        read = one.answer(prompts[index])
+        read = one.answer(prompt=prompts[index])
         prompt = read["tokens_in"] / read["latency_ms"] * 1e3
         time.sleep(0.2)
         there = theirs.timings(starts[index], TOKENS)["predicted_per_second"]

@@ -10,10 +10,7 @@ the vectors differ. For an idle machine.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
@@ -21,34 +18,18 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-THREADS = 2
+from answering import THREADS, Answering
+
 TEXTS = 64
 SENTENCE = "Lichens are partnerships of a fungus with algae, and the fungus gives shelter and water while its partner makes sugars. "
 
 
-class Ours:
-    """One process for all texts, so that reading the weights is not timed: it embeds a row as soon as it has read it."""
-
+class Ours(Answering):
     def __init__(self, poq, model):
-        self.process = subprocess.Popen(
-            [poq, "embed", "--model", model],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "RAYON_NUM_THREADS": str(THREADS)},
-        )
-
-    def row(self, text):
-        self.process.stdin.write(json.dumps({"text": text}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        super().__init__(poq, "embed", "--model", model)
 
     def embed(self, text):
-        return self.row(text)["embedding"]
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        return self.answer(text=text)["embedding"]
 
 
 class Theirs:
@@ -88,7 +69,7 @@ def main():
         cosine = float(np.dot(ours.embed(text), theirs.embed(text)))
         if not cosine > 0.9999:
             raise SystemExit(f"the vectors of {text!r} differ: their cosine is {cosine}")
-    tokens = ours.row(texts[0])["tokens"]
+    tokens = ours.answer(text=texts[0])["tokens"]
     figures = [[], []]
     for _ in range(options.runs):
         for side, rates in zip((ours, theirs), figures):

@@ -66,12 +66,17 @@ pub(crate) fn attention(
         poq_kernels::attend(all, &hidden_scores[text * seq..][..seq], added, heads, head)
     });
     let mut mixed = vec![0.0; hidden_scores.len() * hidden];
-    let head_dim = hidden / heads;
     for (&(text, head), of_head) in places.iter().zip(&of_places) {
-        let rows = mixed[text * seq * hidden..].chunks_exact_mut(hidden);
-        for (row, of_row) in rows.zip(of_head.chunks_exact(head_dim)) {
-            row[head * head_dim..][..head_dim].copy_from_slice(of_row);
-        }
+        put_columns(&mut mixed[text * seq * hidden..][..seq * hidden], seq, head * hidden / heads, of_head);
     }
     mixed
+}
+
+/// Puts columns of a matrix of `rows` rows in their place, from column `first` on; gives the column after them.
+pub(crate) fn put_columns(matrix: &mut [f32], rows: usize, first: usize, columns: &[f32]) -> usize {
+    let (width, stride) = (columns.len() / rows, matrix.len() / rows);
+    for (row, columns) in matrix.chunks_exact_mut(stride).zip(columns.chunks_exact(width)) {
+        row[first..][..width].copy_from_slice(columns);
+    }
+    first + width
 }

@@ -5,8 +5,8 @@
 //!   what it is shown.
 //! - [`BiEncoder`]: weights from safetensors, tokenizer from `tokenizer.json`, pooling as the folder says.
 //! - [`CrossEncoder`]: the same bodies with a head for sequence classification, of pairs of texts.
-//! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision, or, on
-//!   the CPU of a page, that of `poq-kernels`.
+//! - [`Kernels`]: whose arithmetic multiplies rows: burn's and on a GPU our own, with weights in f32 or half precision,
+//!   or, in a page's CPU and in others with vectors of eight, that of `poq-kernels`.
 //!
 //! # What it does not do
 //! - No folders, network or clock: callers bring bytes, or a [`Source`] of them, and measure time themselves.

@@ -28,7 +28,7 @@ fn embeddings_are_those_of_the_reference() -> Outcome {
 }
 
 #[test]
-fn embeddings_by_the_kernels_of_a_page_are_those_of_the_reference() -> Outcome {
+fn embeddings_by_the_kernels_of_the_host_are_those_of_the_reference() -> Outcome {
     compare(Kernels::Host)
 }
 

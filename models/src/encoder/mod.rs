@@ -37,9 +37,8 @@ const BATCH: usize = 32;
 /// whatever the caller's list.
 const DEVICE_TOKENS: usize = 8192;
 
-/// Tokens that do on a thread of the host: enough rows for its kernels to read weights for, whose states then stay in
-/// its cache.
-const HOST_TOKENS: usize = if cfg!(target_family = "wasm") { 96 } else { 384 };
+/// Tokens that do on a thread of the host: enough rows for its kernels, whose states then stay in its cache.
+const HOST_TOKENS: usize = 96;
 
 /// What all encoders have: texts become tokens, and rows of tokens what the body makes of them.
 struct Network<B = Body> {

@@ -73,19 +73,19 @@ impl BlockMatrix {
             let y = parallel::map(&self.panels, |panel| panel.product(&x)).concat();
             return host::tensor(y, [1, self.outputs]);
         }
-        let values = host::values(x.clone());
-        if let (Kernels::Host, Some(packed)) = (self.kernels, self.packed())
-            && let Some(x) = Inputs::new(&values, rows)
-        {
-            let parts: Vec<_> = packed.chunks(packed.len().div_ceil(PARTS * parallel::parts(&device))).collect();
-            return self.side_by_side(rows, &parts, |part| x.product(part));
-        }
         // Each weight serves many rows: unpacked once, it is the product of f32 numbers that counts.
         match self.kernels {
             Kernels::Burn | Kernels::Half => self.side_by_side(rows, &self.panels, |panel| {
                 host::values(x.clone().matmul(panel.to_tensor(&device).transpose()))
             }),
             Kernels::Host => {
+                let values = host::values(x);
+                if let Some(packed) = self.packed()
+                    && let Some(x) = Inputs::new(&values, rows)
+                {
+                    let part = packed.len().div_ceil(PARTS * parallel::parts(&device));
+                    return self.side_by_side(rows, &packed.chunks(part).collect::<Vec<_>>(), |part| x.product(part));
+                }
                 let x = PackedRows::new(&values, rows, self.inputs, self.inputs);
                 self.side_by_side(rows, &self.panels, |panel| {
                     let mut y = vec![0.0; rows * panel.rows];
@@ -107,10 +107,7 @@ impl BlockMatrix {
         let mut first = 0;
         for parts in parts.chunks(TOGETHER) {
             for product in parallel::map(parts, &product) {
-                let width = product.len() / rows;
-                let rows = y.chunks_exact_mut(self.outputs).zip(product.chunks_exact(width));
-                rows.for_each(|(y, product)| y[first..][..width].copy_from_slice(product));
-                first += width;
+                first = host::put_columns(&mut y, rows, first, &product);
             }
         }
         host::tensor(y, [rows, self.outputs])

@@ -128,11 +128,8 @@ impl Linear {
         }
         let mut y = vec![0.0; rows * outputs];
         let mut first = 0;
-        for (part, product) in parts.iter().zip(products) {
-            for (y, product) in y.chunks_exact_mut(outputs).zip(product.chunks_exact(part.outputs())) {
-                y[first..][..part.outputs()].copy_from_slice(product);
-            }
-            first += part.outputs();
+        for product in products {
+            first = host::put_columns(&mut y, rows, first, &product);
         }
         host::tensor(y, [rows, outputs])
     }

@@ -169,8 +169,9 @@ fn together(there: &Made, asked: &Made, rescores: bool) -> Result<Made, String> 
         ..there.clone()
     };
     if rescores {
-        let again = asked.evaluators.iter().filter(|new| there.evaluators.iter().any(|old| old.id == new.id));
-        made.rescored.extend(again.map(|evaluator| evaluator.id.clone()));
+        let has_rows = |id: &String| there.evaluators.iter().any(|old| old.id == *id);
+        let again = asked.evaluators.iter().map(|evaluator| &evaluator.id).filter(|id| has_rows(id));
+        made.rescored.extend(again.filter(|id| !there.rescored.contains(id)).cloned());
     }
     Ok(made)
 }
