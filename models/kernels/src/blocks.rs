@@ -243,23 +243,28 @@ fn signed_bytes(block: &[u8], numbers: &mut [u8]) {
 /// Scales and minimums of the eight groups of 32 in a block, six bits each in 12 bytes, times those of the block.
 fn k_scales(heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
     let groups = scales.chunks_exact_mut(8).zip(minimums.chunks_exact_mut(8));
-    for (head, (scales, minimums)) in heads.chunks_exact(16).zip(groups) {
+    for (head, (scales, minimums)) in heads.as_chunks::<16>().0.iter().zip(groups) {
         let (scale, minimum) = (half_at(head, 0), half_at(head, 2));
-        // Four groups at a time: the lower six bits of the first four bytes, the next four, and of the last four bytes
-        // each half with the upper two bits of those.
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let [first, second, third] = [word(4), word(8), word(12)];
-        let [low, more] = [0x3F3F_3F3F, 0x0303_0303];
-        let of_scales = [first & low, third & 0x0F0F_0F0F | (first >> 6 & more) << 4];
-        let of_minimums = [second & low, third >> 4 & 0x0F0F_0F0F | (second >> 6 & more) << 4];
-        let numbers = |[low, high]: [u32; 2]| (u64::from(low) | u64::from(high) << 32).to_le_bytes().map(f32::from);
-        for (value, number) in scales.iter_mut().zip(numbers(of_scales)) {
+        let [of_scales, of_minimums] = k_numbers(head).map(|bytes| bytes.to_le_bytes().map(f32::from));
+        for (value, number) in scales.iter_mut().zip(of_scales) {
             *value = scale * number;
         }
-        for (value, number) in minimums.iter_mut().zip(numbers(of_minimums)) {
+        for (value, number) in minimums.iter_mut().zip(of_minimums) {
             *value = -(minimum * number);
         }
     }
+}
+
+/// The numbers of six bits in a block's head, a byte each in their order: of scales, and of minimums.
+#[inline(always)]
+pub(crate) fn k_numbers(head: &[u8; 16]) -> [u64; 2] {
+    // Four groups at a time: the lower six bits of the first four bytes, the next four, and of the last four bytes each
+    // half with the upper two bits of those.
+    let [_, first, second, third]: [u32; 4] = bytemuck::pod_read_unaligned(head);
+    let [low, more] = [0x3F3F_3F3F, 0x0303_0303];
+    let of_scales = [first & low, third & 0x0F0F_0F0F | (first >> 6 & more) << 4];
+    let of_minimums = [second & low, third >> 4 & 0x0F0F_0F0F | (second >> 6 & more) << 4];
+    [of_scales, of_minimums].map(|[low, high]| u64::from(low) | u64::from(high) << 32)
 }
 
 /// Four times 32 bytes: the low bits of each are one group of 32, the high bits the next.

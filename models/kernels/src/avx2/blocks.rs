@@ -1,92 +1,110 @@
-//! The rows of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that have them: both halves of a
-//! group side by side. Sums are of other orders than in vectors of four.
+//! Several rows of inputs times those of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that have
+//! them: both halves of words side by side. A number is used where its bits stand in the word, that is, times a power of
+//! two, which the scale makes up for without rounding.
 //!
 //! Loops are written as such: what `core` does with a closure, as `array::map` does, is compiled without these vectors,
 //! and is called for each group.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_add_ps, _mm_set1_ps, _mm_srai_epi32, _mm256_and_si256, _mm256_castps256_ps128,
-    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srlv_epi32,
+    __m128i, __m256, __m256i, _mm_add_ps, _mm_set1_ps, _mm_srai_epi32, _mm_unpacklo_ps, _mm256_and_si256,
+    _mm256_castps256_ps128, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtph_ps,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps,
+    _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
+    _mm256_sllv_epi32, _mm256_srlv_epi32,
 };
 
 use wide::i32x4;
 
 use super::is_here;
-use crate::blocks::Quantised;
-use crate::packed::{HighBits, LANES, NIBBLE_UNITS, NIBBLES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT};
+use crate::blocks::{Quantised, k_numbers};
+use crate::packed::{HighBits, LANES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT, arranged};
 
-/// The inputs that a group is multiplied with: lane `l` of vector `k` is for number `4 k + l` of its first half, lane
-/// `4 + l` for that of its second.
-pub(crate) type FoldedGroup = [[f32; 2 * LANES]; LANES];
+/// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
+const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
 
-/// Inputs in whole groups of 32.
-pub(crate) fn folded(values: &[f32]) -> Vec<FoldedGroup> {
-    let groups = values.as_chunks::<{ 8 * LANES }>().0.iter();
-    let input =
-        |group: &[f32; 8 * LANES], k: usize, lane: usize| group[lane / LANES * 4 * LANES + k * LANES + lane % LANES];
-    groups.map(|group| std::array::from_fn(|k| std::array::from_fn(|lane| input(group, k, lane)))).collect()
-}
+/// What scales of numbers at [`NIBBLES`] are multiplied with in turn.
+const NIBBLE_UNITS: [f32; 4] = [1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0];
 
-/// Scales, and minimums where there are some, of a row of a simple type, eight halves at a time; what is lacking at the
-/// end, and other types, as their form reads them.
-///
-/// # Panics
-/// On a processor for which [`is_here`] does not hold.
-#[allow(unsafe_code)]
-pub(crate) fn scales(form: &Quantised, heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
-    assert!(is_here(), "the processor has no vectors of eight");
-    let (whole, rest) = heads.as_chunks::<16>();
-    let done = match form.head.len() {
-        // SAFETY: the processor has the features that the function is compiled for.
-        2 => {
-            let (eights, _) = scales.as_chunks_mut::<8>();
-            whole.iter().zip(eights).for_each(|(head, scales)| *scales = unsafe { halves(*head) });
-            8 * whole.len()
-        }
-        4 => {
-            let fours = scales.as_chunks_mut::<4>().0.iter_mut().zip(minimums.as_chunks_mut::<4>().0);
-            for (head, (scales, minimums)) in whole.iter().zip(fours) {
-                // SAFETY: as above.
-                let [a, b, c, d, e, f, g, h] = unsafe { halves(*head) };
-                (*scales, *minimums) = ([a, c, e, g], [b, d, f, h]);
+/// Scales, and minimums where there are some, of whole blocks with these heads: those of the type's form.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+pub(super) fn scales(form: &Quantised, heads: &[u8], scales: &mut [f32], minimums: &mut [f32]) {
+    match form.head.len() {
+        2 if scales.len() >= 8 => {
+            let (whole, _) = heads.as_chunks();
+            for (head, scales) in whole.iter().zip(scales.as_chunks_mut().0) {
+                *scales = halves(*head);
             }
-            4 * whole.len()
+            // The last eight, some of them again.
+            if let (Some(head), Some(scales)) = (heads.last_chunk(), scales.last_chunk_mut()) {
+                *scales = halves(*head);
+            }
         }
-        _ => return (form.scales)(heads, scales, minimums),
-    };
-    (form.scales)(rest, &mut scales[done..], &mut minimums[done..]);
+        4 if scales.len() >= 4 => {
+            let (whole, _) = heads.as_chunks();
+            let fours = scales.as_chunks_mut().0.iter_mut().zip(minimums.as_chunks_mut().0);
+            for (head, (scales, minimums)) in whole.iter().zip(fours) {
+                [*scales, *minimums] = halves_apart(*head);
+            }
+            if let (Some(head), Some(scales), Some(minimums)) =
+                (heads.last_chunk(), scales.last_chunk_mut(), minimums.last_chunk_mut())
+            {
+                [*scales, *minimums] = halves_apart(*head);
+            }
+        }
+        16 => {
+            let groups = scales.as_chunks_mut().0.iter_mut().zip(minimums.as_chunks_mut().0);
+            for (head, (scales, minimums)) in heads.as_chunks().0.iter().zip(groups) {
+                let [scale, minimum, ..] = halves(*head);
+                let [of_scales, of_minimums] = k_numbers(head);
+                *scales = times(scale, _mm256_cvtepu8_epi32(low(of_scales)));
+                *minimums = times(-minimum, _mm256_cvtepu8_epi32(low(of_minimums)));
+            }
+        }
+        18 => {
+            for (head, scales) in heads.as_chunks::<18>().0.iter().zip(scales.as_chunks_mut::<16>().0) {
+                let numbers: [u64; 2] = bytemuck::pod_read_unaligned(&head[..16]);
+                let scale = _mm256_cvtph_ps(low(u64::from(u16::from_le_bytes([head[16], head[17]]))));
+                let [scale, ..]: [f32; 8] = bytemuck::cast(scale);
+                for (numbers, scales) in numbers.into_iter().zip(scales.as_chunks_mut().0) {
+                    *scales = times(scale, _mm256_cvtepi8_epi32(low(numbers)));
+                }
+            }
+        }
+        _ => (form.scales)(heads, scales, minimums),
+    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
 fn halves(bytes: [u8; 16]) -> [f32; 8] {
     bytemuck::cast(_mm256_cvtph_ps(bytemuck::cast(bytes)))
 }
 
-/// The sum of numbers times inputs of one row, group by group times its scale. `x` is in the units of the packing.
-///
-/// # Panics
-/// On a processor for which [`is_here`] does not hold.
-#[allow(unsafe_code)]
-pub(crate) fn row(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
-    assert!(is_here(), "the processor has no vectors of eight");
-    // SAFETY: the processor has the features that the function is compiled for.
-    unsafe { row_here(blocks, row, scales, x) }
+/// The even ones, and the odd ones.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn halves_apart(bytes: [u8; 16]) -> [[f32; 4]; 2] {
+    let order: [i32; 8] = [0, 2, 4, 6, 1, 3, 5, 7];
+    let halves = _mm256_cvtph_ps(bytemuck::cast(bytes));
+    bytemuck::cast(_mm256_permutevar8x32_ps(halves, bytemuck::cast(order)))
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn row_here(blocks: &PackedBlocks, row: usize, scales: &[f32], x: &[FoldedGroup]) -> f32 {
-    let mut sum = _mm256_setzero_ps();
-    each_group(blocks, row, 0, scales, x.iter(), |numbers, scale, x| {
-        sum = _mm256_fmadd_ps(products(numbers, x), scale, sum);
-    });
-    total(sum)
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn times(scale: f32, numbers: __m256i) -> [f32; 8] {
+    bytemuck::cast(_mm256_mul_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(numbers)))
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn low(bytes: u64) -> __m128i {
+    bytemuck::cast([bytes, 0])
 }
 
 /// Calls `each` with the numbers of groups of 32 from `first` on, where they stand in their words, the scale, and the
 /// group's item: as many groups as there are scales for. `first` is a multiple of 8.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn each_group<T>(
     blocks: &PackedBlocks,
@@ -106,7 +124,7 @@ fn each_group<T>(
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn nibbles<T>(
     words: &[i32x4],
@@ -131,18 +149,19 @@ const fn shifts<const HIGH: usize, const TOGETHER: usize>() -> [[[i32; 2 * LANES
     let layout = HighBits { bits: HIGH };
     let mut shifts = [[[0; 2 * LANES]; 2]; TOGETHER];
     let mut at = 0;
-    while at < TOGETHER * 2 * LANES {
-        let (group, lane) = (at / (2 * LANES), at % (2 * LANES));
-        let half = 2 * group + lane / LANES;
-        shifts[group][0][lane] = layout.shift(half, true);
-        shifts[group][1][lane] = layout.shift(half, false);
+    while at < TOGETHER * LANES {
+        let (group, lane) = (at / LANES, at % LANES);
+        // Those of the low half of a word, and those of the high half, that stand in the low one then.
+        let left = 4 - (layout.bits * group) as i32;
+        shifts[group][0][lane] = left;
+        shifts[group][1][LANES + lane] = 16 - left;
         at += 1;
     }
     shifts
 }
 
 /// Numbers with `HIGH` bits beyond four; those of `TOGETHER` groups are in one vector of words.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn more<const HIGH: usize, const TOGETHER: usize, T>(
     words: &[i32x4],
@@ -170,16 +189,12 @@ fn more<const HIGH: usize, const TOGETHER: usize, T>(
             for (numbers, high_mask) in numbers.iter_mut().zip(high_masks) {
                 *numbers = _mm256_or_si256(_mm256_and_si256(words, *numbers), _mm256_and_si256(beside, high_mask));
             }
-            let scale = match HIGH {
-                1 => _mm256_set1_ps(scales[0]),
-                _ => _mm256_set_m128(_mm_set1_ps(scales[1]), _mm_set1_ps(scales[0])),
-            };
-            each(numbers, scale, item);
+            each(numbers, by_lane(scales), item);
         }
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn bytes<T>(
     words: &[i32x4],
@@ -188,13 +203,13 @@ fn bytes<T>(
     mut each: impl FnMut([__m256i; LANES], __m256, T),
 ) {
     let top = _mm256_set1_epi32(TOP_BYTE);
-    for ((halves, scale), item) in words.as_chunks::<2>().0.iter().zip(scales).zip(items) {
-        let words: __m256i = bytemuck::cast(*halves);
+    for (([first, second], scale), item) in words.as_chunks::<2>().0.iter().zip(scales).zip(items) {
+        let (first, second) = (both_halves(*first), both_halves(*second));
         let numbers = [
-            _mm256_and_si256(_mm256_slli_epi32::<24>(words), top),
-            _mm256_and_si256(_mm256_slli_epi32::<16>(words), top),
-            _mm256_and_si256(_mm256_slli_epi32::<8>(words), top),
-            _mm256_and_si256(words, top),
+            _mm256_slli_epi32::<24>(first),
+            _mm256_and_si256(_mm256_slli_epi32::<16>(first), top),
+            _mm256_slli_epi32::<24>(second),
+            _mm256_and_si256(_mm256_slli_epi32::<16>(second), top),
         ];
         each(numbers, _mm256_set1_ps(*scale * TOP_BYTE_UNIT), item);
     }
@@ -216,7 +231,8 @@ const TILES: usize = 32;
 /// Rows of inputs, in tiles of [`TALL`] and then one of what is left.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    /// For each [`DEPTH`] groups each tile; of a tile each vector of [`FoldedGroup`], its rows beside each other.
+    /// For each [`DEPTH`] groups each tile; of a tile's groups the inputs at each of four places, and beside them those
+    /// four places on, its rows beside each other.
     vectors: Vec<__m256>,
     rows: usize,
     groups: usize,
@@ -226,6 +242,7 @@ impl Rows {
     /// `[rows, inputs]` in whole groups of 32.
     pub(crate) fn new(values: &[f32], rows: usize) -> Self {
         let (values, _) = values.as_chunks::<{ 8 * LANES }>();
+        let values: Vec<_> = values.iter().map(arranged).collect();
         let groups = values.len() / rows.max(1);
         let mut vectors = Vec::with_capacity(values.len() * LANES);
         for start in (0..groups).step_by(DEPTH) {
@@ -234,9 +251,8 @@ impl Rows {
                 for group in start..groups.min(start + DEPTH) {
                     for k in 0..LANES {
                         vectors.extend(tile.clone().map(|row| {
-                            let (first, second) = values[row * groups + group].split_at(4 * LANES);
-                            let lanes = |half: &[f32]| half.as_chunks::<LANES>().0[k];
-                            bytemuck::cast::<_, __m256>([lanes(first), lanes(second)])
+                            let places = &values[row * groups + group];
+                            bytemuck::cast::<_, __m256>([places[k], places[k + LANES]])
                         }));
                     }
                 }
@@ -257,7 +273,7 @@ pub(crate) fn product_of_rows(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
     unsafe { product_of_rows_here(blocks, x) }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
     let outputs = blocks.iter().map(|blocks| blocks.rows()).sum();
     let mut y = vec![0.0; x.rows * outputs];
@@ -292,22 +308,19 @@ fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
 }
 
 /// The weights of groups of a row from group `start` on, as column `column` of `weights`.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn unpack(blocks: &PackedBlocks, row: usize, start: usize, column: usize, weights: &mut [[__m256; WIDE]]) {
     let form = blocks.form;
     let depth = weights.len() / LANES;
     let (mut scales_here, mut minimums) = ([0.0; 2 * DEPTH], [0.0; 2 * DEPTH]);
     let of_group = 8 * LANES / form.group;
     let (scales_here, minimums) = (&mut scales_here[..depth * of_group], &mut minimums[..depth * of_group]);
-    form.read_scales(scales, blocks.head(row, start..start + depth), scales_here, minimums);
+    let heads = blocks.head(row, start..start + depth);
+    form.read_scales(|form, heads, of, minimums| scales(form, heads, of, minimums), heads, scales_here, minimums);
     let units = if form.bits < 8 { NIBBLE_UNITS } else { [1.0; LANES] }.map(|unit| _mm256_set1_ps(unit));
     let items = weights.as_chunks_mut::<LANES>().0.iter_mut().zip(minimums.chunks_exact(of_group));
     each_group(blocks, row, start, scales_here, items, |numbers, scale, (weights, minimums)| {
-        let minimum = match minimums {
-            [minimum] => _mm256_set1_ps(*minimum),
-            [first, .., second] => _mm256_set_m128(_mm_set1_ps(*second), _mm_set1_ps(*first)),
-            [] => _mm256_setzero_ps(),
-        };
+        let minimum = by_lane(minimums);
         for ((weights, numbers), unit) in weights.iter_mut().zip(numbers).zip(units) {
             weights[column] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(numbers), _mm256_mul_ps(scale, unit), minimum);
         }
@@ -315,7 +328,7 @@ fn unpack(blocks: &PackedBlocks, row: usize, start: usize, column: usize, weight
 }
 
 /// Adds to the outputs of each row of a tile of inputs.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn add_tile<'a, const ROWS: usize>(weights: &[[__m256; WIDE]], x: &[__m256], y: impl Iterator<Item = &'a mut [f32]>) {
     let mut sums = [[_mm256_setzero_ps(); ROWS]; WIDE];
     for (weights, x) in weights.iter().zip(x.as_chunks::<ROWS>().0) {
@@ -331,7 +344,7 @@ fn add_tile<'a, const ROWS: usize>(weights: &[[__m256; WIDE]], x: &[__m256], y: 
 }
 
 /// The sum of the lanes of each.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn totals([a, b, c, d]: [__m256; WIDE]) -> [f32; WIDE] {
     let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     bytemuck::cast(_mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves)))
@@ -339,85 +352,30 @@ fn totals([a, b, c, d]: [__m256; WIDE]) -> [f32; WIDE] {
 
 /// The words, and beside them the same with the numbers of the second half in their places. The sign that comes in from
 /// the left is beyond the numbers.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn both_halves(words: i32x4) -> __m256i {
     let words: __m128i = bytemuck::cast(words);
     _mm256_set_m128i(_mm_srai_epi32::<16>(words), words)
 }
 
-#[target_feature(enable = "avx2,fma")]
-fn products(numbers: [__m256i; LANES], x: &FoldedGroup) -> __m256 {
-    let x: [__m256; LANES] = bytemuck::cast(*x);
-    let mut sum = _mm256_mul_ps(_mm256_cvtepi32_ps(numbers[0]), x[0]);
-    for (numbers, x) in numbers.into_iter().zip(x).skip(1) {
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(numbers), x, sum);
+/// For each lane what its half of a group has.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn by_lane(of_halves: &[f32]) -> __m256 {
+    match of_halves {
+        [first, second] => {
+            let both = _mm_unpacklo_ps(_mm_set1_ps(*first), _mm_set1_ps(*second));
+            let lanes = _mm_unpacklo_ps(both, both);
+            _mm256_set_m128(lanes, lanes)
+        }
+        all => _mm256_set1_ps(all[0]),
     }
-    sum
-}
-
-/// In the order of the lanes on every machine.
-#[target_feature(enable = "avx2,fma")]
-fn total(lanes: __m256) -> f32 {
-    bytemuck::cast::<__m256, [f32; 2 * LANES]>(lanes).iter().sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BLOCK_TYPES, Input};
-
-    /// Each type of blocks, in rows of even and odd numbers of groups: what both kinds of vectors make of a row differs
-    /// by the order of the sums, and scales do not differ.
-    #[test]
-    fn rows_are_those_of_vectors_of_four() {
-        let mut seed = 1_u32;
-        let mut bits = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 24) as u8
-        };
-        let mut compared = 0;
-        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
-            for columns in [256, 288, 512, 800, 1536, 2912].map(|columns| columns / kind.elements * kind.elements) {
-                // Halves of the size of scales: their upper byte is between those of 0.0002 and 2.
-                let mut block = || (0..kind.bytes).map(|_| bits()).collect::<Vec<u8>>();
-                let mut bytes: Vec<u8> = (0..3 * columns / kind.elements).flat_map(|_| block()).collect();
-                let crate::blocks::Form::Quantised(form) = &kind.form else { panic!("{} has scales", kind.name) };
-                for block in bytes.chunks_exact_mut(kind.bytes) {
-                    let halves = if kind.elements == 32 { form.head.len() / 2 } else { 2.min(form.head.len() / 2) };
-                    let first = if kind.name == "Q6_K" { kind.bytes - 2 } else { 0 };
-                    for half in 0..if kind.name == "Q6_K" { 1 } else { halves } {
-                        block[first + 2 * half + 1] = 0x0C + block[first + 2 * half + 1] % 0x34;
-                    }
-                }
-                let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
-                let x = Input::new((0..columns).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect());
-                let folded = [folded(x.values()), folded(bytemuck::cast_slice(x.scaled()))];
-                let count = columns / form.group;
-                for (number, heads) in blocks.heads().enumerate() {
-                    compared += 1;
-                    if !is_here() {
-                        // Whoever asks all the same is refused.
-                        let asked = || row(&blocks, number, &vec![1.0; count], &folded[0]);
-                        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).is_err());
-                        continue;
-                    }
-                    let (mut plain, mut eight) =
-                        ([vec![0.0; count], vec![0.0; count]], [vec![0.0; count], vec![0.0; count]]);
-                    let [of, minimums] = &mut plain;
-                    (form.scales)(heads, of, minimums);
-                    let [of, minimums] = &mut eight;
-                    scales(form, heads, of, minimums);
-                    assert_eq!(plain, eight, "{}", kind.name);
-                    let four = blocks.row(number, &plain[0], &x);
-                    let eight = row(&blocks, number, &plain[0], &folded[usize::from(form.bits < 8)]);
-                    let size: f32 = plain[0].iter().map(|scale| scale.abs()).sum::<f32>() * 256.0 * 32.0;
-                    assert!((four - eight).abs() <= 1e-6 * size, "{}, {columns}: {four} {eight}", kind.name);
-                    assert!(four != 0.0, "{}, {columns}", kind.name);
-                }
-            }
-        }
-        assert_eq!(compared, 8 * 6 * 3);
-    }
+    use crate::BLOCK_TYPES;
 
     /// Each type of blocks, with numbers of rows that fill tiles and that do not, and more than are unpacked for at
     /// once; with rows of weights that are no multiple of those multiplied together, and inputs that are none of those

@@ -3,6 +3,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod matrix;
+pub(crate) mod row;
 
 /// Whether this processor has them.
 pub(crate) fn is_here() -> bool {

@@ -1,0 +1,324 @@
+//! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with a
+//! scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. Of inputs
+//! that is as exact as f32; ggml keeps eight bits of each here.
+
+use wide::{f32x4, i16x8, i32x4};
+
+#[cfg(target_arch = "x86_64")]
+use crate::avx2;
+use crate::blocks::Quantised;
+use crate::packed::{GROUP, HALF, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, arranged, by_lane, dot, total};
+
+/// Groups that a row of inputs has a multiple of, the last of them zeros: as many as share a vector of fifth bits, and as
+/// there are lanes where there are most.
+const WHOLE: usize = 8;
+
+/// The exponent of the largest input of a group in units of the first numbers, which have 16 bits with their sign.
+const LARGEST: u32 = 13;
+
+/// The exponent of a scale at least, as f32 has it: that of its smallest normal number.
+const SMALLEST: u32 = 1;
+
+/// What one of the second numbers is worth beside one of the first.
+pub(crate) const FINE: f32 = 1.0 / 32_768.0;
+
+/// The numbers of a group at four places of the low halves of its words and, between those, of the high halves.
+type Numbers = [i16x8; PLACES_OF_WORD];
+
+/// A row of inputs.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Two groups at a time.
+    pub(crate) pairs: Vec<Pair>,
+    /// The sum of each group.
+    sums: Vec<f32>,
+    /// The sum of each half of a group.
+    half_sums: Vec<f32>,
+}
+
+/// Two groups of inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    /// At the places of [`Numbers`], the groups beside each other.
+    pub(crate) inputs: [[i16x8; 2]; PLACES_OF_WORD],
+    /// The same: what is to be added, in units of [`FINE`].
+    pub(crate) rests: [[i16x8; 2]; PLACES_OF_WORD],
+    /// What one of each group's inputs is worth, in each lane.
+    pub(crate) scales: [f32x4; 2],
+}
+
+impl Row {
+    /// Inputs in groups. Those of a group with one that is not finite are not numbers.
+    pub(crate) fn new(groups: &[[f32; GROUP]]) -> Self {
+        let none = Pair { inputs: Default::default(), rests: Default::default(), scales: [f32x4::ZERO; 2] };
+        let mut pairs = vec![none; groups.len().next_multiple_of(WHOLE) / 2];
+        for (number, group) in groups.iter().enumerate() {
+            let (pair, which) = (&mut pairs[number / 2], number % 2);
+            let parts = Parts::new(group);
+            pair.scales[which] = f32x4::splat(parts.scale);
+            for (to, numbers) in [(&mut pair.inputs, &parts.inputs), (&mut pair.rests, &parts.rests)] {
+                let places = arranged(numbers);
+                for (place, to) in to.iter_mut().enumerate() {
+                    let [low, high] = [places[place], places[place + PLACES_OF_WORD]];
+                    let lanes = std::array::from_fn(|at| if at % 2 == 0 { low[at / 2] } else { high[at / 2] });
+                    to[which] = i16x8::new(lanes);
+                }
+            }
+        }
+        let mut sums: Vec<f32> = groups.iter().map(|group| dot(group, &[1.0; GROUP])).collect();
+        let halves = groups.as_flattened().as_chunks::<HALF>().0;
+        let mut half_sums: Vec<f32> = halves.iter().map(|half| dot(half, &[1.0; HALF])).collect();
+        sums.resize(2 * pairs.len(), 0.0);
+        half_sums.resize(4 * pairs.len(), 0.0);
+        Self { pairs, sums, half_sums }
+    }
+
+    /// One number for each row of weights. Minimums and offsets meet the sums of the inputs, so that only
+    /// `number * input` is summed within a group.
+    pub(crate) fn product(&self, blocks: &PackedBlocks) -> Vec<f32> {
+        #[cfg(target_arch = "x86_64")]
+        if avx2::is_here() {
+            return avx2::row::product(self, blocks);
+        }
+        self.product_by_four(blocks)
+    }
+
+    /// The sum of each group of inputs that weights of these blocks share a scale in.
+    pub(crate) fn sums_of(&self, blocks: &PackedBlocks) -> &[f32] {
+        if blocks.form.group == GROUP { &self.sums } else { &self.half_sums }
+    }
+
+    fn product_by_four(&self, blocks: &PackedBlocks) -> Vec<f32> {
+        let form = blocks.form;
+        let count = blocks.groups * GROUP / form.group;
+        let (mut scales, mut minimums) = (vec![0.0; count], vec![0.0; count]);
+        let sums = &self.sums_of(blocks)[..count];
+        let read = |form: &Quantised, heads: &[u8], scales: &mut [f32], minimums: &mut [f32]| {
+            (form.scales)(heads, scales, minimums);
+        };
+        let row = |(row, heads): (usize, &[u8])| {
+            form.read_scales(read, heads, &mut scales, &mut minimums);
+            let sum = match form.bits {
+                4 => self.nibbles(blocks, row, &scales),
+                5 => self.more::<1>(blocks, row, &scales),
+                6 => self.more::<2>(blocks, row, &scales),
+                _ => return self.bytes(blocks, row, &scales),
+            };
+            sum + dot(&minimums, sums)
+        };
+        blocks.heads().enumerate().map(row).collect()
+    }
+
+    fn nibbles(&self, blocks: &PackedBlocks, row: usize, scales: &[f32]) -> f32 {
+        let words = &blocks.words[row * blocks.groups..][..blocks.groups];
+        let mut sum = f32x4::ZERO;
+        for ((words, scales), pair) in words.chunks(2).zip(scales.chunks(2)).zip(&self.pairs) {
+            for (which, (words, scale)) in words.iter().zip(scales).enumerate() {
+                sum += pair.product(which, low_bits(*words)) * f32x4::splat(*scale);
+            }
+        }
+        total(sum)
+    }
+
+    /// Numbers with `HIGH` bits beyond four.
+    fn more<const HIGH: usize>(&self, blocks: &PackedBlocks, row: usize, scales: &[f32]) -> f32 {
+        let layout = const { HighBits { bits: HIGH } };
+        let together = const { HighBits { bits: HIGH }.groups() };
+        let mask = i32x4::splat(((1 << HIGH) - 1) * 0x0010_0010);
+        let words = blocks.words[row * blocks.groups..][..blocks.groups].chunks(together);
+        // Of six bits each half of a group has a scale.
+        let scales = scales.chunks(together * HIGH);
+        let pairs = self.pairs.chunks(together / 2);
+        let high = blocks.high_of::<HIGH>(row, 0).iter();
+        let mut sum = f32x4::ZERO;
+        for (((high, words), scales), pairs) in high.zip(words).zip(scales).zip(pairs) {
+            for (j, words) in words.iter().enumerate() {
+                let high: i32x4 = *high >> (layout.bits * j) as i32;
+                let beside = [high << 4, high, high >> 4, high >> 8];
+                let mut numbers = low_bits(*words);
+                for (number, beside) in numbers.iter_mut().zip(beside) {
+                    *number |= bytemuck::cast::<i32x4, i16x8>(beside & mask);
+                }
+                sum += pairs[j / 2].product(j % 2, numbers) * by_lane(&scales[HIGH * j..][..HIGH]);
+            }
+        }
+        total(sum)
+    }
+
+    fn bytes(&self, blocks: &PackedBlocks, row: usize, scales: &[f32]) -> f32 {
+        let words = &blocks.words[2 * row * blocks.groups..][..2 * blocks.groups];
+        let mut sum = f32x4::ZERO;
+        for ((words, scales), pair) in words.chunks(4).zip(scales.chunks(2)).zip(&self.pairs) {
+            for (which, (words, scale)) in words.as_chunks().0.iter().zip(scales).enumerate() {
+                let [first, second] = words.map(bytemuck::cast::<i32x4, i16x8>);
+                let numbers = [first << 8 >> 8, first >> 8, second << 8 >> 8, second >> 8];
+                sum += pair.product(which, numbers) * f32x4::splat(*scale);
+            }
+        }
+        total(sum)
+    }
+}
+
+impl Pair {
+    /// The products of one group.
+    #[inline(always)]
+    fn product(&self, which: usize, numbers: Numbers) -> f32x4 {
+        let sum = |of: &[[i16x8; 2]]| {
+            let product = |place: usize| numbers[place].dot(of[place][which]);
+            ((product(0) + product(1)) + (product(2) + product(3))).round_float()
+        };
+        (sum(&self.inputs) + sum(&self.rests) * f32x4::splat(FINE)) * self.scales[which]
+    }
+}
+
+/// A group of inputs in two numbers each.
+struct Parts {
+    inputs: [i16; GROUP],
+    rests: [i16; GROUP],
+    /// What one of `inputs` is worth, a power of two; not a number where an input is not finite.
+    scale: f32,
+}
+
+impl Parts {
+    fn new(group: &[f32; GROUP]) -> Self {
+        let (mut largest, mut is_finite) = (0.0_f32, true);
+        for value in group {
+            is_finite &= value.is_finite();
+            largest = largest.max(value.abs());
+        }
+        let exponent = (largest.to_bits() >> 23).max(SMALLEST + LARGEST) - LARGEST;
+        // Powers of two, so that what is multiplied with them stays as it is.
+        let power = |exponent: u32| f32::from_bits(exponent << 23);
+        let per_one = f32x4::splat(power(254 - exponent));
+        let mut parts =
+            Self { inputs: [0; GROUP], rests: [0; GROUP], scale: if is_finite { power(exponent) } else { f32::NAN } };
+        if is_finite {
+            let (inputs, rests) = (parts.inputs.as_chunks_mut::<LANES>().0, parts.rests.as_chunks_mut::<LANES>().0);
+            for ((four, inputs), rests) in group.as_chunks().0.iter().zip(inputs).zip(rests) {
+                let value = f32x4::new(*four) * per_one;
+                let whole = value.round_int();
+                let rest = ((value - whole.round_float()) * f32x4::splat(1.0 / FINE)).round_int();
+                (*inputs, *rests) =
+                    ([whole, rest].map(|numbers| numbers.to_array().map(|number| number as i16))).into();
+            }
+        }
+        parts
+    }
+}
+
+/// Four bits of each number.
+#[inline(always)]
+fn low_bits(words: i32x4) -> Numbers {
+    let mask = i32x4::splat(0x000F_000F);
+    [words & mask, words >> 4 & mask, words >> 8 & mask, words >> 12 & mask].map(bytemuck::cast)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BLOCK_TYPES;
+    #[cfg(target_arch = "x86_64")]
+    use crate::avx2;
+
+    /// Inputs as they are multiplied, in their order.
+    fn values(pairs: &[Pair]) -> Vec<f32> {
+        let mut values = vec![0.0; 2 * pairs.len() * GROUP];
+        for (number, group) in values.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
+            let (pair, which) = (&pairs[number / 2], number % 2);
+            let scale = pair.scales[which].to_array()[0];
+            let [inputs, rests] = [pair.inputs, pair.rests].map(|of| of.map(|of| of[which].to_array()));
+            for (at, value) in group.iter_mut().enumerate() {
+                let (lane, place) = (at / HALF * 2 + at % 2, at % HALF / 2);
+                let number = |of: &[[i16; 8]]| f32::from(of[place % PLACES_OF_WORD][2 * lane + place / PLACES_OF_WORD]);
+                *value = (number(&inputs) + number(&rests) * FINE) * scale;
+            }
+        }
+        values
+    }
+
+    /// Each type of blocks, in rows of even and odd numbers of groups, in both kinds of vectors.
+    #[test]
+    fn rows_are_sums_of_products() {
+        let mut seed = 1_u32;
+        let mut bits = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        };
+        let mut compared = 0;
+        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
+            for columns in [256, 288, 512, 800, 1536, 2912].map(|columns| columns / kind.elements * kind.elements) {
+                // Halves of the size of scales: their upper byte is between those of 0.0002 and 2.
+                let mut block = || (0..kind.bytes).map(|_| bits()).collect::<Vec<u8>>();
+                let mut bytes: Vec<u8> = (0..3 * columns / kind.elements).flat_map(|_| block()).collect();
+                let crate::blocks::Form::Quantised(form) = &kind.form else { panic!("{} has scales", kind.name) };
+                for block in bytes.chunks_exact_mut(kind.bytes) {
+                    let halves = if kind.elements == 32 { form.head.len() / 2 } else { 2.min(form.head.len() / 2) };
+                    let first = if kind.name == "Q6_K" { kind.bytes - 2 } else { 0 };
+                    for half in 0..if kind.name == "Q6_K" { 1 } else { halves } {
+                        block[first + 2 * half + 1] = 0x0C + block[first + 2 * half + 1] % 0x34;
+                    }
+                }
+                let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
+                let x: Vec<f32> = (0..columns).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
+                let x = Row::new(x.as_chunks().0);
+                let values = values(&x.pairs);
+                let four = x.product_by_four(&blocks);
+                #[cfg(target_arch = "x86_64")]
+                let eight = match avx2::is_here() {
+                    true => avx2::row::product(&x, &blocks),
+                    false => {
+                        // Whoever asks all the same is refused.
+                        let asked = || avx2::row::product(&x, &blocks);
+                        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).is_err());
+                        four.clone()
+                    }
+                };
+                #[cfg(not(target_arch = "x86_64"))]
+                let eight = four.clone();
+                assert_eq!((four.len(), eight.len()), (3, 3));
+                let weights = kind.unpack(&bytes);
+                for (row, (four, eight)) in four.into_iter().zip(eight).enumerate() {
+                    compared += 1;
+                    let weights = &weights[row * columns..][..columns];
+                    let expected: f64 = weights.iter().zip(&values).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                    // Numbers and offsets, or minimums, are summed each for itself.
+                    let size =
+                        weights.iter().map(|weight| f64::from(weight.abs())).fold(0.0, f64::max) * columns as f64;
+                    for seen in [four, eight] {
+                        let place = format!("{}, {columns} columns, row {row}", kind.name);
+                        assert!((f64::from(seen) - expected).abs() <= 3e-7 * size, "{place}: {seen} for {expected}");
+                        assert!(expected.abs() > 1e-5 * size, "{place} tells nothing: {expected} of {size}");
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, 8 * 6 * 3);
+    }
+
+    /// Whatever the size of all, and what is not finite is not made finite.
+    #[test]
+    fn an_input_is_near_what_it_was() {
+        for size in [0.0, 1e-30, 1e-3, 1.0, 7e4, 1e30] {
+            let group: [f32; GROUP] = std::array::from_fn(|index| size * libm::sinf((index * index) as f32 * 0.37));
+            let other: [f32; GROUP] = std::array::from_fn(|index| index as f32);
+            for groups in [&[group][..], &[other, group], &[group, other, other]] {
+                let values = values(&Row::new(groups).pairs);
+                for (group, seen) in groups.iter().zip(values.as_chunks::<GROUP>().0) {
+                    let largest = group.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+                    let bound = f64::from(largest) * 2.0_f64.powi(-29);
+                    for (value, seen) in group.iter().zip(seen) {
+                        let difference = (f64::from(*value) - f64::from(*seen)).abs();
+                        // What was rounded in f32 stays within its own unit.
+                        let bound = bound.max(f64::from(value.abs()) * 2.0_f64.powi(-24));
+                        assert!(difference <= bound, "{seen} for {value} of {largest}");
+                    }
+                }
+            }
+            for wrong in [f32::NAN, f32::INFINITY] {
+                let mut group = group;
+                group[5] = wrong;
+                assert!(values(&Row::new(&[other, group]).pairs)[GROUP..2 * GROUP].iter().all(|value| value.is_nan()));
+            }
+        }
+    }
+}
