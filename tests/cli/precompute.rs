@@ -331,6 +331,46 @@ fn a_second_run_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn a_run_that_is_refused_leaves_a_dataset_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = plan(folder.path(), &[("static/corpus/qa.jsonl", Some(2))]);
+    let out = folder.path().join("data");
+    let out_text = out.to_str().expect("UTF-8");
+    let make = |plan: &str, more: &[&str]| poq(&[&["precompute", plan, "--out", out_text][..], more].concat(), "");
+    make(&plan, &[]).succeeds();
+    let files = || {
+        let entries = fs::read_dir(&out).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let mut files: Vec<_> = entries.map(|path| (path.clone(), fs::read(path).expect("a file"))).collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let text = fs::read_to_string(&plan).expect("the plan");
+    let broken = write(folder.path(), "broken.gguf", "GGUF and no more");
+    let node = format!("[[inference_nodes]]\nid = \"x\"\nname = \"X\"\nkind = \"decoder\"\nmodel = {broken:?}\n");
+    let node = format!("{node}max_tokens = {{ qa = 3 }}\n\n[[evaluators]]");
+    let with_node = write(folder.path(), "node.toml", &text.replacen("[[evaluators]]", &node, 1));
+    let judge = format!("id = \"x\"\nname = \"X\"\nkind = \"judge\"\nmodel = {broken:?}\ntemplate = \"{{answer}}\"\n");
+    let with_judge = write(folder.path(), "judge.toml", &format!("{text}\n[[evaluators]]\n{judge}"));
+    let other = write(folder.path(), "other.toml", &text.replacen("id = \"", "id = \"other-", 1));
+    make(&with_node, &["--resume"]).fails(2, &["broken.gguf"]);
+    assert_eq!(files(), before, "a node without a model");
+    make(&with_judge, &["--resume"]).fails(2, &["broken.gguf"]);
+    assert_eq!(files(), before, "a judge without a model");
+    make(&other, &["--resume"]).fails(2, &["its id is"]);
+    assert_eq!(files(), before, "another plan");
+    make(&plan, &[]).fails(2, &["holds a dataset already"]);
+    assert_eq!(files(), before, "no --resume");
+
+    // What a run leaves that is killed before it begins is no unfinished run.
+    write(&out, ".precompute", "");
+    make(&plan, &[]).fails(2, &["holds a dataset already"]);
+    write(&out, ".precompute", "");
+    make(&plan, &["--resume"]).succeeds();
+    assert_eq!(files(), before, "an empty marker");
+}
+
+#[test]
 fn bad_plans_and_folders_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("data");

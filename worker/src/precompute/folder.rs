@@ -41,28 +41,30 @@ pub struct Made {
 pub struct Folder {
     path: PathBuf,
     marker: File,
+    /// What the marker says; none where it says nothing.
+    marked: Option<Made>,
 }
 
 impl Folder {
     /// Takes the folder for this run, which is to make what `asked` says; gives what its rows are made with from then
-    /// on: what there was already and is kept, and what is asked. Gives none where all of it is there. Scores that
-    /// are not kept stay until [`Self::forget`].
-    pub fn claim(path: &Path, asked: &Made, tasks: &[u8], keeping: Keeping) -> Outcome<Option<(Self, Made)>> {
+    /// on: what there was already and is kept, and what is asked. Gives none where all of it is there. What is there
+    /// stays as it is until [`Self::begin`].
+    pub fn claim(path: &Path, asked: &Made, keeping: Keeping) -> Outcome<Option<(Self, Made)>> {
         let resume = keeping != Keeping::Nothing;
         let rescores = keeping == Keeping::AllButAskedScores;
         fs::create_dir_all(path).environment(format!("cannot make {}", path.display()))?;
-        let marker = path.join(MARKER);
-        let manifest = path.join(MANIFEST);
-        let is_complete = manifest.exists() && !marker.exists();
+        let marker = lock::locked(path, &path.join(MARKER))?;
+        let mut folder = Self { path: path.to_owned(), marker, marked: None };
+        folder.marked = folder.read_marker()?;
+        let is_whole = path.join(MANIFEST).exists();
+        let is_complete = is_whole && folder.marked.is_none();
         if is_complete && !resume {
             let message = "holds a dataset already; add to it with --resume, name another folder or remove it";
             return Err(Fault::input(format!("{} {message}", path.display())));
         }
-        let mut folder = Self { path: path.to_owned(), marker: lock::locked(path, &marker)? };
-        let marked = folder.marked()?;
-        let there = match marked.clone() {
-            Some(made) => Some(made),
-            None if manifest.exists() => Some(from_dataset(path)?),
+        let there = match &folder.marked {
+            Some(made) => Some(made.clone()),
+            None if is_whole => Some(from_dataset(path)?),
             None => None,
         };
         let has_rows = fs::metadata(path.join(OUTPUTS)).is_ok_and(|metadata| metadata.len() > 0);
@@ -84,21 +86,25 @@ impl Folder {
                     return Err(Fault::input(format!("{} {message}", path.display())));
                 }
                 if is_complete && made == there {
-                    folder.finish()?;
                     return Ok(None);
                 }
                 Made { hardware: joined(&there.hardware, &asked.hardware), ..made }
             }
         };
-        if marked.as_ref() != Some(&made) {
-            folder.mark(&made)?;
+        Ok(Some((folder, made)))
+    }
+
+    /// From here on the folder is no dataset until [`Self::finish`]: the marker says what its rows are made with.
+    pub fn begin(&mut self, made: &Made, tasks: &[u8]) -> Outcome {
+        if self.marked.as_ref() != Some(made) {
+            self.mark(made)?;
         }
+        let manifest = self.path.join(MANIFEST);
         if manifest.exists() {
             // It tells of fewer rows than there will be.
             fs::remove_file(&manifest).environment(format!("cannot remove {}", manifest.display()))?;
         }
-        super::write_whole(&path.join(TASKS), tasks)?;
-        Ok(Some((folder, made)))
+        super::write_whole(&self.path.join(TASKS), tasks)
     }
 
     /// Takes away the scores that are to be made anew, and says so.
@@ -114,8 +120,7 @@ impl Folder {
         self.mark(made)
     }
 
-    /// What the marker says; none where there was none.
-    fn marked(&mut self) -> Outcome<Option<Made>> {
+    fn read_marker(&mut self) -> Outcome<Option<Made>> {
         let doing = || format!("cannot read {}", self.path.join(MARKER).display());
         let mut text = String::new();
         self.marker.read_to_string(&mut text).environment(doing())?;
@@ -130,13 +135,25 @@ impl Folder {
         line.insert(0, b'\n');
         line.push(b'\n');
         self.marker.seek(SeekFrom::End(0)).environment(doing())?;
-        self.marker.write_all(&line).and_then(|()| self.marker.sync_all()).environment(doing())
+        self.marker.write_all(&line).and_then(|()| self.marker.sync_all()).environment(doing())?;
+        self.marked = Some(made.clone());
+        Ok(())
     }
 
     /// The folder is a dataset from now on.
     pub fn finish(self) -> Outcome {
         let marker = self.path.join(MARKER);
         fs::remove_file(&marker).environment(format!("cannot remove {}", marker.display()))
+    }
+}
+
+/// A run that was refused before it began leaves no marker behind.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.marked.is_none() {
+            // One that stays says nothing, and counts for nothing.
+            let _ = fs::remove_file(self.path.join(MARKER));
+        }
     }
 }
 

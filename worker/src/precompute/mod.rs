@@ -35,7 +35,7 @@ use evaluators::Evaluator;
 use folder::{Folder, Made};
 use journal::Journal;
 use nodes::Node;
-use plan::{EvaluatorPlan, NodePlan, Plan};
+use plan::{EvaluatorPlan, Plan};
 
 const MANIFEST: &str = DatasetFiles::NAMES[0];
 const TASKS: &str = DatasetFiles::NAMES[1];
@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         hardware: vec![hardware::describe()],
         rescored: Vec::new(),
     };
-    let Some((mut folder, mut made)) = Folder::claim(out, &asked, &task_lines, keeping)? else {
+    let Some((mut folder, mut made)) = Folder::claim(out, &asked, keeping)? else {
         say(format_args!("{} is complete; nothing to do", out.display()));
         return Ok(());
     };
@@ -121,11 +121,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let message = "field `in_default_network`: no inference node has it true; allowed: at least one";
         return Err(Fault::input(format!("{}: {message}", arguments.plan.display())));
     }
-    // Models that cannot do what the plan asks are refused before any row is made.
+    // Models that cannot do what the plan asks are refused while the folder is as it was.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
+    let (mut answers, outputs) = Journal::open::<Output>(&out.join(OUTPUTS))?;
+    let work = Work::load(&plan, &tasks, &outputs, &models)?;
+    folder.begin(&made, &task_lines)?;
     let mut failed = 0;
-    let outputs = answer_all(&plan, &tasks, &models, out, &mut failed)?;
+    let outputs = answer_all(work, &tasks, &mut answers, outputs, &mut failed)?;
     folder.forget(&mut made)?;
     let scores = score_all(&evaluators, &plan, &tasks, &outputs, out, &mut failed)?;
     if failed > 0 {
@@ -198,26 +201,47 @@ fn missing(made: &Made, tasks: usize, outputs: &[Output], scores: &HashMap<Strin
     nodes.chain(evaluators).collect()
 }
 
-/// Every node's answer to every task; those that are in the journal are kept. The nodes take turns on each task, so
+/// What the inference nodes of a plan have still to answer.
+struct Work<'a> {
+    /// By node, with its id; none where it has answered all.
+    nodes: Vec<(&'a str, Option<Node<'a>>)>,
+    /// Node and task of the answers that are there.
+    done: HashSet<(String, String)>,
+    /// Answers that are not.
+    missing: u64,
+}
+
+impl<'a> Work<'a> {
+    /// Loads the nodes that have not answered all.
+    fn load(plan: &'a Plan, tasks: &[Task], outputs: &[Output], models: &Models) -> Outcome<Self> {
+        let done = outputs.iter().map(|output| (output.node.clone(), output.task.clone())).collect();
+        let mut work = Self { nodes: Vec::new(), done, missing: 0 };
+        for node in &plan.inference_nodes {
+            let missing = tasks.iter().filter(|task| !work.is_done(&node.id, task)).count() as u64;
+            work.missing += missing;
+            work.nodes.push((&node.id, if missing > 0 { Some(Node::load(node, models)?) } else { None }));
+        }
+        Ok(work)
+    }
+
+    fn is_done(&self, node: &str, task: &Task) -> bool {
+        self.done.contains(&(node.to_owned(), task.id.clone()))
+    }
+}
+
+/// Every node's answer to every task; those that are there are kept. The nodes take turns on each task, so
 /// that a change in the machine's load falls on all of them alike. Gives all answers in the journal, task by task.
-fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: &mut usize) -> Outcome<Vec<Output>> {
-    let (mut journal, mut outputs) = Journal::open::<Output>(&out.join(OUTPUTS))?;
-    let done: HashSet<(String, String)> =
-        outputs.iter().map(|output| (output.node.clone(), output.task.clone())).collect();
-    let is_done = |node: &NodePlan, task: &Task| done.contains(&(node.id.clone(), task.id.clone()));
-    let nodes = plan
-        .inference_nodes
-        .iter()
-        .map(|node| {
-            let missing = tasks.iter().filter(|task| !is_done(node, task)).count();
-            Ok((node, if missing > 0 { Some(Node::load(node, models)?) } else { None }, missing))
-        })
-        .collect::<Outcome<Vec<_>>>()?;
-    let missing = nodes.iter().map(|(_, _, missing)| *missing as u64).sum();
-    let mut progress = Progress::new("inference nodes", "answers", missing);
+fn answer_all(
+    work: Work<'_>,
+    tasks: &[Task],
+    journal: &mut Journal,
+    mut outputs: Vec<Output>,
+    failed: &mut usize,
+) -> Outcome<Vec<Output>> {
+    let mut progress = Progress::new("inference nodes", "answers", work.missing);
     for (index, task) in tasks.iter().enumerate() {
-        for (node_plan, node, _) in &nodes {
-            let Some(node) = node.as_ref().filter(|_| !is_done(node_plan, task)) else { continue };
+        for (id, node) in &work.nodes {
+            let Some(node) = node.as_ref().filter(|_| !work.is_done(id, task)) else { continue };
             interrupt::check()?;
             let answer = node.answer(index, task);
             interrupt::check()?;
@@ -228,7 +252,7 @@ fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: 
                 }
                 Err(Fault::Input(error)) => {
                     *failed += 1;
-                    say(format_args!("poq: node `{}`, task `{}`: {error:#}", node_plan.id, task.id));
+                    say(format_args!("poq: node `{id}`, task `{}`: {error:#}", task.id));
                 }
                 Err(fault) => return Err(fault),
             }
@@ -237,7 +261,7 @@ fn answer_all(plan: &Plan, tasks: &[Task], models: &Models, out: &Path, failed: 
     }
     journal.sync()?;
     progress.finish();
-    for notice in nodes.iter().filter_map(|(_, node, _)| node.as_ref()?.notice()) {
+    for notice in work.nodes.iter().filter_map(|(_, node)| node.as_ref()?.notice()) {
         say(notice);
     }
     // Whoever scores reads a task once for all answers to it.
