@@ -16,7 +16,7 @@ fn two_mechanisms_are_compared_node_by_node() {
     let a = poq(&[&["simulate", "--json"], &shared[..]].concat(), "").json();
     let b = poq(&[&["simulate", "--json", "--set", "consensus.rule=median"], &shared[..]].concat(), "").json();
     let nodes = compared["nodes"].as_array().expect("a list");
-    assert_eq!((nodes.len(), &compared["rounds_in_step"]), (13, &Value::from(1500)));
+    assert_eq!((nodes.len(), &compared["rounds_in_step"]), (14, &Value::from(1500)));
     for node in nodes {
         let list = format!("{}_nodes", node["role"].as_str().expect("a role"));
         let id = node["id"].as_str().expect("an id");

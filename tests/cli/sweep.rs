@@ -12,11 +12,11 @@ fn a_grid_has_a_row_for_each_node_of_each_cell_and_the_figures_of_single_runs() 
     );
     let out = &sweep.succeeds().out;
     let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(lines.len(), 1 + 3 * 2 * 13);
+    assert_eq!(lines.len(), 1 + 3 * 2 * 14);
     assert_eq!(lines[0][..4], ["reward.beta_inference", "consensus.rule", "role", "id"]);
     assert!(lines.iter().all(|line| line.len() == 2 + COLUMNS_AFTER_AXES));
     // The last axis moves fastest.
-    assert_eq!((lines[1][0], lines[1][1], lines[14][0], lines[14][1]), ("0", "mean", "0", "median"));
+    assert_eq!((lines[1][0], lines[1][1], lines[15][0], lines[15][1]), ("0", "mean", "0", "median"));
     let single = poq(
         &[
             "simulate",
@@ -32,7 +32,7 @@ fn a_grid_has_a_row_for_each_node_of_each_cell_and_the_figures_of_single_runs() 
     )
     .json();
     let rows = || lines.iter().filter(|line| line[0] == "0.5" && line[1] == "median");
-    assert_eq!(rows().count(), 13);
+    assert_eq!(rows().count(), 14);
     for row in rows() {
         let list = if row[2] == "inference" { "inference_nodes" } else { "evaluator_nodes" };
         let nodes = single[list].as_array().expect("a list");
