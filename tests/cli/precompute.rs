@@ -368,6 +368,11 @@ fn a_run_that_is_refused_leaves_a_dataset_as_it_was() {
     write(&out, ".precompute", "");
     make(&plan, &["--resume"]).succeeds();
     assert_eq!(files(), before, "an empty marker");
+
+    // What cannot be read may be another version's.
+    write(&out, ".precompute", "{\"id\": 7}\n");
+    make(&plan, &[]).fails(2, &["an unfinished run"]);
+    assert_eq!(fs::read_to_string(out.join(".precompute")).expect("a marker"), "{\"id\": 7}\n");
 }
 
 #[test]

@@ -9,12 +9,31 @@ use crate::fault::{Blame as _, Fault, Outcome};
 pub fn locked(folder: &Path, path: &Path) -> Outcome<File> {
     let doing = || format!("cannot open {}", path.display());
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(path).environment(doing())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Fault::Environment(anyhow::anyhow!("another `poq` is at work on {}", folder.display())))
+    options.read(true).write(true).create(true).truncate(false);
+    loop {
+        let file = options.open(path).environment(doing())?;
+        match file.try_lock() {
+            // Whoever had it may have removed it in between, and this one is no longer there.
+            Ok(()) if is_at(&file, path) => return Ok(file),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Fault::Environment(anyhow::anyhow!("another `poq` is at work on {}", folder.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(error).environment(doing()),
         }
-        Err(TryLockError::Error(error)) => Err(error).environment(doing()),
     }
+}
+
+/// Whether this is the file that the path leads to.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = std::fs::metadata(path).map(|there| (there.dev(), there.ino()));
+    file.metadata().and_then(|own| Ok((own.dev(), own.ino()) == there?)).unwrap_or(false)
+}
+
+/// As above: an open file cannot be removed elsewhere.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }

@@ -41,7 +41,7 @@ pub struct Made {
 pub struct Folder {
     path: PathBuf,
     marker: File,
-    /// What the marker says; none where it says nothing.
+    /// What the marker says, as far as it can be read.
     marked: Option<Made>,
 }
 
@@ -57,7 +57,7 @@ impl Folder {
         let mut folder = Self { path: path.to_owned(), marker, marked: None };
         folder.marked = folder.read_marker()?;
         let is_whole = path.join(MANIFEST).exists();
-        let is_complete = is_whole && folder.marked.is_none();
+        let is_complete = is_whole && folder.says_nothing();
         if is_complete && !resume {
             let message = "holds a dataset already; add to it with --resume, name another folder or remove it";
             return Err(Fault::input(format!("{} {message}", path.display())));
@@ -120,6 +120,11 @@ impl Folder {
         self.mark(made)
     }
 
+    /// Whether the marker is empty. What cannot be read is not: another version may read it.
+    fn says_nothing(&self) -> bool {
+        self.marker.metadata().is_ok_and(|metadata| metadata.len() == 0)
+    }
+
     fn read_marker(&mut self) -> Outcome<Option<Made>> {
         let doing = || format!("cannot read {}", self.path.join(MARKER).display());
         let mut text = String::new();
@@ -150,7 +155,7 @@ impl Folder {
 /// A run that was refused before it began leaves no marker behind.
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.marked.is_none() {
+        if self.says_nothing() {
             // One that stays says nothing, and counts for nothing.
             let _ = fs::remove_file(self.path.join(MARKER));
         }

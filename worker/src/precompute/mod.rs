@@ -121,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let message = "field `in_default_network`: no inference node has it true; allowed: at least one";
         return Err(Fault::input(format!("{}: {message}", arguments.plan.display())));
     }
-    // Models that cannot do what the plan asks are refused while the folder is as it was.
+    // Models that cannot do what the plan asks are refused while what the folder has is as it was.
     let load = |evaluator| Evaluator::load(evaluator, &models);
     let evaluators = plan.evaluators.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let (mut answers, outputs) = Journal::open::<Output>(&out.join(OUTPUTS))?;
