@@ -15,7 +15,7 @@ fn main() {
     for rows in [80, 8960] {
         for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
             let bytes = rows * COLUMNS / kind.elements * kind.bytes;
-            // Of each half the upper byte is that of a number between 0.01 and 1.
+            // Of each half the upper byte is that of a number from 0.008 to 0.04.
             let byte = |at: usize| if at % 2 == 1 { 0x20 + at / 7 % 9 } else { at * at / 3 % 256 };
             let bytes: Vec<u8> = (0..bytes).map(|at| byte(at) as u8).collect();
             let Some(blocks) = PackedBlocks::new(kind, &bytes, COLUMNS) else { continue };

@@ -44,12 +44,10 @@ pub(crate) enum Form {
 pub(crate) struct Quantised {
     /// Bits of a number: 4, 5, 6 or 8.
     pub bits: usize,
-    /// What is subtracted from a number, as it is written without its sign.
+    /// What is subtracted from a number, as it is written without its sign; 0 where there are minimums.
     pub offset: u8,
     /// Numbers that share a scale: 32, or 16.
     pub group: usize,
-    /// Whether there are minimums.
-    pub has_minimums: bool,
     /// The bytes of a block that scales and minimums are in.
     pub head: Range<usize>,
     /// From these bytes of some blocks: the scale of each group, and its minimum where there are some.
@@ -72,7 +70,6 @@ const SIMPLE: Quantised = Quantised {
     bits: 4,
     offset: 0,
     group: 32,
-    has_minimums: false,
     head: 0..2,
     scales: one_scale,
     numbers: |block, numbers| nibbles(&block[2..], numbers),
@@ -88,7 +85,6 @@ pub const BLOCK_TYPES: [BlockType; 11] = [
         "Q4_1",
         20,
         Quantised {
-            has_minimums: true,
             head: 0..4,
             scales: scale_and_minimum,
             numbers: |block, numbers| nibbles(&block[4..], numbers),
@@ -112,7 +108,6 @@ pub const BLOCK_TYPES: [BlockType; 11] = [
         24,
         Quantised {
             bits: 5,
-            has_minimums: true,
             head: 0..4,
             scales: scale_and_minimum,
             numbers: |block, numbers| with_fifths(&block[4..8], &block[8..], numbers),
@@ -126,15 +121,7 @@ pub const BLOCK_TYPES: [BlockType; 11] = [
         14,
         "Q6_K",
         210,
-        Quantised {
-            bits: 6,
-            offset: 32,
-            group: 16,
-            has_minimums: false,
-            head: 192..210,
-            scales: q6_k_scales,
-            numbers: q6_k,
-        },
+        Quantised { bits: 6, offset: 32, group: 16, head: 192..210, scales: q6_k_scales, numbers: q6_k },
     ),
     number(30, "BF16", 2, |bytes| bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32()),
 ];
@@ -144,7 +131,6 @@ const K: Quantised = Quantised {
     bits: 4,
     offset: 0,
     group: 32,
-    has_minimums: true,
     head: 0..16,
     scales: k_scales,
     numbers: |block, numbers| pairs_of_groups(&block[16..], numbers),

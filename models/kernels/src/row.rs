@@ -1,6 +1,6 @@
 //! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with a
-//! scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. Of inputs
-//! that is as exact as f32; ggml keeps eight bits of each here.
+//! scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. So an input
+//! is as it was to within a 2^-29th of the largest of its group; ggml rounds to a 254th of that here.
 
 use wide::{f32x4, i16x8, i32x4};
 

@@ -47,7 +47,7 @@ fn product_here(x: &Row, blocks: &PackedBlocks) -> Vec<f32> {
             6 => more::<2, 1>(x, &blocks.words[groups], blocks.high_of::<2>(row, 0), &scales),
             _ => bytes(x, &blocks.words[2 * groups.start..2 * groups.end], &scales),
         };
-        if form.has_minimums {
+        if form.offset == 0 {
             sum = add_dot(&minimums, sums, sum);
         } else if form.bits < 8 {
             sum = _mm256_fmadd_ps(add_dot(&scales, sums, _mm256_setzero_ps()), offset, sum);
