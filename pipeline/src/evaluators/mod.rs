@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use poq_core::dataset::Task;
 use poq_models::{BiEncoder, Decoder, ModelError};
+use serde::{Deserialize, Serialize};
 
 pub use bi_encoder::BiEncoderEvaluator;
 pub use cross_encoder::{CrossEncoderEvaluator, CrossEncoders};
@@ -57,7 +58,7 @@ pub struct Limit {
 }
 
 /// What an evaluator says of an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rated {
     /// As its kind has it.
     pub raw: f64,
@@ -83,6 +84,8 @@ pub enum RateFault {
     NoReference,
     /// The model could not read it, or the device failed.
     Model(ModelError),
+    /// In words, why another program that has the model did not rate it.
+    Elsewhere(String),
 }
 
 impl From<ModelError> for RateFault {
@@ -97,6 +100,7 @@ impl std::fmt::Display for RateFault {
             Self::NoNumber { reply, .. } => write!(f, "its reply begins {reply:?}, no number from 0 to 9"),
             Self::NoReference => f.write_str("the task has no reference to judge an answer by"),
             Self::Model(error) => error.fmt(f),
+            Self::Elsewhere(words) => f.write_str(words),
         }
     }
 }

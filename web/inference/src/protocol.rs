@@ -394,7 +394,7 @@ pub struct Score {
     pub latency_ms: f64,
     /// Tokens that a model read; none without one, and for what was recorded.
     pub tokens: Option<u32>,
-    /// Whether the end of a text was cut off, to fit the model.
+    /// Whether a text was cut to fit the model.
     pub truncated: bool,
 }
 
@@ -415,8 +415,10 @@ pub struct Rescored {
     pub latency_ms: f64,
     /// Mean recorded time of a score, in milliseconds.
     pub recorded_ms: f64,
-    /// Answers of which the end of a text was cut off.
+    /// Answers of which a text was cut to fit the model.
     pub truncated: u32,
+    /// Answers without a score: a language model's reply to them was no number.
+    pub unscored: u32,
     /// The evaluator as one of the dataset's, if it scored all of it.
     pub added: Option<Box<AddedEvaluator>>,
 }

@@ -93,9 +93,13 @@ pub fn ScorePlace() -> Html {
     });
     // The worker needs the rows, even where the page has seen them.
     use_effect_with((state.program, state.device.is_some(), state.dataset), {
-        let act = act.clone();
+        let (act, is_idle) = (act.clone(), state.doing.is_none());
         move |&(_, is_running, dataset)| {
             if is_running {
+                // What was scored of the dataset before is not heard any more.
+                if is_idle {
+                    act.stop();
+                }
                 act.send(&ToInference::ReadDataset { dataset });
             }
         }

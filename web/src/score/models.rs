@@ -63,7 +63,7 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
             }
         })
     };
-    let is_loaded = words::loaded(state, model.name).is_some();
+    let is_loaded = state.loaded(model.name).is_some();
     let fault = |fault: &Option<(String, String)>| {
         fault
             .as_ref()

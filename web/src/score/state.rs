@@ -286,8 +286,13 @@ impl State {
     /// Whether an evaluator can score now: its model, if it has one, is ready.
     #[must_use]
     pub fn can_score(&self, evaluator: &EvaluatorHere) -> bool {
-        let loaded = self.encoder.as_ref().map(|loaded| &loaded.model);
-        evaluator.model.as_ref().is_none_or(|model| Some(model) == loaded)
+        evaluator.model.as_ref().is_none_or(|model| self.loaded(model).is_some())
+    }
+
+    /// A model that is ready, by name.
+    #[must_use]
+    pub fn loaded(&self, name: &str) -> Option<&Loaded> {
+        [&self.encoder, &self.decoder].into_iter().flatten().find(|loaded| loaded.model == name)
     }
 
     /// Bytes of a known model that are here.

@@ -60,7 +60,7 @@ fn megabytes(bytes: u64) -> String {
 /// What a model is.
 pub fn role(model: &KnownModel) -> &'static str {
     match model.role {
-        ModelRole::Decoder => "a language model, which answers as an inference node does",
+        ModelRole::Decoder => "a language model, which answers as an inference node does, and may rate answers",
         ModelRole::BiEncoder => "makes vectors of texts; evaluators score by their cosine",
     }
 }
@@ -80,16 +80,11 @@ pub fn origin(model: &'static KnownModel) -> String {
     format!("{size} MB, licence {}, source: {source}", model.licence)
 }
 
-/// A model that is ready, by name.
-pub fn loaded<'a>(state: &'a State, name: &str) -> Option<&'a Loaded> {
-    [&state.encoder, &state.decoder].into_iter().flatten().find(|loaded| loaded.model == name)
-}
-
 /// A model's state for scripts and tests.
 pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
     let here = state.here(model.name);
     match () {
-        () if loaded(state, model.name).is_some() => "loaded",
+        () if state.loaded(model.name).is_some() => "loaded",
         () if state.transfer.as_ref().is_some_and(|transfer| transfer.model == model.name) => "transfer",
         () if state.to_load.iter().any(|source| source.name() == model.name) => "loading",
         () if here == model.bytes() => "stored",
@@ -101,7 +96,7 @@ pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
 /// A model's state.
 pub fn model(state: &State, model: &KnownModel) -> String {
     let here = state.here(model.name);
-    if let Some(loaded) = loaded(state, model.name) {
+    if let Some(loaded) = state.loaded(model.name) {
         let words = ready(loaded, state.program.0);
         return match here == model.bytes() {
             true => words,
@@ -194,13 +189,13 @@ fn title(model: &str) -> &str {
     weights::known(model).map_or(model, |known| known.title)
 }
 
-/// Characters of an answer, and of all references, at most: the time of ROUGE-L and chrF goes with the product of the
-/// two.
+/// Characters of an answer, of all references, and of a context, at most: the time of ROUGE-L and chrF goes with the
+/// product of the first two, and a language model that rates reads all without a pause.
 const LONGEST_TEXT: usize = 20_000;
 
 /// What is too long to be scored.
 pub fn too_long(form: &Form) -> Option<String> {
-    let texts = [("answer has", &form.answer), ("references have", &form.references)];
+    let texts = [("answer has", &form.answer), ("references have", &form.references), ("context has", &form.context)];
     let mut counts = texts.map(|(what, text)| (what, text.chars().count())).into_iter();
     let (what, count) = counts.find(|(_, count)| *count > LONGEST_TEXT)?;
     let [count, most] = [count, LONGEST_TEXT].map(|count| format::count(count as u64));
@@ -212,7 +207,7 @@ pub fn read(score: &Score) -> String {
     match (score.tokens, score.truncated) {
         (None, _) => "all".to_owned(),
         (Some(tokens), false) => format!("{tokens} tokens"),
-        (Some(tokens), true) => format!("{tokens} tokens of all texts; the end of a longer one was cut off"),
+        (Some(tokens), true) => format!("{tokens} tokens of all texts; a longer one was cut to fit the model"),
     }
 }
 
@@ -232,18 +227,25 @@ pub fn rescored(state: &State) -> String {
         Some(Err(words)) => format!("It stopped: {words}."),
         Some(Ok(scored)) if scored.rows == 0 => "Stopped before the first answer.".to_owned(),
         Some(Ok(scored)) => {
-            let stopped = if scored.rows < scored.of { "Stopped. " } else { "" };
+            let stopped = if scored.rows + scored.unscored < scored.of { "Stopped. " } else { "" };
+            let unscored = match scored.unscored {
+                0 => String::new(),
+                count => format!(
+                    " Of {} the model's reply was no number.",
+                    format::counted(u64::from(count), "answer more", "answers more")
+                ),
+            };
             let cut = match scored.truncated {
                 0 => String::new(),
                 count => format!(
-                    " With {} the end of a text was cut off to fit the model.",
+                    " With {} a text was cut to fit the model.",
                     format::counted(u64::from(count), "answer", "answers")
                 ),
             };
             let r = scored.pearson.map_or("not defined".to_owned(), |r| format::fixed(r, 6));
             format!(
                 "{stopped}{} of {} answers by {}: correlation with the recorded scores {r}, largest difference {} of 10. A score took \
-                 {} here, {} when it was recorded.{cut}",
+                 {} here, {} when it was recorded.{cut}{unscored}",
                 format::count(u64::from(scored.rows)),
                 format::count(u64::from(scored.of)),
                 scored.evaluator.name,

@@ -9,6 +9,7 @@ use crate::protocol::{
 };
 use poq_core::weights::KnownModel;
 use poq_models::{Decoder, DecoderOptions, Device, GenerateOptions, ModelError, Prompt, WeightStorage};
+use poq_pipeline::evaluators::LlmJudge;
 use poq_pipeline::nodes::{self, Asked, Progress};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
@@ -35,7 +36,14 @@ const READ_TOKENS: usize = 64;
 /// The decoder that is ready.
 #[derive(Default)]
 pub struct Decoders {
-    decoder: RefCell<Option<Rc<Decoder>>>,
+    ready: RefCell<Option<Ready>>,
+}
+
+/// A decoder that is ready.
+struct Ready {
+    /// SHA-256 of its file; none of a file that the reader opened.
+    sha256: Option<&'static str>,
+    decoder: Rc<Decoder>,
 }
 
 impl Decoders {
@@ -64,11 +72,25 @@ impl Decoders {
     /// Nothing is handed on to another program.
     pub fn stop(&self) {}
 
+    /// An evaluator that shows `template` to the decoder of this file; none unless that is the one that is ready.
+    ///
+    /// # Errors
+    /// None here; where decoders are elsewhere that program may be of another version.
+    #[cfg_attr(
+        feature = "encoders",
+        expect(clippy::unnecessary_wraps, reason = "it is as where decoders are elsewhere")
+    )]
+    pub fn judge(&self, sha256: &str, template: &str) -> Result<Option<LlmJudge>, String> {
+        let ready = self.ready.borrow();
+        let ready = ready.as_ref().filter(|ready| ready.sha256 == Some(sha256));
+        Ok(ready.map(|ready| LlmJudge::new(Rc::clone(&ready.decoder), template.to_owned())))
+    }
+
     async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
         let (mut files, check_ms) = loading::files(known, store::checked).await?;
         let begun = now_ms();
         // There may be no room for both.
-        self.decoder.take();
+        self.ready.take();
         let (_, gguf) = files.pop().ok_or_else(|| format!("{} has no files", known.name))?;
         let decoder = decoder(&Pieces::new(gguf)?, &shared.device, shared.report.has_half)?;
         let uploaded = now_ms();
@@ -76,7 +98,8 @@ impl Decoders {
         breath().await?;
         let agreement = decoder.check_known_answer(known.files[0].sha256).await?;
         let first_ms = now_ms() - uploaded;
-        *self.decoder.borrow_mut() = Some(Rc::new(decoder));
+        let sha256 = Some(known.files[0].sha256);
+        *self.ready.borrow_mut() = Some(Ready { sha256, decoder: Rc::new(decoder) });
         Ok(Loaded {
             model: known.name.to_owned(),
             decoder: true,
@@ -98,7 +121,7 @@ impl Decoders {
         let read = now_ms();
         post(&FromInference::Loading { model: model.clone(), step: LoadStep::Upload });
         // There may be no room for both.
-        self.decoder.take();
+        self.ready.take();
         breath().await?;
         let named = |error: ModelError| {
             let fault = LoadFault::from(error);
@@ -113,7 +136,7 @@ impl Decoders {
             let trusted = decoder(&pieces, &poq_models::cpu_device(), false).map_err(named)?;
             cpu_cosine = Some(opened.check_against(&trusted).await.map_err(named)?);
         }
-        *self.decoder.borrow_mut() = Some(Rc::new(opened));
+        *self.ready.borrow_mut() = Some(Ready { sha256: None, decoder: Rc::new(opened) });
         Ok(Loaded {
             model,
             decoder: true,
@@ -126,7 +149,8 @@ impl Decoders {
 
     /// Reads the prompt part by part, and answers token by token, while it is wanted.
     async fn generate(&self, work: u32, request: Generate, wanted: Wanted<'_>) -> Result<Generated, String> {
-        let decoder = self.decoder.borrow().clone().ok_or("no model that answers is loaded")?;
+        let decoder = self.ready.borrow().as_ref().map(|ready| Rc::clone(&ready.decoder));
+        let decoder = decoder.ok_or("no model that answers is loaded")?;
         let Generate { prompt, chat, max_tokens, temperature, seed, stop } = request;
         let prompt = match chat {
             // A base model, which has no template for messages, goes on with the text.

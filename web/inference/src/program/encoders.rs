@@ -1,4 +1,5 @@
-//! Evaluators: those that need no model, and those of an encoder; one answer, or the whole dataset anew.
+//! Evaluators: those that need no model, those of an encoder, and those that a decoder is asked for; one answer, or the
+//! whole dataset anew.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,9 +9,10 @@ use poq_core::dataset::{Shipped, Task};
 use poq_core::stats::pearson;
 use poq_core::weights::{KnownModel, of_file};
 use poq_models::{BiEncoder, Families, Kernels, ModelError};
-use poq_pipeline::evaluators::{BiEncoderEvaluator, Evaluator, Overlap, Structure};
+use poq_pipeline::evaluators::{BiEncoderEvaluator, Evaluator, Overlap, RateFault, Structure};
 use poq_pipeline::spec::EvaluatorSpec;
 
+use super::decoders::Decoders;
 use super::loading::{self, LoadFault};
 use super::rows::{Rows, Scorer};
 use super::scope::{breath, now_ms, post};
@@ -100,26 +102,38 @@ impl Encoders {
     }
 
     /// Scores an answer with every evaluator whose model is here, while it is wanted.
-    pub async fn score(&self, work: u32, task: &Task, answer: &str, wanted: Wanted<'_>) {
-        let (encoder, rows, plain) = (self.encoder(), self.rows(), Scorer::without_dataset());
+    pub async fn score(&self, work: u32, task: &Task, answer: &str, decoders: &Decoders, wanted: Wanted<'_>) {
+        let (rows, plain) = (self.rows(), Scorer::without_dataset());
         for scorer in rows.as_deref().map_or(&plain[..], Rows::evaluators) {
-            let Ok(evaluator) = open(&scorer.spec, encoder.as_deref()) else { continue };
             if breath().await.is_err() || !wanted.still() {
                 break;
             }
-            let outcome = score_by(evaluator.as_ref(), scorer, task, answer).await;
+            let outcome = match self.open(&scorer.spec, decoders) {
+                Ok(None) => continue,
+                Ok(Some(evaluator)) => {
+                    score_by(evaluator.as_ref(), scorer, task, answer).await.map_err(|fault| fault.to_string())
+                }
+                Err(words) => Err(words),
+            };
             post(&FromInference::Scored { work, evaluator: scorer.here.clone(), outcome });
         }
         post(&FromInference::Done { work });
     }
 
     /// Scores the whole dataset anew with an evaluator on `hardware`, while it is wanted.
-    pub async fn rescore(&self, work: u32, id: &str, hardware: &str, wanted: Wanted<'_>) -> Result<Rescored, String> {
+    pub async fn rescore(
+        &self,
+        work: u32,
+        id: &str,
+        hardware: &str,
+        decoders: &Decoders,
+        wanted: Wanted<'_>,
+    ) -> Result<Rescored, String> {
         let rows = self.rows().ok_or("the dataset is not here")?;
         let of = rows.len();
         let scorer = rows.evaluator(id).ok_or_else(|| format!("the evaluator `{id}` does not run here"))?;
-        let evaluator = open(&scorer.spec, self.encoder().as_deref())?;
-        let (mut new, mut recorded) = (Vec::new(), Vec::new());
+        let evaluator = self.open(&scorer.spec, decoders)?.ok_or("its model is not loaded")?;
+        let (mut new, mut recorded, mut unscored) = (Vec::new(), Vec::new(), 0);
         let mut told_ms = now_ms();
         for index in 0..of {
             breath().await?;
@@ -127,9 +141,14 @@ impl Encoders {
                 break;
             }
             let (task, answer, before) = rows.at(index, scorer)?;
-            let score = score_by(evaluator.as_ref(), scorer, task, answer).await?;
-            new.push(score);
-            recorded.push(before);
+            match score_by(evaluator.as_ref(), scorer, task, answer).await {
+                Ok(score) => {
+                    new.push(score);
+                    recorded.push(before);
+                }
+                Err(RateFault::NoNumber { .. }) => unscored += 1,
+                Err(fault) => return Err(fault.to_string()),
+            }
             if now_ms() - told_ms > TELL_MS {
                 told_ms = now_ms();
                 post(&FromInference::Rescoring { work, done: index + 1, of });
@@ -148,6 +167,7 @@ impl Encoders {
             latency_ms: mean_ms(&new),
             recorded_ms: mean_ms(&recorded),
             truncated: new.iter().filter(|score| score.truncated).count() as u32,
+            unscored,
             added: if new.len() as u32 == of { rows.added(scorer, hardware, &new).map(Box::new) } else { None },
         })
     }
@@ -167,29 +187,30 @@ impl Encoders {
             latency_ms,
         })
     }
-}
 
-/// An evaluator that runs here, with the encoder, if that is loaded. What does not run here is not linked.
-fn open(spec: &EvaluatorSpec, encoder: Option<&Encoder>) -> Result<Box<dyn Evaluator>, String> {
-    match spec {
-        EvaluatorSpec::BiEncoder { model, against } => {
-            let known = of_file(&model.sha256).map(|known| known.name);
-            let loaded = encoder.filter(|loaded| Some(loaded.name) == known);
-            let loaded = loaded.ok_or_else(|| format!("{} is not loaded", model.model))?;
-            Ok(Box::new(BiEncoderEvaluator { encoder: Rc::clone(&loaded.encoder), against: *against }))
-        }
-        EvaluatorSpec::RougeL => Ok(Box::new(Overlap::RougeL)),
-        EvaluatorSpec::Chrf => Ok(Box::new(Overlap::Chrf)),
-        EvaluatorSpec::Structure => Ok(Box::new(Structure)),
-        EvaluatorSpec::CrossEncoder { model, .. } | EvaluatorSpec::LlmJudge { model, .. } => {
-            Err(format!("{} does not run in a page as this evaluator", model.model))
-        }
+    /// An evaluator that runs here; none where its model is not loaded. What does not run here is not linked.
+    fn open(&self, spec: &EvaluatorSpec, decoders: &Decoders) -> Result<Option<Box<dyn Evaluator>>, String> {
+        Ok(Some(match spec {
+            EvaluatorSpec::BiEncoder { model, against } => {
+                let known = of_file(&model.sha256).map(|known| known.name);
+                let Some(loaded) = self.encoder().filter(|loaded| Some(loaded.name) == known) else { return Ok(None) };
+                Box::new(BiEncoderEvaluator { encoder: Rc::clone(&loaded.encoder), against: *against })
+            }
+            EvaluatorSpec::LlmJudge { model, template } => match decoders.judge(&model.sha256, template)? {
+                Some(judge) => Box::new(judge),
+                None => return Ok(None),
+            },
+            EvaluatorSpec::RougeL => Box::new(Overlap::RougeL),
+            EvaluatorSpec::Chrf => Box::new(Overlap::Chrf),
+            EvaluatorSpec::Structure => Box::new(Structure),
+            EvaluatorSpec::CrossEncoder { .. } => return Ok(None),
+        }))
     }
 }
 
 /// What one evaluator makes of an answer.
-async fn score_by(evaluator: &dyn Evaluator, scorer: &Scorer, task: &Task, answer: &str) -> Result<Score, String> {
-    let rated = evaluator.rate(task, answer).await.map_err(|fault| fault.to_string())?;
+async fn score_by(evaluator: &dyn Evaluator, scorer: &Scorer, task: &Task, answer: &str) -> Result<Score, RateFault> {
+    let rated = evaluator.rate(task, answer).await?;
     Ok(Score {
         raw: rated.raw,
         score: scorer.score(rated.raw),

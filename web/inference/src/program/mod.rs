@@ -3,7 +3,7 @@
 //! It has two parts: [`encoders`] are evaluators and the dataset, and with them weights come and stay ([`transfer`],
 //! [`store`]); [`decoders`] are language models. On a GPU one program has both. On the CPU each is a program of its
 //! own, so that nobody loads what he does not use: the worker starts with the first, which hands on to the second what
-//! is asked of it (`elsewhere`).
+//! is asked of it, and has answers rated there by language models (`elsewhere`).
 
 #[cfg(feature = "decoders")]
 mod decoders;
@@ -30,6 +30,8 @@ use std::rc::Rc;
 use crate::protocol::{Blame, DeviceKind, DeviceReport, FromInference, Loaded, ToInference};
 use poq_core::weights::{KnownModel, ModelRole, known};
 use poq_models::Device;
+#[cfg(not(feature = "encoders"))]
+use poq_pipeline::evaluators::{Evaluator, RateFault};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
@@ -72,6 +74,16 @@ impl Wanted<'_> {
     fn still(self) -> bool {
         self.turn.get() == self.own
     }
+}
+
+/// Why a decoder of another program did not rate an answer.
+#[cfg(not(all(feature = "encoders", feature = "decoders")))]
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Unrated {
+    /// Its reply is no number.
+    NoNumber { reply: String, latency_ms: f64 },
+    /// In words.
+    Fault(String),
 }
 
 /// What is asked of decoders: the known model, if it is one, and the message as it came.
@@ -146,6 +158,32 @@ std::thread_local! {
 #[wasm_bindgen]
 pub fn receive(data: JsValue) {
     HOST.with(|host| host.receive(data));
+}
+
+/// An evaluator that shows `template` to the decoder of this file; none unless that is the one that is ready.
+#[cfg(not(feature = "encoders"))]
+#[wasm_bindgen]
+pub fn judge(sha256: &str, template: &str) -> Option<Judge> {
+    HOST.with(|host| host.decoders.judge(sha256, template)).ok().flatten().map(Judge)
+}
+
+/// A decoder as an evaluator, for the program of the evaluators.
+#[cfg(not(feature = "encoders"))]
+#[wasm_bindgen]
+pub struct Judge(poq_pipeline::evaluators::LlmJudge);
+
+#[cfg(not(feature = "encoders"))]
+#[wasm_bindgen]
+impl Judge {
+    /// Rates an answer to a task, which comes as JSON; gives a `Result<Rated, Unrated>` as JSON.
+    pub async fn rate(&self, task: String, answer: String) -> Result<String, JsError> {
+        let task = serde_json::from_str(&task)?;
+        let rated = self.0.rate(&task, &answer).await.map_err(|fault| match fault {
+            RateFault::NoNumber { reply, latency_ms } => Unrated::NoNumber { reply, latency_ms },
+            fault => Unrated::Fault(fault.to_string()),
+        });
+        Ok(serde_json::to_string(&rated)?)
+    }
 }
 
 /// A panic ends the program; its words would be lost with it.
@@ -262,10 +300,10 @@ impl Host {
                 }
             }
             ToInference::Score { work, task, answer } => {
-                encoders.score(work, &task, &answer, self.begin()).await;
+                encoders.score(work, &task, &answer, &self.decoders, self.begin()).await;
             }
             ToInference::Rescore { work, evaluator, hardware } => {
-                let outcome = encoders.rescore(work, &evaluator, &hardware, self.begin()).await;
+                let outcome = encoders.rescore(work, &evaluator, &hardware, &self.decoders, self.begin()).await;
                 post(&FromInference::Rescored { work, outcome: outcome.map(Box::new) });
             }
             ToInference::Embed { work, texts } => {

@@ -3,7 +3,7 @@
 
 use crate::protocol::{Corpus, EvaluatorHere, Generate, NodeHere, RecordedRow, Score};
 use poq_core::Dataset;
-use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, ON_DEVICE, RecordedScore, Shipped, Task};
+use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, JUDGE, ON_DEVICE, RecordedScore, Shipped, Task};
 use poq_core::score::ScoreNormalization;
 use poq_core::weights::{KnownModel, ModelRole, of_file};
 use poq_pipeline::spec::{EvaluatorSpec, ModelFile, NodeSpec};
@@ -53,10 +53,9 @@ impl Scorer {
             EvaluatorSpec::BiEncoder { model, .. } if model.reading.is_none() => {
                 Some(offered(model, ModelRole::BiEncoder)?.name.to_owned())
             }
+            EvaluatorSpec::LlmJudge { model, .. } => Some(offered(model, ModelRole::Decoder)?.name.to_owned()),
             EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => None,
-            EvaluatorSpec::BiEncoder { .. } | EvaluatorSpec::CrossEncoder { .. } | EvaluatorSpec::LlmJudge { .. } => {
-                return None;
-            }
+            EvaluatorSpec::BiEncoder { .. } | EvaluatorSpec::CrossEncoder { .. } => return None,
         };
         Some(Self {
             here: EvaluatorHere { id: entry.id.clone(), name: entry.name.clone(), model },
@@ -152,9 +151,13 @@ impl Rows {
         Ok((&self.dataset.tasks[task], &self.dataset.output(task, node).text, before))
     }
 
-    /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`.
+    /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`; none of a judge, which
+    /// takes no part.
     pub fn added(&self, evaluator: &Scorer, hardware: &str, scores: &[Score]) -> Option<AddedEvaluator> {
         let recorded = &self.dataset.manifest.evaluators[evaluator.recorded?.number];
+        if recorded.kind == JUDGE {
+            return None;
+        }
         let score = |score: &Score| RecordedScore { raw: score.raw, latency_ms: score.latency_ms };
         Some(AddedEvaluator {
             dataset: self.dataset.hash.clone(),

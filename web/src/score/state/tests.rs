@@ -129,6 +129,22 @@ fn what_was_loaded_on_a_lost_gpu_is_loaded_again_on_the_cpu_and_its_work_has_end
 }
 
 #[test]
+fn an_evaluator_scores_with_a_model_of_either_role() {
+    let evaluator = |model: Option<&str>| EvaluatorHere {
+        id: "x".to_owned(),
+        name: "X".to_owned(),
+        model: model.map(str::to_owned),
+    };
+    let decoder = "qwen2.5-coder-0.5b-instruct";
+    let state = says(after(on_gpu(), [stored(decoder)]), [loaded(MINILM, false), loaded(decoder, true)]);
+    for model in [None, Some(MINILM), Some(decoder)] {
+        assert!(state.can_score(&evaluator(model)), "{model:?}");
+    }
+    assert!(!state.can_score(&evaluator(Some("all-mpnet-base-v2"))));
+    assert!(!on_gpu().can_score(&evaluator(Some(decoder))));
+}
+
+#[test]
 fn a_decoder_makes_room_for_the_next_one() {
     let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
     let step = |step| FromInference::Loading { model: "other.gguf".to_owned(), step };
