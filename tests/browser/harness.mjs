@@ -15,7 +15,8 @@ const { inference_nodes: inference, evaluators } = JSON.parse(
 );
 
 /** Nodes of the network that the page begins with, of both kinds. */
-export const NODES = inference.filter(({ in_default_network: isIn }) => isIn !== false).length + evaluators.length;
+export const NODES =
+  inference.filter(({ in_default_network: isIn }) => isIn !== false).length + evaluators.filter(({ kind }) => kind !== "judge").length;
 
 /** How long one wait in a test may take; a loaded machine runs Chromium slowly. */
 const WAIT_MS = 60_000;
