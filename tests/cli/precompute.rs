@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{command, poq, repository, run, write};
+use crate::support::{Ran, command, poq, repository, run, write};
 
 const NODES_AND_EVALUATORS: &str = r#"
 [[inference_nodes]]
@@ -45,6 +45,12 @@ fn plan(folder: &Path, corpora: &[(&str, Option<usize>)]) -> String {
 
 const CORPORA: [(&str, Option<usize>); 2] =
     [("static/corpus/qa.jsonl", None), ("static/corpus/summarization-1.jsonl", None)];
+
+/// `poq precompute` of a plan into a folder, with more arguments.
+fn precompute(plan: &str, out: &Path, more: &[&str]) -> Ran {
+    let out = out.to_str().expect("UTF-8");
+    poq(&[&["precompute", plan, "--out", out][..], more].concat(), "")
+}
 
 fn rows(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).expect("the file is there");
@@ -126,7 +132,7 @@ fn a_dataset_is_made_in_parts_and_added_to() {
     let plan = plan(folder.path(), &[("static/corpus/qa.jsonl", Some(4))]);
     let out = folder.path().join("data");
     let out_text = out.to_str().expect("UTF-8");
-    let make = |plan: &str, more: &[&str]| poq(&[&["precompute", plan, "--out", out_text][..], more].concat(), "");
+    let make = |plan: &str, more: &[&str]| precompute(plan, &out, more);
     let ids = |list: &str| {
         let manifest = fs::read_to_string(out.join("manifest.json")).expect("a dataset");
         let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
@@ -335,8 +341,7 @@ fn a_run_that_is_refused_leaves_a_dataset_as_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = plan(folder.path(), &[("static/corpus/qa.jsonl", Some(2))]);
     let out = folder.path().join("data");
-    let out_text = out.to_str().expect("UTF-8");
-    let make = |plan: &str, more: &[&str]| poq(&[&["precompute", plan, "--out", out_text][..], more].concat(), "");
+    let make = |plan: &str, more: &[&str]| precompute(plan, &out, more);
     make(&plan, &[]).succeeds();
     let files = || {
         let entries = fs::read_dir(&out).expect("a folder").map(|entry| entry.expect("an entry").path());

@@ -110,15 +110,15 @@ pub struct PackedBlocks {
     /// The bytes of scales and minimums of a row.
     head_bytes: usize,
     heads: Vec<u8>,
-    /// Of numbers of 8 bits, two for each group: see [`PLACES_OF_BYTES`]. Of others one: nibble `k` of a word has the low
-    /// bits of the number at place `k`.
+    /// Of numbers of 8 bits, two for each group: see [`PLACES_OF_BYTES`]. Of others one: nibble `k` of a word has the
+    /// low bits of the number at place `k`.
     pub(crate) words: Vec<i32x4>,
     /// The bits beyond the fourth: see [`HighBits`].
     pub(crate) high: Vec<i32x4>,
 }
 
-/// Where the bits beyond the fourth of numbers lie: those of the number at place `k` of group `j` at `4 k + bits j` of the
-/// word of its lane, for as many groups as have room beside each other.
+/// Where the bits beyond the fourth of numbers lie: those of the number at place `k` of group `j` at `4 k + bits j` of
+/// the word of its lane, for as many groups as have room beside each other.
 pub(crate) struct HighBits {
     pub(crate) bits: usize,
 }

@@ -1,6 +1,6 @@
-//! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with a
-//! scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. So an input
-//! is as it was to within a 2^-29th of the largest of its group; ggml rounds to a 254th of that here.
+//! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with
+//! a scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. So an
+//! input is as it was to within a 2^-29th of the largest of its group; ggml rounds to a 254th of that here.
 
 use wide::{f32x4, i16x8, i32x4};
 
@@ -9,8 +9,8 @@ use crate::avx2;
 use crate::blocks::Quantised;
 use crate::packed::{GROUP, HALF, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, arranged, by_lane, dot, total};
 
-/// Groups that a row of inputs has a multiple of, the last of them zeros: as many as share a vector of fifth bits, and as
-/// there are lanes where there are most.
+/// A row of inputs has a multiple of so many groups, the last of them zeros: as many as there are lanes where there are
+/// most, so that sums of groups fill vectors, and no fewer than share a vector of fifth bits.
 const WHOLE: usize = 8;
 
 /// The exponent of the largest input of a group in units of the first numbers, which have 16 bits with their sign.
@@ -198,8 +198,8 @@ impl Parts {
                 let value = f32x4::new(*four) * per_one;
                 let whole = value.round_int();
                 let rest = ((value - whole.round_float()) * f32x4::splat(1.0 / FINE)).round_int();
-                (*inputs, *rests) =
-                    ([whole, rest].map(|numbers| numbers.to_array().map(|number| number as i16))).into();
+                *inputs = whole.to_array().map(|number| number as i16);
+                *rests = rest.to_array().map(|number| number as i16);
             }
         }
         parts

@@ -1,9 +1,11 @@
 //! What the Score place knows, and how it changes: by what the reader does and what the inference worker says.
 
+mod initial;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use poq_core::dataset::{AddedEvaluator, Shipped, TaskKind};
+use poq_core::dataset::{AddedEvaluator, Shipped};
 use poq_core::weights::{self, KnownModel, ModelRole};
 use yew::Reducible;
 
@@ -187,64 +189,6 @@ pub enum Action {
     Request(Generate),
     /// Work begins.
     Begin(Work),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            gpu: Gpu::Asking,
-            wanted: DeviceKind::WebGpu,
-            // The small program looks what is stored; the large one is loaded with the first model that is to run on
-            // it.
-            program: (DeviceKind::Cpu, 0),
-            device: None,
-            is_built: false,
-            fault: None,
-            beside: BTreeMap::new(),
-            fell_back: None,
-            stored: None,
-            transfer: None,
-            transfer_fault: None,
-            to_load: Vec::new(),
-            loading: None,
-            load_fault: None,
-            encoder: None,
-            decoder: None,
-            opened: None,
-            dataset: Shipped::default(),
-            corpus: None,
-            row: None,
-            form: Form {
-                kind: TaskKind::Qa,
-                prompt: "What is the capital of France?".to_owned(),
-                context: String::new(),
-                answer: "Paris".to_owned(),
-                references: "Paris".to_owned(),
-            },
-            work: 0,
-            doing: None,
-            scores: Vec::new(),
-            scored: None,
-            rescore_with: None,
-            rescoring: None,
-            rescored: None,
-            ask: Ask {
-                request: Generate {
-                    prompt: "What is the capital of France?".to_owned(),
-                    chat: true,
-                    max_tokens: 48,
-                    temperature: 0.0,
-                    seed: 42,
-                    stop: Vec::new(),
-                },
-                read: None,
-                text: String::new(),
-                tokens: 0,
-                ms: 0.0,
-                outcome: None,
-            },
-        }
-    }
 }
 
 impl State {

@@ -1,6 +1,6 @@
-//! Several rows of inputs times those of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that have
-//! them: both halves of words side by side. A number is used where its bits stand in the word, that is, times a power of
-//! two, which the scale makes up for without rounding.
+//! Several rows of inputs times those of [`crate::packed`] in vectors of eight lanes, for processors of x86-64 that
+//! have them: both halves of words side by side. A number is used where its bits stand in the word, that is, times a
+//! power of two, which the scale makes up for without rounding.
 //!
 //! Loops are written as such: what `core` does with a closure, as `array::map` does, is compiled without these vectors,
 //! and is called for each group.

@@ -85,7 +85,7 @@ fn more<const HIGH: usize, const PAIRS: usize>(x: &Row, words: &[i32x4], high: &
         let high = both(*high, *high);
         for pair in 0..PAIRS {
             let words = both(words[2 * pair], words[2 * pair + 1]);
-            let scales = by_halves::<HIGH>(&scales[2 * HIGH * pair..][..2 * HIGH]);
+            let scales = by_scale(&scales[2 * HIGH * pair..][..2 * HIGH]);
             sum = add(with_high::<HIGH>(words, high, shifts[pair]), &pairs[pair], scales, sum);
         }
     }
@@ -94,7 +94,7 @@ fn more<const HIGH: usize, const PAIRS: usize>(x: &Row, words: &[i32x4], high: &
         let first = (words.len() - rest.len()) / 2;
         for (pair, words) in rest.chunks(2).enumerate() {
             let words = if let [first, second] = words { both(*first, *second) } else { alone(words[0]) };
-            let scales = by_halves::<HIGH>(&scales[2 * HIGH * (first + pair)..][..2 * HIGH]);
+            let scales = by_scale(&scales[2 * HIGH * (first + pair)..][..2 * HIGH]);
             sum = add(with_high::<HIGH>(words, high, shifts[pair]), &x.pairs[first + pair], scales, sum);
         }
     }
@@ -220,16 +220,16 @@ fn by_group(of_groups: [f32; 2]) -> __m256 {
     _mm256_permutevar8x32_ps(_mm256_castps128_ps256(both), bytemuck::cast(lanes))
 }
 
-/// For each lane what its half of its group has, where there are `HIGH` for each group.
+/// For each lane the scale of its number: of two groups there is one each, or one for each half.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn by_halves<const HIGH: usize>(of_halves: &[f32]) -> __m256 {
-    if let [a, b, c, d] = of_halves {
+fn by_scale(scales: &[f32]) -> __m256 {
+    if let [a, b, c, d] = scales {
         let lanes: [i32; 8] = [0, 0, 1, 1, 2, 2, 3, 3];
         let four = bytemuck::cast([*a, *b, *c, *d]);
         return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(four), bytemuck::cast(lanes));
     }
-    by_group([of_halves[0], of_halves[1]])
+    by_group([scales[0], scales[1]])
 }
 
 /// The sum of all lanes.

@@ -151,8 +151,8 @@ impl Rows {
         Ok((&self.dataset.tasks[task], &self.dataset.output(task, node).text, before))
     }
 
-    /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`; none of a judge, which
-    /// takes no part.
+    /// `evaluator` as one of the dataset's, with what it made of all recorded answers on `hardware`; none of a judge,
+    /// which takes no part.
     pub fn added(&self, evaluator: &Scorer, hardware: &str, scores: &[Score]) -> Option<AddedEvaluator> {
         let recorded = &self.dataset.manifest.evaluators[evaluator.recorded?.number];
         if recorded.kind == JUDGE {
