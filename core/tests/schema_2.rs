@@ -42,7 +42,8 @@ fn what_a_judge_did_not_rate_is_counted_and_left_out() {
 
     // Each answer by the same rule, so that the report's figures follow from the rows.
     let scenario = Scenario::from_json(r#"{"rounds": 400, "inference_draw": "all", "evaluators_per_round": 4}"#);
-    let report = simulate(&dataset, &scenario.expect("valid"), 3, 400).expect("fits");
+    let scenario = scenario.expect("valid");
+    let report = simulate(&dataset, &scenario, 3, 400).expect("fits");
     let answers = || (0..12).flat_map(|task| (0..4).map(move |node| (task, node))).filter(|at| !unrated.contains(at));
     let of =
         |evaluator: usize| answers().map(|(task, node)| dataset.score(task, node, evaluator).raw).collect::<Vec<_>>();
@@ -51,6 +52,11 @@ fn what_a_judge_did_not_rate_is_counted_and_left_out() {
         assert!((audit.pearson_judge.expect("varies") - expected).abs() < 1e-12, "{audit:?}");
     }
     assert!(report.mechanism.pearson_consensus_judge.is_some_and(f64::is_finite));
+    let judge = poq_core::report::judge_audit(&dataset, &scenario).expect("fits");
+    let truth = answers().map(|(task, node)| dataset.truth(task, node)).collect::<Vec<_>>();
+    let expected = stats::pearson(&of(1), &truth).expect("varies");
+    assert!((judge[0].pearson_truth.expect("varies") - expected).abs() < 1e-12, "{judge:?}");
+    assert!(judge.iter().all(|audit| audit.id == "e1"), "{judge:?}");
 }
 
 #[test]

@@ -57,6 +57,11 @@ fn evaluators_are_audited_and_left_out_one_by_one() {
         let is_sure = track["p_holm_truth"].as_f64().is_some_and(|p| p <= 0.05);
         assert_eq!(is_sure, track["sign_truth"] == "follows" || track["sign_truth"] == "inverted", "{track}");
     }
+    let judge = &audit["judge"];
+    assert_eq!((&judge[0]["id"], &judge[0]["task_kind"]), (&"qwen2.5-1.5b-judge".into(), &Value::Null));
+    let r = judge[0]["pearson_truth"].as_f64().expect("a number");
+    let told = format!("The judge, qwen2.5-1.5b-judge, takes no part. Its own r with truth, 95% prompts: all {r:.3}");
+    assert!(text.succeeds().out.contains(&told), "no {told} in: {}", text.out);
     for words in ["r with judge", "Without ", " in place of ", "95% draws", "at once (Holm, 5% in all)"] {
         assert!(text.succeeds().out.contains(words), "no {words} in: {}", text.out);
     }

@@ -121,6 +121,37 @@ pub(super) fn by_answerability(dataset: &Dataset, scenario: &Scenario) -> Vec<An
     audits
 }
 
+/// How well the judge itself tracks truth, over all tasks or over those of a kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeAudit {
+    /// Id of the judge.
+    pub id: String,
+    /// Of which tasks; none of all.
+    pub task_kind: Option<TaskKind>,
+    /// Pearson correlation of the judge's scores with truth; none where a side does not vary.
+    pub pearson_truth: Option<f64>,
+    /// 95% interval of `pearson_truth` for the choice of prompts.
+    pub ci95_truth: Option<Interval>,
+}
+
+/// The first judge over all tasks and over those of each kind that the dataset has; nothing without a judge.
+pub(super) fn of_judge(dataset: &Dataset, scenario: &Scenario) -> Vec<JudgeAudit> {
+    let Some(judge) = first_judge(dataset) else { return Vec::new() };
+    let truth = Column::new(dataset, |task, node| dataset.truth(task, node));
+    let judged = scores(dataset, scenario, judge);
+    let kinds = TaskKind::ALL.into_iter().filter(|kind| dataset.tasks.iter().any(|task| task.kind == *kind));
+    std::iter::once(None)
+        .chain(kinds.map(Some))
+        .map(|task_kind| {
+            let is_wanted = |task: usize| task_kind.is_none_or(|kind| dataset.tasks[task].kind == kind);
+            // What the judge did not rate is known by its side.
+            let (pearson_truth, ci95_truth) = correlation(dataset, &truth, &judged, is_wanted);
+            let id = dataset.manifest.evaluators[judge].id.clone();
+            JudgeAudit { id, task_kind, pearson_truth, ci95_truth }
+        })
+        .collect()
+}
+
 /// A value of every recorded output, laid out as `[task, inference node]`.
 struct Column {
     values: Vec<f64>,
@@ -149,7 +180,7 @@ fn scores(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Column {
     Column::new(dataset, |task, node| normalization.apply(dataset.score(task, node, evaluator).raw, range))
 }
 
-/// Pearson's correlation of two columns on some tasks, and its 95% interval for the choice of these.
+/// Pearson's correlation of two columns on some tasks, without what `y` has no value of, and its 95% interval for the choice of these.
 fn correlation(
     dataset: &Dataset,
     x: &Column,

@@ -16,7 +16,7 @@ use crate::prompts::Prompts;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::simulation::{RoundSample, Sampled, Series, Simulation};
 use crate::stats::Interval;
-pub use audit::AnswerAudit;
+pub use audit::{AnswerAudit, JudgeAudit};
 pub use leader::Leader;
 use nodes::Roles;
 pub(crate) use products::Products;
@@ -332,6 +332,15 @@ pub fn answer_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<Answer
 /// By position of a task: consensus beside truth, over all answers of `run`.
 pub(crate) fn consensus_beside_truth(dataset: &Dataset, run: &Simulation) -> Vec<Products> {
     mechanism::consensus_beside_truth(dataset, run)
+}
+
+/// How well the first judge itself tracks truth, over all tasks and by kind; nothing without a judge.
+///
+/// # Errors
+/// As [`evaluator_audit`].
+pub fn judge_audit(dataset: &Dataset, scenario: &Scenario) -> Result<Vec<JudgeAudit>, ScenarioError> {
+    Network::new(dataset, scenario)?;
+    Ok(audit::of_judge(dataset, scenario))
 }
 
 fn first_judge(dataset: &Dataset) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use poq_core::dataset::TaskKind;
-use poq_core::report::{AnswerAudit, answer_audit};
+use poq_core::report::{AnswerAudit, JudgeAudit, answer_audit, judge_audit};
 use poq_core::without::{Audit, Sign, Track, Without, told_at_once, tracks};
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ struct Audited<'a> {
     /// Apart for answerable and unanswerable tasks, where there are both.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     by_answerability: &'a [AnswerAudit],
+    /// The judge itself, where the dataset has one.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    judge: &'a [JudgeAudit],
     /// What is to be known of the dataset: evaluators that tell no answer from another, groups that part contexts.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notices: &'a [String],
@@ -51,6 +54,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let audit = Audit::new(&dataset, &scenario)?;
     let tracks = tracks(&dataset, &scenario)?;
     let answers = answer_audit(&dataset, &scenario)?;
+    let judge = judge_audit(&dataset, &scenario)?;
     let notices = dataset.notices();
     let mut results = run_all("audit", audit.runs(), |run| {
         let mut comparison = audit.start(&dataset, run)?;
@@ -69,14 +73,21 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return super::print_json(&Audited {
             evaluators: &tracks,
             by_answerability: &answers,
+            judge: &judge,
             notices: &notices,
             without,
         });
     }
-    super::print(&summary(&tracks, &answers, &notices, &results))
+    super::print(&summary(&tracks, &answers, &judge, &notices, &results))
 }
 
-fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], results: &[Without]) -> String {
+fn summary(
+    tracks: &[Track],
+    answers: &[AnswerAudit],
+    judge: &[JudgeAudit],
+    notices: &[String],
+    results: &[Without],
+) -> String {
     let sign = |sign: Option<Sign>| sign.map_or("not defined", Sign::words).to_owned();
     let track = |track: &Track| {
         vec![
@@ -109,6 +120,14 @@ fn summary(tracks: &[Track], answers: &[AnswerAudit], notices: &[String], result
     ];
     if !answers.is_empty() {
         lines.push("And so is that of answerable and unanswerable tasks, all of these at once.".to_owned());
+    }
+    if let Some(JudgeAudit { id, .. }) = judge.first() {
+        let figures = judge.iter().map(|audit| {
+            let tasks = audit.task_kind.map_or("all", TaskKind::as_str);
+            format!("{tasks} {}", figure(audit.pearson_truth, audit.ci95_truth))
+        });
+        let figures = figures.collect::<Vec<_>>().join(", ");
+        lines.push(format!("The judge, {id}, takes no part. Its own r with truth, 95% prompts: {figures}."));
     }
     lines.push(String::new());
     if !notices.is_empty() {
