@@ -1,7 +1,7 @@
 //! One row of inputs times packed blocks of each storage type, on one thread: billions of weights a second, the best of
 //! some runs. With a matrix that stays in a core's second cache, and with one that does not.
 //!
-//!     cargo run --release -p poq-kernels --example one_row
+//!     cargo run --release -p poq-kernels --example one_row [TYPE]
 
 use std::time::Instant;
 
@@ -13,7 +13,9 @@ const SECONDS_A_RUN: f64 = 0.05;
 
 fn main() {
     for rows in [80, 8960] {
-        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
+        let wanted = std::env::args().nth(1);
+        let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1 && is_wanted(kind.name)) {
             let bytes = rows * COLUMNS / kind.elements * kind.bytes;
             // Of each half the upper byte is that of a number from 0.008 to 0.04.
             let byte = |at: usize| if at % 2 == 1 { 0x20 + at / 7 % 9 } else { at * at / 3 % 256 };
