@@ -29,6 +29,8 @@ pub enum Part {
     SentenceJson,
     /// `config_sentence_transformers.json`: what stands before each text, and how vectors are compared.
     PromptsJson,
+    /// `training.json` of judges that `poq train` left: what each did not see.
+    TrainingJson,
     /// The known answers that are compiled in.
     KnownAnswer,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Part {
             Self::PoolingJson => "the pooling step's config.json",
             Self::SentenceJson => "sentence_bert_config.json",
             Self::PromptsJson => "config_sentence_transformers.json",
+            Self::TrainingJson => "training.json",
             Self::KnownAnswer => "the list of known answers",
         })
     }
@@ -90,6 +93,16 @@ pub enum ModelError {
         seen: String,
         /// What it should be.
         asked: &'static str,
+    },
+    /// Weights are other ones than the record beside them says.
+    #[error("{file}: {seen}; expected: {record}")]
+    OtherWeights {
+        /// The file's path within the model's folder.
+        file: String,
+        /// What it is.
+        seen: String,
+        /// What the record says.
+        record: String,
     },
     /// A file that is needed is absent.
     #[error("there is no {file}")]
@@ -201,6 +214,7 @@ impl ModelError {
             Self::Malformed { .. }
             | Self::OtherFile { .. }
             | Self::OtherModel { .. }
+            | Self::OtherWeights { .. }
             | Self::MissingFile { .. }
             | Self::MissingField { .. }
             | Self::Field { .. }

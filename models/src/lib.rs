@@ -40,8 +40,8 @@ pub use decoder::{
     Step, WeightStorage,
 };
 pub use encoder::{
-    BiEncoder, CrossEncoder, Embedding, Families, PairScore, PairTokenizer, PairTokens, Pooling, ReadFile, Reading,
-    SentenceSettings, Similarity, cosine,
+    BiEncoder, CROSS_FITTED_RECORD, CrossEncoder, Embedding, Families, HeldOut, PairScore, PairTokenizer, PairTokens,
+    Pooling, ReadFile, Reading, SentenceSettings, Similarity, cosine, fold_folder,
 };
 pub use error::{Blame, ModelError, Part};
 pub use format::foreign::foreign_file;

@@ -21,4 +21,4 @@ pub use error::TrainingError;
 pub use examples::{Example, Objective, examples};
 pub use fit::{Seen, Settings};
 pub use network::Architecture;
-pub use train::{CrossFit, Epoch, Fold, RECORD, Training};
+pub use train::{CrossFit, Epoch, Fold, Training};

@@ -12,7 +12,7 @@ use burn::module::Module as _;
 use poq_core::agreement::Agreement;
 use poq_core::dataset::sha256;
 use poq_core::rng::Stream;
-use poq_models::{ModelError, PairTokenizer, PairTokens, Part, cpu_device};
+use poq_models::{CROSS_FITTED_RECORD, ModelError, PairTokenizer, PairTokens, Part, cpu_device, fold_folder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,6 @@ use crate::examples::Example;
 use crate::fit::{Fit, Row, Seen, Settings, draws, side_by_side, values};
 use crate::folds::folds;
 use crate::network::{Architecture, Network};
-
-/// What a folder of judges is recognised by.
-pub const RECORD: &str = "training.json";
 
 /// In a judge's folder, when it is done: what came of it.
 const FOLD: &str = "fold.json";
@@ -135,7 +132,7 @@ impl<'a> CrossFit<'a> {
     /// Files that cannot be read or written, or a loss that is no number.
     pub fn run(&self, out: &Path, go_on: &mut dyn FnMut(Seen) -> bool) -> Result<Option<Training>, TrainingError> {
         let mut folds = Vec::new();
-        let is_done = |fold: usize| out.join(format!("fold-{}", fold + 1)).join(FOLD).exists();
+        let is_done = |fold: usize| out.join(fold_folder(fold + 1)).join(FOLD).exists();
         let rows = match (0..self.settings.folds).all(is_done) {
             true => Vec::new(),
             false => match self.rows(go_on)? {
@@ -144,7 +141,7 @@ impl<'a> CrossFit<'a> {
             },
         };
         for fold in 0..self.settings.folds {
-            let Some(fold) = self.fold(fold, &rows, &out.join(format!("fold-{}", fold + 1)), go_on)? else {
+            let Some(fold) = self.fold(fold, &rows, &out.join(fold_folder(fold + 1)), go_on)? else {
                 return Ok(None);
             };
             folds.push(fold);
@@ -159,7 +156,7 @@ impl<'a> CrossFit<'a> {
         let truth: Vec<f64> = self.examples.iter().map(|example| f64::from(example.target)).collect();
         let held_out = Agreement::of(&of, &predicted, &truth);
         let training = Training { settings: self.settings, held_out, folds };
-        write_json(&out.join(RECORD), &training)?;
+        write_json(&out.join(CROSS_FITTED_RECORD), &training)?;
         Ok(Some(training))
     }
 

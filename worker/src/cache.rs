@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use poq_core::weights::{KnownModel, MODELS};
-use poq_training::RECORD;
+use poq_models::CROSS_FITTED_RECORD;
 
 use crate::fault::{Fault, Outcome};
 
@@ -33,7 +33,7 @@ pub fn root() -> Outcome<PathBuf> {
 pub fn judges(name: &str) -> Option<PathBuf> {
     // A name and no path, which could lead out of the cache.
     let folder = root().ok()?.join("models").join(Path::new(name).file_name().filter(|part| *part == name)?);
-    folder.join(RECORD).exists().then_some(folder)
+    folder.join(CROSS_FITTED_RECORD).exists().then_some(folder)
 }
 
 /// Where the model's files are, or will be.

@@ -10,11 +10,12 @@ use std::rc::Rc;
 
 use poq_core::weights::KnownModel;
 use poq_models::{
-    BiEncoder, CrossEncoder, Decoder, DecoderOptions, Families, Kernels, SentenceSettings, WeightStorage, cpu_device,
+    BiEncoder, CROSS_FITTED_RECORD, CrossEncoder, Decoder, DecoderOptions, Families, HeldOut, Kernels, ModelError,
+    SentenceSettings, WeightStorage, cpu_device,
 };
 use poq_pipeline::evaluators::{self, CrossEncoders, Models as _};
 use poq_pipeline::spec::{EvaluatorSpec, ModelFile};
-use poq_training::{RECORD, Training};
+use poq_training::Training;
 
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::precompute::ModelName;
@@ -155,7 +156,7 @@ impl Models {
                     return Ok(ModelFile { trained_for: trained_for(&folder)?, ..file });
                 };
                 // What names the weights of several judges stands for them all.
-                let file = self.file(&folder.join(RECORD), Some(&folder), Some(reading))?;
+                let file = self.file(&folder.join(CROSS_FITTED_RECORD), Some(&folder), Some(reading))?;
                 Ok(ModelFile { trained_for: Some(training.settings.objective.name().to_owned()), ..file })
             }
             EvaluatorSpec::LlmJudge { .. } => self.decoder_file(model),
@@ -251,30 +252,25 @@ pub fn bi_encoder(model: &str) -> Outcome<BiEncoder> {
 
 /// The cross encoder of a folder, or those that `poq train` left in it.
 fn cross_encoders(folder: &Path) -> Outcome<CrossEncoders> {
-    let Some(training) = training(folder)? else {
+    let Some(record) = read_in(folder, CROSS_FITTED_RECORD)? else {
         return cross_encoder(folder).map(CrossEncoders::from);
     };
-    let record_path = folder.join(RECORD);
+    let of_folder = |error: ModelError| Fault::from(error).of(folder.display());
     let mut judges = Vec::new();
-    for (number, fold) in training.folds.into_iter().enumerate() {
-        let folder = folder.join(format!("fold-{}", number + 1));
-        let weights = folder.join("model.safetensors");
-        let found = hash::of_file(&weights).input(format!("cannot read {}", weights.display()))?;
-        if found != fold.weights_sha256 {
-            let message = "these are not the weights that were trained: their hash is another than in";
-            return Err(Fault::input(format!("{}: {message} {}", weights.display(), record_path.display())));
-        }
-        judges.push((cross_encoder(&folder)?, fold.passages));
+    for judge in HeldOut::of(&record).map_err(of_folder)? {
+        let within = folder.join(&judge.folder);
+        let weights = within.join("model.safetensors");
+        let bytes = fs::read(&weights).input(format!("cannot read {}", weights.display()))?;
+        judge.check(&bytes).map_err(of_folder)?;
+        judges.push((cross_encoder(&within)?, judge.passages));
     }
-    CrossEncoders::cross_fitted(judges).ok_or_else(|| {
-        Fault::input(format!("{}: `folds` is empty; allowed: one judge at least", record_path.display()))
-    })
+    CrossEncoders::cross_fitted(judges).ok_or_else(|| Fault::input(format!("{}: there is no judge", folder.display())))
 }
 
 /// What `poq train` wrote of the judges of a folder; none in other folders.
 fn training(folder: &Path) -> Outcome<Option<Training>> {
-    let path = folder.join(RECORD);
-    let record = read_in(folder, RECORD)?;
+    let path = folder.join(CROSS_FITTED_RECORD);
+    let record = read_in(folder, CROSS_FITTED_RECORD)?;
     record.map(|record| serde_json::from_slice(&record).input(path.display())).transpose()
 }
 

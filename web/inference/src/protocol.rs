@@ -3,8 +3,8 @@
 use poq_core::dataset::{AddedEvaluator, Shipped, Task};
 use serde::{Deserialize, Serialize};
 
-/// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`] and
-/// [`ToInference::Open`]: the message is then a list of the text and the files.
+/// From the page to the worker. Files that the reader picked come beside [`ToInference::Keep`],
+/// [`ToInference::Open`] and [`ToInference::OpenFolder`]: the message is then a list of the text and the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToInference {
     /// Say what is stored and what room there is.
@@ -33,6 +33,16 @@ pub enum ToInference {
     },
     /// Use the file beside this message, a decoder in GGUF, until the next one. It is not kept.
     Open,
+    /// Put a model that only the dataset names on the device: out of the files beside this message or, without files,
+    /// out of its folder beside the page. It is not kept.
+    OpenFolder {
+        /// Name of the folder.
+        name: String,
+        /// What the dataset knows it by, as [`ModelHere::Folder`] has it.
+        key: String,
+        /// Paths of its files within the folder, in the order of the files beside this message.
+        paths: Vec<String>,
+    },
     /// Read a dataset beside the page, in place of the one before it.
     ReadDataset {
         /// Which.
@@ -89,8 +99,34 @@ pub struct EvaluatorHere {
     pub id: String,
     /// Its name for people.
     pub name: String,
-    /// The known model that it needs, by name; none where it needs none.
-    pub model: Option<String>,
+    /// The model that it needs; none where it needs none.
+    pub model: Option<ModelHere>,
+}
+
+/// A model that an evaluator of the dataset needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelHere {
+    /// A known one, by name.
+    Known(String),
+    /// One that only the dataset names, as its trained judges: the reader picks its folder, or it lies beside the page.
+    Folder {
+        /// Name of the folder.
+        name: String,
+        /// The file in it by whose hash the dataset knows it.
+        file: String,
+        /// That hash, and how the output is read where the folder says so.
+        key: String,
+    },
+}
+
+impl ModelHere {
+    /// Its name: a known one's, or that of its folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(name) | Self::Folder { name, .. } => name,
+        }
+    }
 }
 
 /// What a decoder is asked.
@@ -298,18 +334,21 @@ pub enum Blame {
 /// A model on the device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loaded {
-    /// The model's name: a known one's, or what a file calls itself.
+    /// The model's name: a known one's, that of its folder, or what a file calls itself.
     pub model: String,
-    /// Its place.
+    /// Whether it is a language model.
     pub decoder: bool,
     /// Time to read and check its files, in milliseconds.
     pub check_ms: f64,
-    /// Time to put its weights on the device, in milliseconds.
-    pub upload_ms: f64,
+    /// Time to put its weights on the device, in milliseconds; none where that is part of the time before.
+    pub upload_ms: Option<f64>,
     /// How it computed the known answer; none for a model of which none is known.
     pub known_answer: Option<KnownAnswer>,
     /// Cosine of its scores with those that the CPU computes: for a model without a known answer, on a GPU.
     pub cpu_cosine: Option<f64>,
+    /// Largest difference of its raw values from the recorded ones, for the first answers of the dataset: for an encoder
+    /// without a known answer.
+    pub difference: Option<f64>,
 }
 
 /// A known answer, computed.

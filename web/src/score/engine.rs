@@ -34,8 +34,8 @@ pub enum Said {
 #[derive(Default)]
 pub struct Engine {
     running: RefCell<Option<Running>>,
-    /// Files that the reader opened: the next program opens the last one again.
-    files: RefCell<Vec<File>>,
+    /// Files that the reader opened, each time some: the next program opens again what the one before had ready.
+    files: RefCell<Vec<Vec<File>>>,
 }
 
 struct Running {
@@ -87,16 +87,16 @@ impl Engine {
         *self.running.borrow_mut() = Some(Running { worker, _on_message: on_message, _on_error: on_error });
     }
 
-    /// Keeps a file at hand; gives its number.
-    pub fn hold(&self, file: File) -> usize {
-        let mut files = self.files.borrow_mut();
-        files.push(file);
-        files.len() - 1
+    /// Keeps files at hand; gives their number.
+    pub fn hold(&self, picked: Vec<File>) -> usize {
+        let mut held = self.files.borrow_mut();
+        held.push(picked);
+        held.len() - 1
     }
 
-    /// The file of a number.
+    /// The files of a number.
     pub fn held(&self, number: usize) -> Vec<File> {
-        self.files.borrow().get(number).cloned().into_iter().collect()
+        self.files.borrow().get(number).cloned().unwrap_or_default()
     }
 
     /// Tells the worker, with files beside the message.

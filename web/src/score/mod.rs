@@ -114,10 +114,10 @@ pub fn ScorePlace() -> Html {
         }
     });
     use_effect_with((state.program, state.next().cloned()), {
-        let act = act.clone();
+        let (act, state) = (act.clone(), state.clone());
         move |(_, next)| {
             if let Some(source) = next {
-                act.load(source);
+                act.load(source, state.beside.get(source.name()).map_or(&[], Vec::as_slice));
             }
         }
     });

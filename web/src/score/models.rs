@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::part::{Act, PartProps};
 use super::state::{Action, Source, State};
 use super::words;
-use poq_inference::protocol::ToInference;
+use poq_inference::protocol::{ModelHere, ToInference};
 
 /// The models.
 #[component]
@@ -21,7 +21,10 @@ pub fn Models(props: &PartProps) -> Html {
                 { " puts there what " }<code>{ "poq models fetch" }</code>{ " brought), or from files or a folder of yours. They are kept in this browser, \
                    and checked each time that they are read. " }{ words::room(state) }
             </p>
-            <ul class="groups">{ for MODELS.iter().map(|model| row(model, state, act)) }</ul>
+            <ul class="groups">
+                { for MODELS.iter().map(|model| row(model, state, act)) }
+                { for state.folders().into_iter().map(|(model, evaluators)| folder_row(model, &evaluators, state, act)) }
+            </ul>
             if let Some(words) = state.stored.as_ref().and_then(|stored| stored.fault.as_ref()) {
                 <p class="fault" role="alert">{ words }</p>
             }
@@ -63,13 +66,7 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
             }
         })
     };
-    let is_loaded = state.loaded(model.name).is_some();
-    let fault = |fault: &Option<(String, String)>| {
-        fault
-            .as_ref()
-            .filter(|(of, _)| of == model.name)
-            .map(|(_, words)| html! { <p class="fault" role="alert">{ words }</p> })
-    };
+    let is_loaded = state.loaded(&ModelHere::Known(name())).is_some();
     html! {
         <li data-model={model.name} data-state={words::model_mark(state, model)}>
             <div class="model-words">
@@ -79,8 +76,8 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
                 if let Some(transfer) = transfer {
                     <progress max={transfer.of.to_string()} value={transfer.done.to_string()} aria-label={format!("{} on its way", model.title)} />
                 }
-                { fault(&state.transfer_fault) }
-                { fault(&state.load_fault) }
+                { fault(&state.transfer_fault, model.name) }
+                { fault(&state.load_fault, model.name) }
             </div>
             <div class="buttons">
                 if transfer.is_some() {
@@ -105,6 +102,53 @@ fn row(model: &'static KnownModel, state: &State, act: &Act) -> Html {
                     }
                 }
             </div>
+        </li>
+    }
+}
+
+/// What failed of a model, if it is of this name.
+fn fault(fault: &Option<(String, String)>, name: &str) -> Option<Html> {
+    let (_, words) = fault.as_ref().filter(|(of, _)| of == name)?;
+    Some(html! { <p class="fault" role="alert">{ words }</p> })
+}
+
+/// A model that only the dataset names, as its trained judges.
+fn folder_row(model: &ModelHere, evaluators: &[&str], state: &State, act: &Act) -> Html {
+    let ModelHere::Folder { name, file, key } = model else { return Html::default() };
+    let is_idle = state.device.is_some() && state.transfer.is_none() && !state.is_busy();
+    let load = {
+        let (act, name, key) = (act.clone(), name.clone(), key.clone());
+        move |_: MouseEvent| {
+            act.change(Action::Load(Source::Folder { name: name.clone(), key: key.clone(), number: None }));
+        }
+    };
+    let open = {
+        let (act, name, key) = (act.clone(), name.clone(), key.clone());
+        Callback::from(move |files: Vec<File>| {
+            if !files.is_empty() {
+                act.open_folder(&name, &key, files);
+            }
+        })
+    };
+    html! {
+        <li data-model={name.clone()} data-state={words::folder_mark(state, model)}
+            data-difference={state.loaded(model).and_then(|loaded| loaded.difference).map(|difference| difference.to_string())}>
+            <div class="model-words">
+                <p><strong>{ name }</strong>{ format!(": the model of {}", evaluators.join(" and of ")) }</p>
+                <p class="quiet">{ words::folder_origin(file) }</p>
+                <p role="status">{ words::folder(state, model) }</p>
+                { fault(&state.load_fault, name) }
+            </div>
+            if state.loaded(model).is_none() {
+                <div class="buttons">
+                    if state.folder_beside(name, file).is_some() {
+                        <button type="button" disabled={!is_idle} onclick={load}>{ "Load" }</button>
+                    } else {
+                        <span class="quiet plain">{ "not beside this page" }</span>
+                    }
+                    { picker("a folder", &format!("Choose a folder: {name}"), !is_idle, open) }
+                </div>
+            }
         </li>
     }
 }

@@ -40,15 +40,27 @@ impl Act {
 
     /// Uses a file that the reader picked, once the device is free for it.
     pub fn open(&self, file: File) {
-        let (name, number) = (file.name(), self.engine.hold(file));
+        let (name, number) = (file.name(), self.engine.hold(vec![file]));
         self.change(Action::Load(Source::File { name, number }));
     }
 
-    /// Tells the worker to load a model.
-    pub fn load(&self, source: &Source) {
+    /// Uses a folder that the reader picked for a model that only the dataset names, once the device is free for it.
+    pub fn open_folder(&self, name: &str, key: &str, files: Vec<File>) {
+        let number = Some(self.engine.hold(files));
+        self.change(Action::Load(Source::Folder { name: name.to_owned(), key: key.to_owned(), number }));
+    }
+
+    /// Tells the worker to load a model; `beside` are the paths of the files in its folder beside the page.
+    pub fn load(&self, source: &Source, beside: &[String]) {
         match source {
             Source::Stored(model) => self.send(&ToInference::Load { model: model.clone() }),
             Source::File { number, .. } => self.send_files(&ToInference::Open, &self.engine.held(*number)),
+            Source::Folder { name, key, number } => {
+                let files = number.map(|number| self.engine.held(number)).unwrap_or_default();
+                let paths = if number.is_some() { files.iter().map(path_within).collect() } else { beside.to_vec() };
+                let message = ToInference::OpenFolder { name: name.clone(), key: key.clone(), paths };
+                self.send_files(&message, &files);
+            }
         }
     }
 
@@ -61,6 +73,12 @@ impl Act {
     pub fn stop(&self) {
         self.send(&ToInference::Stop);
     }
+}
+
+/// Path of a file within the folder that the reader picked; its name, where files were picked one by one.
+fn path_within(file: &File) -> String {
+    let path = js_sys::Reflect::get(file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+    path.as_deref().and_then(|path| path.split_once('/')).map_or_else(|| file.name(), |(_, within)| within.to_owned())
 }
 
 /// What each part is given.

@@ -12,7 +12,7 @@ use yew::Reducible;
 use super::form::Form;
 use poq_inference::protocol::{
     Blame, Corpus, DeviceKind, DeviceReport, EvaluatorHere, FromInference, Generate, Generated, LoadStep, Loaded,
-    RecordedRow, Rescored, Score, Stored, ToInference,
+    ModelHere, RecordedRow, Rescored, Score, Stored, ToInference,
 };
 
 /// What WebGPU is here.
@@ -49,6 +49,15 @@ pub enum Source {
         /// Which of the opened ones it is.
         number: usize,
     },
+    /// A folder, with a model that only the dataset names.
+    Folder {
+        /// Its name.
+        name: String,
+        /// What the dataset knows the model by.
+        key: String,
+        /// Which of the opened ones it is; none where it lies beside the page.
+        number: Option<usize>,
+    },
 }
 
 impl Source {
@@ -56,7 +65,7 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Stored(name) | Self::File { name, .. } => name,
+            Self::Stored(name) | Self::File { name, .. } | Self::Folder { name, .. } => name,
         }
     }
 
@@ -64,6 +73,17 @@ impl Source {
         match self {
             Self::Stored(name) => weights::known(name).is_some_and(|model| model.role == ModelRole::Decoder),
             Self::File { .. } => true,
+            Self::Folder { .. } => false,
+        }
+    }
+
+    /// Whether it has this model.
+    #[must_use]
+    pub fn has(&self, model: &ModelHere) -> bool {
+        match (self, model) {
+            (Self::Stored(name), ModelHere::Known(known)) => name == known,
+            (Self::Folder { key, .. }, ModelHere::Folder { key: sought, .. }) => key == sought,
+            _ => false,
         }
     }
 }
@@ -127,12 +147,10 @@ pub struct State {
     pub loading: Option<(String, LoadStep)>,
     /// The model that could not be loaded, and why.
     pub load_fault: Option<(String, String)>,
-    /// The encoder that is ready.
-    pub encoder: Option<Loaded>,
-    /// The decoder that is ready.
-    pub decoder: Option<Loaded>,
-    /// The file that it is from, if it is.
-    opened: Option<Source>,
+    /// The encoders that are ready, each with what it is from.
+    pub encoders: Vec<(Source, Loaded)>,
+    /// The decoder that is ready, with what it is from.
+    pub decoder: Option<(Source, Loaded)>,
     /// The dataset beside the page that the page has chosen.
     pub dataset: Shipped,
     /// It, or why it could not be read.
@@ -211,7 +229,9 @@ impl State {
     #[must_use]
     pub fn next(&self) -> Option<&Source> {
         let is_free = self.device.is_some() && self.doing.is_none() && self.program.0 == self.kind();
-        self.to_load.first().filter(|_| is_free)
+        // What only the dataset names is checked by it.
+        let is_read = matches!(self.corpus, Some(Ok(_)));
+        self.to_load.first().filter(|source| is_free && (is_read || !matches!(source, Source::Folder { .. })))
     }
 
     /// The evaluator that scored the whole dataset anew, as one that can take part in the network.
@@ -233,10 +253,33 @@ impl State {
         evaluator.model.as_ref().is_none_or(|model| self.loaded(model).is_some())
     }
 
-    /// A model that is ready, by name.
+    /// A model that is ready.
     #[must_use]
-    pub fn loaded(&self, name: &str) -> Option<&Loaded> {
-        [&self.encoder, &self.decoder].into_iter().flatten().find(|loaded| loaded.model == name)
+    pub fn loaded(&self, model: &ModelHere) -> Option<&Loaded> {
+        let mut ready = self.encoders.iter().chain(&self.decoder);
+        ready.find(|(source, _)| source.has(model)).map(|(_, loaded)| loaded)
+    }
+
+    /// The models that only the dataset names, each with the names of the evaluators that need it.
+    #[must_use]
+    pub fn folders(&self) -> Vec<(&ModelHere, Vec<&str>)> {
+        let mut folders: Vec<(&ModelHere, Vec<&str>)> = Vec::new();
+        for evaluator in self.corpus.iter().flatten().flat_map(|corpus| &corpus.evaluators) {
+            let Some(model @ ModelHere::Folder { .. }) = &evaluator.model else { continue };
+            match folders.iter_mut().find(|(seen, _)| *seen == model) {
+                Some((_, names)) => names.push(&evaluator.name),
+                None => folders.push((model, vec![&evaluator.name])),
+            }
+        }
+        folders
+    }
+
+    /// Paths of the files of a model's folder beside the page; none where the file that it is known by is not there.
+    #[must_use]
+    pub fn folder_beside(&self, name: &str, file: &str) -> Option<&[String]> {
+        let paths = self.beside.get(name)?;
+        let is_there = paths.iter().any(|path| path == file || path.ends_with(&format!("/{file}")));
+        is_there.then_some(paths.as_slice())
     }
 
     /// Bytes of a known model that are here.
@@ -284,12 +327,13 @@ impl State {
 
     /// Starts a program; what the one before it held is gone, and is loaded again.
     fn start(&mut self, kind: DeviceKind) {
-        let (encoder, decoder, opened) = (self.encoder.take(), self.decoder.take(), self.opened.take());
+        let ready = std::mem::take(&mut self.encoders).into_iter().chain(self.decoder.take());
         // A stored one that was deleted meanwhile is gone.
-        let again = |loaded: Option<Loaded>| {
-            loaded.filter(|loaded| self.is_whole(&loaded.model)).map(|loaded| Source::Stored(loaded.model))
+        let is_there = |source: &Source| match source {
+            Source::Stored(name) => self.is_whole(name),
+            Source::File { .. } | Source::Folder { .. } => true,
         };
-        let mut again: Vec<Source> = [again(encoder), opened.or(again(decoder))].into_iter().flatten().collect();
+        let mut again: Vec<Source> = ready.map(|(source, _)| source).filter(is_there).collect();
         if let Some(transfer) = &self.transfer {
             let words = "it broke off as the device changed; what came is kept".to_owned();
             self.transfer_fault = Some((transfer.model.clone(), words));
@@ -338,7 +382,8 @@ impl State {
         self.device = None;
         self.loading = None;
         self.transfer = None;
-        (self.encoder, self.decoder, self.opened) = (None, None, None);
+        self.encoders.clear();
+        self.decoder = None;
         self.to_load.clear();
         self.end_work(&words);
         self.fault = Some(words);
@@ -367,19 +412,20 @@ impl State {
             FromInference::Loading { model, step } => {
                 // The worker lets go of a decoder before it takes the next: there may be no room for both.
                 if step == LoadStep::Upload && self.to_load.first().is_some_and(Source::is_decoder) {
-                    (self.decoder, self.opened) = (None, None);
+                    self.decoder = None;
                 }
                 self.loading = Some((model, step));
             }
             FromInference::Loaded(loaded) => {
                 self.loading = None;
                 self.load_fault.take_if(|(model, _)| *model == loaded.model);
-                let source = (!self.to_load.is_empty()).then(|| self.to_load.remove(0));
+                let asked = self.to_load.first().is_some_and(|source| source.name() == loaded.model);
+                let source = if asked { self.to_load.remove(0) } else { Source::Stored(loaded.model.clone()) };
                 if loaded.decoder {
-                    self.opened = source.filter(|source| matches!(source, Source::File { .. }));
-                    self.decoder = Some(loaded);
+                    self.decoder = Some((source, loaded));
                 } else {
-                    self.encoder = Some(loaded);
+                    self.encoders.retain(|(before, _)| *before != source);
+                    self.encoders.push((source, loaded));
                 }
             }
             FromInference::LoadFailed { model, words, blame } => {
@@ -403,6 +449,12 @@ impl State {
                     let chosen = self.rescore_with.take().filter(|chosen| corpus.evaluators.contains(chosen));
                     self.rescore_with = chosen.or_else(|| corpus.evaluators.first().cloned());
                 }
+                // What it does not name cannot be checked by it.
+                let evaluators = corpus.as_ref().map_or(&[][..], |corpus| &corpus.evaluators);
+                let names = |source: &Source| {
+                    evaluators.iter().filter_map(|evaluator| evaluator.model.as_ref()).any(|model| source.has(model))
+                };
+                self.to_load.retain(|source| !matches!(source, Source::Folder { .. }) || names(source));
                 self.corpus = Some(corpus.map(Rc::new));
             }
             FromInference::Row(row) => {
@@ -514,7 +566,7 @@ impl Reducible for State {
                 // Who asks for the GPU again wants it tried again.
                 next.fell_back = None;
                 // The large program is not loaded before there is a model for it.
-                let is_used = next.encoder.is_some() || next.decoder.is_some() || next.kind() == DeviceKind::Cpu;
+                let is_used = !next.encoders.is_empty() || next.decoder.is_some() || next.kind() == DeviceKind::Cpu;
                 if is_used && next.kind() != next.program.0 {
                     next.start(next.kind());
                 }

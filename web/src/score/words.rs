@@ -5,7 +5,9 @@ use poq_core::weights::{self, KnownModel, ModelRole};
 use super::form::Form;
 use super::state::{Gpu, State, Work};
 use crate::format;
-use poq_inference::protocol::{DeviceKind, EvaluatorHere, Finish, KnownAnswer, LoadStep, Loaded, NodeHere, Score};
+use poq_inference::protocol::{
+    DeviceKind, EvaluatorHere, Finish, KnownAnswer, LoadStep, Loaded, ModelHere, NodeHere, Score,
+};
 
 /// The GPU as a choice.
 pub fn gpu(gpu: &Gpu) -> String {
@@ -84,7 +86,7 @@ pub fn origin(model: &'static KnownModel) -> String {
 pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
     let here = state.here(model.name);
     match () {
-        () if state.loaded(model.name).is_some() => "loaded",
+        () if state.loaded(&ModelHere::Known(model.name.to_owned())).is_some() => "loaded",
         () if state.transfer.as_ref().is_some_and(|transfer| transfer.model == model.name) => "transfer",
         () if state.to_load.iter().any(|source| source.name() == model.name) => "loading",
         () if here == model.bytes() => "stored",
@@ -96,7 +98,7 @@ pub fn model_mark(state: &State, model: &KnownModel) -> &'static str {
 /// A model's state.
 pub fn model(state: &State, model: &KnownModel) -> String {
     let here = state.here(model.name);
-    if let Some(loaded) = state.loaded(model.name) {
+    if let Some(loaded) = state.loaded(&ModelHere::Known(model.name.to_owned())) {
         let words = ready(loaded, state.program.0);
         return match here == model.bytes() {
             true => words,
@@ -127,14 +129,48 @@ fn loading(step: LoadStep) -> &'static str {
     }
 }
 
+/// What a folder's model is known by.
+pub fn folder_origin(file: &str) -> String {
+    format!("the dataset knows it by its {file}; no package has it, and it is not kept in this browser")
+}
+
+/// Its state for scripts and tests.
+pub fn folder_mark(state: &State, model: &ModelHere) -> &'static str {
+    match () {
+        () if state.loaded(model).is_some() => "loaded",
+        () if state.to_load.iter().any(|source| source.has(model)) => "loading",
+        () => "absent",
+    }
+}
+
+/// Its state.
+pub fn folder(state: &State, model: &ModelHere) -> String {
+    if let Some(loaded) = state.loaded(model) {
+        return ready(loaded, state.program.0);
+    }
+    match folder_mark(state, model) {
+        "loading" => match &state.loading {
+            Some((name, step)) if name == model.name() => loading(*step).to_owned(),
+            _ => "It is loaded once the work here has ended.".to_owned(),
+        },
+        _ => "Not loaded.".to_owned(),
+    }
+}
+
 fn ready(loaded: &Loaded, device: DeviceKind) -> String {
-    let times = format!(
-        "Read and checked in {}, put on the device in {}",
-        format::duration(loaded.check_ms),
-        format::duration(loaded.upload_ms)
-    );
+    let check = format::duration(loaded.check_ms);
+    let times = match loaded.upload_ms {
+        Some(upload_ms) => format!("Read and checked in {check}, put on the device in {}", format::duration(upload_ms)),
+        None => format!("Read, checked and put on the device in {check}"),
+    };
     match &loaded.known_answer {
-        None => format!("Loaded. {times}. No known answer is there to check the device with."),
+        None => match loaded.difference {
+            Some(difference) => format!(
+                "Loaded. {times}. For the first answers of the dataset its values are within {} of the recorded ones.",
+                format::number(difference)
+            ),
+            None => format!("Loaded. {times}. No known answer is there to check the device with."),
+        },
         Some(KnownAnswer { agreement, first_ms, second_ms }) => {
             let agreement = match loaded.decoder {
                 true => format!("{} of its tokens", format::percent(*agreement)),
@@ -164,8 +200,8 @@ pub fn scoring(state: &State) -> String {
     };
     let evaluators = state.corpus.iter().flatten().flat_map(|corpus| &corpus.evaluators);
     let waiting: Vec<&EvaluatorHere> = evaluators.filter(|evaluator| !state.can_score(evaluator)).collect();
-    let mut models: Vec<&str> = Vec::new();
-    for model in waiting.iter().filter_map(|evaluator| evaluator.model.as_deref()) {
+    let mut models: Vec<&ModelHere> = Vec::new();
+    for model in waiting.iter().filter_map(|evaluator| evaluator.model.as_ref()) {
         if !models.contains(&model) {
             models.push(model);
         }
@@ -173,11 +209,12 @@ pub fn scoring(state: &State) -> String {
     if models.is_empty() {
         return empty.to_owned();
     }
-    let need = |model: &&str| {
-        let of = || waiting.iter().filter(|evaluator| evaluator.model.as_deref() == Some(model));
+    let need = |model: &&ModelHere| {
+        let of = || waiting.iter().filter(|evaluator| evaluator.model.as_ref() == Some(model));
+        let title = title(model.name());
         match of().count() {
-            1 => format!("{} needs {}", of().map(|one| one.name.as_str()).collect::<String>(), title(model)),
-            count => format!("{} need {}", format::counted(count as u64, "evaluator", "evaluators"), title(model)),
+            1 => format!("{} needs {title}", of().map(|one| one.name.as_str()).collect::<String>()),
+            count => format!("{} need {title}", format::counted(count as u64, "evaluator", "evaluators")),
         }
     };
     let need = models.iter().map(need).collect::<Vec<_>>().join(" and ");
@@ -221,7 +258,9 @@ pub fn rescored(state: &State) -> String {
     }
     match &state.rescored {
         None => match state.rescore_with.as_ref().filter(|evaluator| !state.can_score(evaluator)) {
-            Some(EvaluatorHere { model: Some(model), .. }) => format!("This evaluator needs {}, above.", title(model)),
+            Some(EvaluatorHere { model: Some(model), .. }) => {
+                format!("This evaluator needs {}, above.", title(model.name()))
+            }
             Some(EvaluatorHere { model: None, .. }) | None => String::new(),
         },
         Some(Err(words)) => format!("It stopped: {words}."),
@@ -272,7 +311,7 @@ pub fn asking(state: &State) -> String {
     if let Some((name, step)) = state.loading.as_ref().filter(|(name, _)| weights::known(name).is_none()) {
         return format!("{name}: {}", loading(*step));
     }
-    let Some(decoder) = &state.decoder else {
+    let Some((_, decoder)) = &state.decoder else {
         let node = state.row.as_ref().and_then(|row| row.node_here.as_ref());
         return match node {
             Some(node) => format!("It needs {}, above, or a file.", title(&node.model)),

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use poq_core::Dataset;
 use poq_core::dataset::Shipped;
-use poq_training::{
-    Architecture, Base, CrossFit, Objective, RECORD, Seen, Settings, Training, TrainingError, examples,
-};
+use poq_models::CROSS_FITTED_RECORD;
+use poq_training::{Architecture, Base, CrossFit, Objective, Seen, Settings, Training, TrainingError, examples};
 use serde::{Deserialize, Serialize};
 
 use crate::console::{print, print_json, say};
@@ -227,7 +226,7 @@ fn claim(out: &Path, asked: &Asked, resume: bool) -> Outcome {
             return Err(Fault::input(format!("{}: it {message}", out.display())));
         }
         if !resume {
-            let state = if out.join(RECORD).exists() { "is complete" } else { "was begun" };
+            let state = if out.join(CROSS_FITTED_RECORD).exists() { "is complete" } else { "was begun" };
             return Err(Fault::input(format!("{}: the training {state}; go on with --resume", out.display())));
         }
         return Ok(());

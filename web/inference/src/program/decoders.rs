@@ -104,8 +104,9 @@ impl Decoders {
             model: known.name.to_owned(),
             decoder: true,
             check_ms,
-            upload_ms: uploaded - begun,
+            upload_ms: Some(uploaded - begun),
             cpu_cosine: None,
+            difference: None,
             known_answer: agreement.map(|agreement| KnownAnswer { agreement, first_ms, second_ms: None }),
         })
     }
@@ -141,9 +142,10 @@ impl Decoders {
             model,
             decoder: true,
             check_ms: read - begun,
-            upload_ms: uploaded - read,
+            upload_ms: Some(uploaded - read),
             known_answer: None,
             cpu_cosine,
+            difference: None,
         })
     }
 

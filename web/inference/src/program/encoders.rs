@@ -2,39 +2,61 @@
 //! whole dataset anew.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::protocol::{Embedded, FromInference, KnownAnswer, LoadStep, Loaded, Rescored, Score};
+use crate::protocol::{Blame, DeviceKind, Embedded, FromInference, KnownAnswer, LoadStep, Loaded, Rescored, Score};
 use poq_core::dataset::{Shipped, Task};
 use poq_core::stats::pearson;
-use poq_core::weights::{KnownModel, of_file};
-use poq_models::{BiEncoder, Families, Kernels, ModelError};
-use poq_pipeline::evaluators::{BiEncoderEvaluator, Evaluator, Overlap, RateFault, Structure};
-use poq_pipeline::spec::EvaluatorSpec;
+use poq_core::weights::KnownModel;
+use poq_models::{BiEncoder, Families, ModelError};
+use poq_pipeline::evaluators::{
+    BiEncoderEvaluator, CrossEncoderEvaluator, CrossEncoders, Evaluator, Overlap, RateFault, Structure,
+};
+use poq_pipeline::spec::{Against, EvaluatorSpec};
 
 use super::decoders::Decoders;
+use super::folder::Folder;
 use super::loading::{self, LoadFault};
-use super::rows::{Rows, Scorer};
+use super::rows::{Rows, Scorer, key};
 use super::scope::{breath, now_ms, post};
 use super::{Shared, Wanted, store};
 
 /// Time between two words of progress, in milliseconds.
 const TELL_MS: f64 = 200.0;
 
-/// The encoder that is ready, and the dataset beside the page.
+/// Recorded answers that a model without a known answer rates before it is used.
+const ANSWERS_CHECKED: u32 = 3;
+
+/// How far their raw values may be from the recorded ones on a GPU, which in half precision is off by some thousandths.
+const MOST_DIFFERENCE: f64 = 0.05;
+
+/// The encoders that are ready, and the dataset beside the page.
 #[derive(Default)]
 pub struct Encoders {
-    encoder: RefCell<Option<Rc<Encoder>>>,
+    /// By what the dataset knows them by ([`key`]).
+    ready: RefCell<HashMap<String, Encoder>>,
+    /// The bi encoder that was loaded last, which embeds texts.
+    embedder: RefCell<Option<Rc<BiEncoder>>>,
     rows: RefCell<Option<Rc<Rows>>>,
     /// The dataset that was asked for last.
     dataset: Cell<Shipped>,
 }
 
 /// An encoder that is ready.
-struct Encoder {
-    /// The known model, by name.
-    name: &'static str,
-    encoder: Rc<BiEncoder>,
+#[derive(Clone)]
+enum Encoder {
+    Bi(Rc<BiEncoder>),
+    Cross(Rc<CrossEncoders>),
+}
+
+impl Encoder {
+    fn by(self, against: Against) -> Box<dyn Evaluator> {
+        match self {
+            Self::Bi(encoder) => Box::new(BiEncoderEvaluator { encoder, against }),
+            Self::Cross(encoders) => Box::new(CrossEncoderEvaluator { encoders, against }),
+        }
+    }
 }
 
 impl Encoders {
@@ -43,8 +65,15 @@ impl Encoders {
         self.rows.borrow().clone()
     }
 
-    fn encoder(&self) -> Option<Rc<Encoder>> {
-        self.encoder.borrow().clone()
+    fn ready(&self, key: &str) -> Option<Encoder> {
+        self.ready.borrow().get(key).cloned()
+    }
+
+    fn keep(&self, key: &str, encoder: Encoder) {
+        if let Encoder::Bi(encoder) = &encoder {
+            *self.embedder.borrow_mut() = Some(Rc::clone(encoder));
+        }
+        self.ready.borrow_mut().insert(key.to_owned(), encoder);
     }
 
     /// Reads a dataset, unless that is done. Until it is there is none; one that comes after another was asked for is
@@ -68,7 +97,7 @@ impl Encoders {
         post(&FromInference::Corpus(outcome.map(|rows| rows.corpus())));
     }
 
-    /// Reads a known model from the browser's storage, puts it on the device, in half precision if it has that, and
+    /// Reads a known bi encoder from the browser's storage, puts it on the device, in half precision if it has that, and
     /// lets it compute the known answer.
     pub async fn load(&self, shared: &Shared, known: &'static KnownModel) -> Result<Loaded, LoadFault> {
         let (mut files, check_ms) = loading::files(known, store::read).await?;
@@ -78,8 +107,7 @@ impl Encoders {
             let found = files.iter_mut().find(|(seen, _)| *seen == name);
             Ok(found.map(|(_, bytes)| std::mem::take(bytes)))
         };
-        let kernels = if shared.report.has_half { Kernels::Half } else { Kernels::fastest(&shared.device) };
-        let encoder = BiEncoder::from_folder(&mut read, Families::PAGE, kernels, &shared.device)?;
+        let encoder = BiEncoder::from_folder(&mut read, Families::PAGE, shared.kernels(), &shared.device)?;
         let uploaded = now_ms();
         loading::tell(known.name, LoadStep::KnownAnswer);
         breath().await?;
@@ -90,14 +118,67 @@ impl Encoders {
         let again = now_ms();
         encoder.check_known_answer(hash).await?;
         let second_ms = Some(now_ms() - again);
-        *self.encoder.borrow_mut() = Some(Rc::new(Encoder { name: known.name, encoder: Rc::new(encoder) }));
+        self.keep(hash, Encoder::Bi(Rc::new(encoder)));
         Ok(Loaded {
             model: known.name.to_owned(),
             decoder: false,
             check_ms,
-            upload_ms: uploaded - begun,
+            upload_ms: Some(uploaded - begun),
             cpu_cosine: None,
+            difference: None,
             known_answer: agreement.map(|agreement| KnownAnswer { agreement, first_ms: first - uploaded, second_ms }),
+        })
+    }
+
+    /// Puts a model that only the dataset names on the device, out of its folder.
+    pub async fn open_folder(
+        &self,
+        shared: &Shared,
+        name: &str,
+        key: &str,
+        folder: Folder,
+    ) -> Result<Loaded, LoadFault> {
+        let rows = self.rows().ok_or_else(|| "the dataset is not here".to_owned())?;
+        let absent = || format!("no evaluator of the dataset needs {name}");
+        let scorer = rows.with_encoder(key).ok_or_else(absent)?;
+        loading::tell(name, LoadStep::Check);
+        breath().await?;
+        let begun = now_ms();
+        let (encoder, against) = match &scorer.spec {
+            EvaluatorSpec::BiEncoder { model, against } => {
+                let encoder = folder.bi_encoder(model, shared.kernels(), &shared.device).await?;
+                (Encoder::Bi(Rc::new(encoder)), *against)
+            }
+            EvaluatorSpec::CrossEncoder { model, against } => {
+                let encoders = folder.cross_encoders(model, shared.kernels(), &shared.device).await?;
+                (Encoder::Cross(Rc::new(encoders)), *against)
+            }
+            _ => return Err(absent().into()),
+        };
+        let load_ms = now_ms() - begun;
+        loading::tell(name, LoadStep::KnownAnswer);
+        breath().await?;
+        let evaluator = encoder.clone().by(against);
+        let mut difference = 0.0_f64;
+        for index in 0..rows.len().min(ANSWERS_CHECKED) {
+            let (task, answer, before) = rows.at(index, scorer)?;
+            let rated = evaluator.rate(task, answer).await.map_err(|fault| fault.to_string())?;
+            difference = difference.max((rated.raw - before.raw).abs());
+        }
+        // On the CPU the reader is told; there it is the dataset that may be of other numbers.
+        if shared.report.kind == DeviceKind::WebGpu && difference > MOST_DIFFERENCE {
+            let words = format!("its values are up to {difference:.3} from the recorded ones");
+            return Err(LoadFault { words, blame: Blame::DeviceIsWrong });
+        }
+        self.keep(key, encoder);
+        Ok(Loaded {
+            model: name.to_owned(),
+            decoder: false,
+            check_ms: load_ms,
+            upload_ms: None,
+            cpu_cosine: None,
+            known_answer: None,
+            difference: Some(difference),
         })
     }
 
@@ -174,8 +255,7 @@ impl Encoders {
 
     /// The vectors of texts, and the tokens that were read of them.
     pub async fn embed(&self, texts: &[String]) -> Result<Embedded, String> {
-        let loaded = self.encoder().ok_or("no model that embeds is loaded")?;
-        let encoder = &loaded.encoder;
+        let encoder = self.embedder.borrow().clone().ok_or("no model that embeds is loaded")?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let begun = now_ms();
         let embeddings = encoder.embed(&texts).await.map_err(|error| error.to_string())?;
@@ -188,13 +268,14 @@ impl Encoders {
         })
     }
 
-    /// An evaluator that runs here; none where its model is not loaded. What does not run here is not linked.
+    /// An evaluator that runs here; none where its model is not loaded.
     fn open(&self, spec: &EvaluatorSpec, decoders: &Decoders) -> Result<Option<Box<dyn Evaluator>>, String> {
         Ok(Some(match spec {
-            EvaluatorSpec::BiEncoder { model, against } => {
-                let known = of_file(&model.sha256).map(|known| known.name);
-                let Some(loaded) = self.encoder().filter(|loaded| Some(loaded.name) == known) else { return Ok(None) };
-                Box::new(BiEncoderEvaluator { encoder: Rc::clone(&loaded.encoder), against: *against })
+            EvaluatorSpec::BiEncoder { model, against } | EvaluatorSpec::CrossEncoder { model, against } => {
+                match self.ready(&key(model)) {
+                    Some(encoder) => encoder.by(*against),
+                    None => return Ok(None),
+                }
             }
             EvaluatorSpec::LlmJudge { model, template } => match decoders.judge(&model.sha256, template)? {
                 Some(judge) => Box::new(judge),
@@ -203,7 +284,6 @@ impl Encoders {
             EvaluatorSpec::RougeL => Box::new(Overlap::RougeL),
             EvaluatorSpec::Chrf => Box::new(Overlap::Chrf),
             EvaluatorSpec::Structure => Box::new(Structure),
-            EvaluatorSpec::CrossEncoder { .. } => return Ok(None),
         }))
     }
 }

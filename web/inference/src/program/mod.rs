@@ -12,6 +12,8 @@ mod decoders;
 mod decoders;
 #[cfg(feature = "encoders")]
 mod encoders;
+#[cfg(feature = "encoders")]
+mod folder;
 mod loading;
 #[cfg(feature = "encoders")]
 mod rows;
@@ -30,6 +32,8 @@ use std::rc::Rc;
 use crate::protocol::{Blame, DeviceKind, DeviceReport, FromInference, Loaded, ToInference};
 use poq_core::weights::{KnownModel, ModelRole, known};
 use poq_models::Device;
+#[cfg(feature = "encoders")]
+use poq_models::Kernels;
 #[cfg(not(feature = "encoders"))]
 use poq_pipeline::evaluators::{Evaluator, RateFault};
 use wasm_bindgen::prelude::*;
@@ -37,6 +41,8 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use self::decoders::Decoders;
+#[cfg(feature = "encoders")]
+use self::folder::Folder;
 use self::loading::LoadFault;
 use self::scope::post;
 
@@ -98,6 +104,12 @@ impl Shared {
     fn begin(&self) -> Wanted<'_> {
         self.turn.set(self.turn.get().wrapping_add(1));
         Wanted { turn: &self.turn, own: self.turn.get() }
+    }
+
+    /// How an encoder's weights are computed with.
+    #[cfg(feature = "encoders")]
+    fn kernels(&self) -> Kernels {
+        if self.report.has_half { Kernels::Half } else { Kernels::fastest(&self.device) }
     }
 
     /// Loads a model, and tells the page what came of it.
@@ -294,6 +306,15 @@ impl Host {
             }
             ToInference::Delete { model } => self.delete(&model).await,
             ToInference::ReadDataset { dataset } => encoders.read_dataset(dataset).await,
+            ToInference::OpenFolder { name, key, paths } => {
+                let folder = if files.is_empty() {
+                    Folder::Beside { name: name.clone(), paths }
+                } else {
+                    Folder::Picked(paths.into_iter().zip(files).collect())
+                };
+                let open = async || encoders.open_folder(&self.shared, &name, &key, folder).await;
+                self.shared.load(&name, open).await;
+            }
             ToInference::Row { task, node } => {
                 if let Some(row) = encoders.rows().and_then(|rows| rows.row(task, node)) {
                     post(&FromInference::Row(Box::new(row)));

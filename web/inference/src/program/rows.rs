@@ -1,7 +1,7 @@
 //! A dataset beside the page: the rows that a reader picks from, and which of its evaluators and nodes run here as
 //! well, by what the manifest says of them.
 
-use crate::protocol::{Corpus, EvaluatorHere, Generate, NodeHere, RecordedRow, Score};
+use crate::protocol::{Corpus, EvaluatorHere, Generate, ModelHere, NodeHere, RecordedRow, Score};
 use poq_core::Dataset;
 use poq_core::dataset::{AddedEvaluator, DatasetFiles, EvaluatorEntry, JUDGE, ON_DEVICE, RecordedScore, Shipped, Task};
 use poq_core::score::ScoreNormalization;
@@ -44,18 +44,26 @@ fn offered(file: &ModelFile, role: ModelRole) -> Option<&'static KnownModel> {
     of_file(&file.sha256).filter(|known| known.role == role)
 }
 
+/// What an encoder is known by: the same weights give other values where their output is read otherwise.
+pub fn key(model: &ModelFile) -> String {
+    format!("{} {}", model.sha256, model.reading.as_deref().unwrap_or_default()).trim_end().to_owned()
+}
+
 impl Scorer {
     /// An evaluator of the dataset; none where its model is not one that a page can have.
     fn of(dataset: &Dataset, number: usize) -> Option<Self> {
         let entry = &dataset.manifest.evaluators[number];
         let spec = EvaluatorSpec::of(entry).ok()??;
+        let known = |known: &KnownModel| ModelHere::Known(known.name.to_owned());
         let model = match &spec {
-            EvaluatorSpec::BiEncoder { model, .. } if model.reading.is_none() => {
-                Some(offered(model, ModelRole::BiEncoder)?.name.to_owned())
+            EvaluatorSpec::BiEncoder { model, .. } | EvaluatorSpec::CrossEncoder { model, .. } => {
+                let offered = offered(model, ModelRole::BiEncoder).filter(|_| model.reading.is_none());
+                let ModelFile { model: name, file, .. } = model;
+                let folder = || ModelHere::Folder { name: name.clone(), file: file.clone(), key: key(model) };
+                Some(offered.map_or_else(folder, known))
             }
-            EvaluatorSpec::LlmJudge { model, .. } => Some(offered(model, ModelRole::Decoder)?.name.to_owned()),
+            EvaluatorSpec::LlmJudge { model, .. } => Some(known(offered(model, ModelRole::Decoder)?)),
             EvaluatorSpec::RougeL | EvaluatorSpec::Chrf | EvaluatorSpec::Structure => None,
-            EvaluatorSpec::BiEncoder { .. } | EvaluatorSpec::CrossEncoder { .. } => return None,
         };
         Some(Self {
             here: EvaluatorHere { id: entry.id.clone(), name: entry.name.clone(), model },
@@ -135,6 +143,14 @@ impl Rows {
     /// One of them.
     pub fn evaluator(&self, id: &str) -> Option<&Scorer> {
         self.evaluators.iter().find(|evaluator| evaluator.here.id == id)
+    }
+
+    /// The first evaluator whose encoder is known by `sought`.
+    pub fn with_encoder(&self, sought: &str) -> Option<&Scorer> {
+        self.evaluators.iter().find(|evaluator| match &evaluator.spec {
+            EvaluatorSpec::BiEncoder { model, .. } | EvaluatorSpec::CrossEncoder { model, .. } => key(model) == sought,
+            _ => false,
+        })
     }
 
     /// Recorded answers.
@@ -219,8 +235,8 @@ impl Rows {
     }
 }
 
-/// The bytes of a small file beside the page.
-async fn get(address: &str) -> Result<Vec<u8>, String> {
+/// The bytes of a file beside the page.
+pub async fn get(address: &str) -> Result<Vec<u8>, String> {
     let response = JsFuture::from(global().fetch_with_str(address)).await.map_err(|error| words(&error))?;
     let response: Response = response.unchecked_into();
     if !response.ok() {

@@ -33,9 +33,10 @@ fn loaded(model: &str, decoder: bool) -> FromInference {
         model: model.to_owned(),
         decoder,
         check_ms: zero,
-        upload_ms: zero,
+        upload_ms: Some(zero),
         known_answer: None,
         cpu_cosine: None,
+        difference: None,
     })
 }
 
@@ -133,7 +134,7 @@ fn an_evaluator_scores_with_a_model_of_either_role() {
     let evaluator = |model: Option<&str>| EvaluatorHere {
         id: "x".to_owned(),
         name: "X".to_owned(),
-        model: model.map(str::to_owned),
+        model: model.map(|model| ModelHere::Known(model.to_owned())),
     };
     let decoder = "qwen2.5-coder-0.5b-instruct";
     let state = says(after(on_gpu(), [stored(decoder)]), [loaded(MINILM, false), loaded(decoder, true)]);
@@ -144,6 +145,44 @@ fn an_evaluator_scores_with_a_model_of_either_role() {
     assert!(!on_gpu().can_score(&evaluator(Some(decoder))));
 }
 
+/// A dataset whose evaluators need these.
+fn corpus(models: impl IntoIterator<Item = ModelHere>) -> FromInference {
+    let evaluator = |model: ModelHere| EvaluatorHere { id: "x".to_owned(), name: "X".to_owned(), model: Some(model) };
+    FromInference::Corpus(Ok(Corpus {
+        shipped: Shipped::default(),
+        id: "x".to_owned(),
+        prompts: Vec::new(),
+        nodes: Vec::new(),
+        hardware: String::new(),
+        evaluators: models.into_iter().map(evaluator).collect(),
+        others: Vec::new(),
+    }))
+}
+
+#[test]
+fn a_folder_is_loaded_once_the_dataset_is_read_and_again_on_another_device() {
+    let judges = || ModelHere::Folder { name: "judges".to_owned(), file: "f".to_owned(), key: "1".to_owned() };
+    let folder = |key: &str| Source::Folder { name: "judges".to_owned(), key: key.to_owned(), number: Some(0) };
+    let known = ModelHere::Known(MINILM.to_owned());
+    let opened = || after(says(on_gpu(), [loaded(MINILM, false)]), [Action::Load(folder("1"))]);
+    assert_eq!(opened().next(), None, "what is in it is not known yet");
+    let state = says(opened(), [corpus([judges(), known])]);
+    assert_eq!(state.next(), Some(&folder("1")));
+    assert_eq!(state.folders(), [(&judges(), vec!["X"])]);
+    let state = says(state, [loaded("judges", false)]);
+    assert!(state.loaded(&judges()).is_some() && state.encoders.len() == 2, "beside the known model");
+    // Of the same name, with another hash.
+    let other = ModelHere::Folder { name: "judges".to_owned(), file: "f".to_owned(), key: "2".to_owned() };
+    assert!(state.loaded(&other).is_none());
+
+    let state = says(state, [lost()]);
+    assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned()), folder("1")]);
+    // A dataset that does not name it has no use for it, and one that cannot be read cannot check it.
+    for heard in [corpus([other]), FromInference::Corpus(Err("why".to_owned()))] {
+        assert_eq!(says(state.clone(), [heard]).to_load, [Source::Stored(MINILM.to_owned())]);
+    }
+}
+
 #[test]
 fn a_decoder_makes_room_for_the_next_one() {
     let state = says(after(on_gpu(), [Action::Load(file())]), [loaded(MINILM, false), loaded("my.gguf", true)]);
@@ -152,7 +191,7 @@ fn a_decoder_makes_room_for_the_next_one() {
     let state = says(after(state, [Action::Load(other)]), [step(LoadStep::Check)]);
     assert!(state.decoder.is_some());
     let state = says(state, [step(LoadStep::Upload)]);
-    assert!(state.decoder.is_none() && state.encoder.is_some());
+    assert!(state.decoder.is_none() && state.encoders.len() == 1);
 }
 
 #[test]
