@@ -260,8 +260,8 @@ fn cross_encoders(folder: &Path) -> Outcome<CrossEncoders> {
     for judge in HeldOut::of(&record).map_err(of_folder)? {
         let within = folder.join(&judge.folder);
         let weights = within.join("model.safetensors");
-        let bytes = fs::read(&weights).input(format!("cannot read {}", weights.display()))?;
-        judge.check(&bytes).map_err(of_folder)?;
+        let found = hash::of_file(&weights).input(format!("cannot read {}", weights.display()))?;
+        judge.check(&found).map_err(of_folder)?;
         judges.push((cross_encoder(&within)?, judge.passages));
     }
     CrossEncoders::cross_fitted(judges).ok_or_else(|| Fault::input(format!("{}: there is no judge", folder.display())))

@@ -180,7 +180,8 @@ fn scores(dataset: &Dataset, scenario: &Scenario, evaluator: usize) -> Column {
     Column::new(dataset, |task, node| normalization.apply(dataset.score(task, node, evaluator).raw, range))
 }
 
-/// Pearson's correlation of two columns on some tasks, without what `y` has no value of, and its 95% interval for the choice of these.
+/// Pearson's correlation of two columns on some tasks, without what `y` has no value of, and its 95% interval for the
+/// choice of tasks.
 fn correlation(
     dataset: &Dataset,
     x: &Column,

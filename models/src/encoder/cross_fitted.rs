@@ -1,7 +1,6 @@
 //! Judges that were trained on parts of one dataset, in one folder: `training.json` says what each did not see, and
 //! `fold-1/`, `fold-2/` and so on are cross encoders.
 
-use poq_core::dataset::sha256;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Part, read_json};
@@ -54,12 +53,11 @@ impl HeldOut {
         Ok(folds.into_iter().enumerate().map(judge).collect())
     }
 
-    /// Checks that a `model.safetensors` is the one that was trained.
+    /// Checks that a `model.safetensors` with this SHA-256 is the one that was trained.
     ///
     /// # Errors
-    /// If it has another hash than the record says.
-    pub fn check(&self, weights: &[u8]) -> Result<(), ModelError> {
-        let found = sha256(weights);
+    /// If the record says another.
+    pub fn check(&self, found: &str) -> Result<(), ModelError> {
         if found == self.weights_sha256 {
             return Ok(());
         }
@@ -86,8 +84,8 @@ mod tests {
         let folders: Vec<(&str, usize)> =
             judges.iter().map(|judge| (judge.folder.as_str(), judge.passages.len())).collect();
         assert_eq!(folders, [("fold-1/", 1), ("fold-2/", 2)]);
-        judges[1].check(b"two").expect("the weights that were trained");
-        let fault = judges[1].check(b"one").expect_err("those of the other").to_string();
+        judges[1].check(&sha256(b"two")).expect("the weights that were trained");
+        let fault = judges[1].check(&sha256(b"one")).expect_err("those of the other").to_string();
         let named = ["fold-2/model.safetensors", "not the weights that were trained", "training.json"];
         assert!(named.iter().all(|words| fault.contains(words)), "{fault}");
     }

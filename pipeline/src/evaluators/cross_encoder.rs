@@ -35,8 +35,13 @@ impl CrossEncoders {
 
     /// The one that did not see the passage of `task`; of a passage that is none of theirs, the first.
     fn of(&self, task: &Task) -> &CrossEncoder {
-        let index = self.unseen(task);
-        index.and_then(|index| self.others.get(index.checked_sub(1)?)).unwrap_or(&self.first)
+        self.number_for(task).checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.first)
+    }
+
+    /// Which of them rates answers to `task`, counted from 0.
+    #[must_use]
+    pub fn number_for(&self, task: &Task) -> usize {
+        self.unseen(task).unwrap_or(0)
     }
 
     /// Which of several did not see the passage of `task`, if it is one of theirs.

@@ -338,16 +338,17 @@ pub struct Loaded {
     pub model: String,
     /// Whether it is a language model.
     pub decoder: bool,
-    /// Time to read and check its files, in milliseconds.
+    /// Time to read and check its files, in milliseconds; with that to put its weights on the device, where that is not
+    /// told apart.
     pub check_ms: f64,
-    /// Time to put its weights on the device, in milliseconds; none where that is part of the time before.
+    /// Time to put its weights on the device, in milliseconds.
     pub upload_ms: Option<f64>,
     /// How it computed the known answer; none for a model of which none is known.
     pub known_answer: Option<KnownAnswer>,
     /// Cosine of its scores with those that the CPU computes: for a model without a known answer, on a GPU.
     pub cpu_cosine: Option<f64>,
-    /// Largest difference of its raw values from the recorded ones, for the first answers of the dataset: for an encoder
-    /// without a known answer.
+    /// Largest difference of its scores, on the scale of 0 to 10, from recorded ones of answers that it was tried on: for
+    /// a model without a known answer that the dataset names.
     pub difference: Option<f64>,
 }
 

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use poq_core::dataset::TaskKind;
-use poq_core::weights;
 use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
@@ -230,7 +229,7 @@ pub fn Ask(props: &PartProps) -> Html {
                    kept." }
             </p>
             { picker("a file", "Open a model in GGUF", !is_idle || state.transfer.is_some(), open) }
-            if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| weights::known(model).is_none()) {
+            if let Some((_, words)) = state.load_fault.as_ref().filter(|(model, _)| state.is_opened(model)) {
                 <p class="fault" role="alert">{ words }</p>
             }
             <div class="field">

@@ -141,7 +141,7 @@ fn folder_row(model: &ModelHere, evaluators: &[&str], state: &State, act: &Act) 
             </div>
             if state.loaded(model).is_none() {
                 <div class="buttons">
-                    if state.folder_beside(name, file).is_some() {
+                    if state.is_folder_beside(name, file) {
                         <button type="button" disabled={!is_idle} onclick={load}>{ "Load" }</button>
                     } else {
                         <span class="quiet plain">{ "not beside this page" }</span>

@@ -228,7 +228,8 @@ impl State {
     /// The model that the program is to load now.
     #[must_use]
     pub fn next(&self) -> Option<&Source> {
-        let is_free = self.device.is_some() && self.doing.is_none() && self.program.0 == self.kind();
+        let is_ready = self.device.is_some() && self.program.0 == self.kind();
+        let is_free = is_ready && self.doing.is_none() && self.loading.is_none();
         // What only the dataset names is checked by it.
         let is_read = matches!(self.corpus, Some(Ok(_)));
         self.to_load.first().filter(|source| is_free && (is_read || !matches!(source, Source::Folder { .. })))
@@ -274,12 +275,16 @@ impl State {
         folders
     }
 
-    /// Paths of the files of a model's folder beside the page; none where the file that it is known by is not there.
+    /// Whether the folder of a model that only the dataset names lies beside the page, with the file that it is known by.
     #[must_use]
-    pub fn folder_beside(&self, name: &str, file: &str) -> Option<&[String]> {
-        let paths = self.beside.get(name)?;
-        let is_there = paths.iter().any(|path| path == file || path.ends_with(&format!("/{file}")));
-        is_there.then_some(paths.as_slice())
+    pub fn is_folder_beside(&self, name: &str, file: &str) -> bool {
+        self.beside.get(name).is_some_and(|paths| paths.iter().any(|path| path == file))
+    }
+
+    /// Whether this is the name of a file that was opened: neither a known model nor one that only the dataset names.
+    #[must_use]
+    pub fn is_opened(&self, name: &str) -> bool {
+        weights::known(name).is_none() && self.folders().iter().all(|(model, _)| model.name() != name)
     }
 
     /// Bytes of a known model that are here.
@@ -343,6 +348,8 @@ impl State {
                 again.push(source);
             }
         }
+        // Those that wait for the dataset hold no other up.
+        again.sort_by_key(|source| matches!(source, Source::Folder { .. }));
         self.to_load = again;
         self.program = (kind, self.program.1 + 1);
         // The new program reads the dataset itself.
@@ -419,8 +426,9 @@ impl State {
             FromInference::Loaded(loaded) => {
                 self.loading = None;
                 self.load_fault.take_if(|(model, _)| *model == loaded.model);
-                let asked = self.to_load.first().is_some_and(|source| source.name() == loaded.model);
-                let source = if asked { self.to_load.remove(0) } else { Source::Stored(loaded.model.clone()) };
+                let is_asked = self.to_load.first().is_some_and(|source| source.name() == loaded.model);
+                // What nobody asked for any more has no place.
+                let Some(source) = is_asked.then(|| self.to_load.remove(0)) else { return };
                 if loaded.decoder {
                     self.decoder = Some((source, loaded));
                 } else {
@@ -439,7 +447,9 @@ impl State {
                 if let (Some(fault), DeviceKind::WebGpu) = (fault, self.program.0) {
                     return self.fall_back(&format!("{fault}: {words}"));
                 }
-                self.to_load.retain(|source| source.name() != model);
+                if self.to_load.first().is_some_and(|source| source.name() == model) {
+                    self.to_load.remove(0);
+                }
                 self.load_fault = Some((model, words));
             }
             // Of the dataset before.
@@ -449,12 +459,16 @@ impl State {
                     let chosen = self.rescore_with.take().filter(|chosen| corpus.evaluators.contains(chosen));
                     self.rescore_with = chosen.or_else(|| corpus.evaluators.first().cloned());
                 }
-                // What it does not name cannot be checked by it.
+                // What it does not name cannot be checked by it, and is of no use.
                 let evaluators = corpus.as_ref().map_or(&[][..], |corpus| &corpus.evaluators);
-                let names = |source: &Source| {
-                    evaluators.iter().filter_map(|evaluator| evaluator.model.as_ref()).any(|model| source.has(model))
+                let is_of_use = |source: &Source| {
+                    let models = || evaluators.iter().filter_map(|evaluator| evaluator.model.as_ref());
+                    !matches!(source, Source::Folder { .. }) || models().any(|model| source.has(model))
                 };
-                self.to_load.retain(|source| !matches!(source, Source::Folder { .. }) || names(source));
+                self.encoders.retain(|(source, _)| is_of_use(source));
+                // The worker answers for the one that it is at.
+                let at = self.loading.as_ref().map(|(name, _)| name.as_str());
+                self.to_load.retain(|source| is_of_use(source) || Some(source.name()) == at);
                 self.corpus = Some(corpus.map(Rc::new));
             }
             FromInference::Row(row) => {

@@ -150,8 +150,12 @@ pub fn folder(state: &State, model: &ModelHere) -> String {
     }
     match folder_mark(state, model) {
         "loading" => match &state.loading {
+            Some((name, LoadStep::KnownAnswer)) if name == model.name() => {
+                "Scoring recorded answers, before it is used …".to_owned()
+            }
             Some((name, step)) if name == model.name() => loading(*step).to_owned(),
-            _ => "It is loaded once the work here has ended.".to_owned(),
+            _ if state.doing.is_some() => "It is loaded once the work here has ended.".to_owned(),
+            _ => "It is loaded next.".to_owned(),
         },
         _ => "Not loaded.".to_owned(),
     }
@@ -166,7 +170,7 @@ fn ready(loaded: &Loaded, device: DeviceKind) -> String {
     match &loaded.known_answer {
         None => match loaded.difference {
             Some(difference) => format!(
-                "Loaded. {times}. For the first answers of the dataset its values are within {} of the recorded ones.",
+                "Loaded. {times}. Its scores of the answers that it was tried on are within {} of the recorded ones.",
                 format::number(difference)
             ),
             None => format!("Loaded. {times}. No known answer is there to check the device with."),
@@ -308,7 +312,7 @@ pub fn ask_mark(state: &State) -> &'static str {
 
 /// How the answer goes.
 pub fn asking(state: &State) -> String {
-    if let Some((name, step)) = state.loading.as_ref().filter(|(name, _)| weights::known(name).is_none()) {
+    if let Some((name, step)) = state.loading.as_ref().filter(|(name, _)| state.is_opened(name)) {
         return format!("{name}: {}", loading(*step));
     }
     let Some((_, decoder)) = &state.decoder else {

@@ -19,6 +19,9 @@ use super::scope::words;
 /// Name of a model's weights within its folder.
 const WEIGHTS: &str = "model.safetensors";
 
+/// The files that a cross encoder is made of.
+const OF_CROSS_ENCODER: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS];
+
 /// Bytes of files by their paths.
 type Files = HashMap<String, Vec<u8>>;
 
@@ -47,31 +50,32 @@ impl Folder {
             }
             Self::Beside { name, paths } => match paths.iter().any(|there| there == path) {
                 true => {
-                    get(&format!("./models/{name}/{path}")).await.map(Some).map_err(|error| format!("{path}: {error}"))
+                    let parts = std::iter::once(name.as_str()).chain(path.split('/'));
+                    let parts = parts.map(|part| String::from(js_sys::encode_uri_component(part)));
+                    let address = format!("./models/{}", parts.collect::<Vec<_>>().join("/"));
+                    get(&address).await.map(Some).map_err(|error| format!("{path}: {error}"))
                 }
                 false => Ok(None),
             },
         }
     }
 
-    /// Paths of its files.
-    fn paths(&self) -> Vec<&str> {
-        match self {
-            Self::Picked(files) => files.keys().map(String::as_str).collect(),
-            Self::Beside { paths, .. } => paths.iter().map(String::as_str).collect(),
-        }
-    }
-
-    /// The files that a model in `within`, which is empty or ends in `/`, may be made of, by their paths in there.
-    async fn files(&self, within: &str) -> Result<Files, LoadFault> {
+    /// Files of these names in `within`, which is empty or ends in `/`, as far as they are there.
+    async fn files<'a>(&self, within: &str, names: impl IntoIterator<Item = &'a str>) -> Result<Files, LoadFault> {
         let mut files = Files::new();
-        for path in self.paths() {
-            let Some(name) = path.strip_prefix(within) else { continue };
-            if name.ends_with(".json") || name.ends_with(WEIGHTS) {
-                files.extend(self.read(path).await?.map(|bytes| (name.to_owned(), bytes)));
-            }
+        for name in names {
+            files.extend(self.read(&format!("{within}{name}")).await?.map(|bytes| (name.to_owned(), bytes)));
         }
         Ok(files)
+    }
+
+    /// Paths of its files in JSON, without those of judges.
+    fn json(&self) -> Vec<&str> {
+        let is_json = |path: &&str| path.ends_with(".json") && !path.starts_with("fold-");
+        match self {
+            Self::Picked(files) => files.keys().map(String::as_str).filter(is_json).collect(),
+            Self::Beside { paths, .. } => paths.iter().map(String::as_str).filter(is_json).collect(),
+        }
     }
 
     /// The bi encoder that the dataset names.
@@ -84,9 +88,10 @@ impl Folder {
         kernels: Kernels,
         device: &Device,
     ) -> Result<BiEncoder, LoadFault> {
-        let mut files = self.files("").await?;
+        let mut files = self.files("", self.json()).await?;
         let settings = SentenceSettings::read::<LoadFault>(&mut |name| Ok(files.get(name).cloned()))?;
         let weights = format!("{}{WEIGHTS}", settings.path);
+        files.extend(self.files("", [weights.as_str()]).await?);
         check(named, &weights, files.get(&weights))?;
         check_reading(named, &settings.to_string())?;
         BiEncoder::from_folder(&mut |name| Ok(files.remove(name)), Families::PAGE, kernels, device)
@@ -111,13 +116,16 @@ impl Folder {
             let mut judges = Vec::new();
             for judge in HeldOut::of(&record.unwrap_or_default())? {
                 // One after the other: a judge's files are dropped before those of the next are read.
-                let files = self.files(&judge.folder).await?;
-                judge.check(files.get(WEIGHTS).ok_or_else(|| missing(format!("{}{WEIGHTS}", judge.folder)))?)?;
-                judges.push((open(files)?, judge.passages));
+                let files = self.files(&judge.folder, OF_CROSS_ENCODER).await?;
+                let weights = files.get(WEIGHTS).ok_or_else(|| missing(format!("{}{WEIGHTS}", judge.folder)))?;
+                judge.check(&sha256(weights))?;
+                let in_folder =
+                    |fault: LoadFault| LoadFault { words: format!("{}: {}", judge.folder, fault.words), ..fault };
+                judges.push((open(files).map_err(in_folder)?, judge.passages));
             }
             CrossEncoders::cross_fitted(judges).ok_or_else(|| "the record names no judge".to_owned())?
         } else {
-            let files = self.files("").await?;
+            let files = self.files("", OF_CROSS_ENCODER).await?;
             check(named, WEIGHTS, files.get(WEIGHTS))?;
             open(files)?.into()
         };

@@ -50,7 +50,8 @@ pub fn key(model: &ModelFile) -> String {
 }
 
 impl Scorer {
-    /// An evaluator of the dataset; none where its model is not one that a page can have.
+    /// An evaluator of the dataset; none where its model is a decoder that a page cannot have. Whether an encoder is of a
+    /// family that the page opens is seen when it is loaded.
     fn of(dataset: &Dataset, number: usize) -> Option<Self> {
         let entry = &dataset.manifest.evaluators[number];
         let spec = EvaluatorSpec::of(entry).ok()??;
@@ -156,6 +157,11 @@ impl Rows {
     /// Recorded answers.
     pub fn len(&self) -> u32 {
         (self.dataset.tasks.len() * self.dataset.inference_nodes()) as u32
+    }
+
+    /// The task of recorded answer `index`.
+    pub fn task(&self, index: u32) -> &Task {
+        &self.dataset.tasks[index as usize / self.dataset.inference_nodes()]
     }
 
     /// Recorded answer `index`, task by task: the task, the answer, and what `evaluator` made of it then.

@@ -175,6 +175,19 @@ fn a_folder_is_loaded_once_the_dataset_is_read_and_again_on_another_device() {
     let other = ModelHere::Folder { name: "judges".to_owned(), file: "f".to_owned(), key: "2".to_owned() };
     assert!(state.loaded(&other).is_none());
 
+    // Where the dataset changes and changes back meanwhile, it is asked for once.
+    let step = || FromInference::Loading { model: "judges".to_owned(), step: LoadStep::Check };
+    let begun = says(says(opened(), [corpus([judges()])]), [step()]);
+    let another = || corpus([ModelHere::Known(MINILM.to_owned())]);
+    for heard in [corpus([judges()]), another()] {
+        let changed = says(begun.clone(), [heard]);
+        assert_eq!((changed.next(), changed.to_load.len()), (None, 1));
+        let came = says(changed, [loaded("judges", false)]);
+        assert!(came.to_load.is_empty() && came.loading.is_none() && came.encoders.len() == 2);
+    }
+    let gone = says(says(begun, [loaded("judges", false)]), [another()]);
+    assert!(gone.loaded(&judges()).is_none() && gone.encoders.len() == 1, "of no use any more");
+
     let state = says(state, [lost()]);
     assert_eq!(state.to_load, [Source::Stored(MINILM.to_owned()), folder("1")]);
     // A dataset that does not name it has no use for it, and one that cannot be read cannot check it.
