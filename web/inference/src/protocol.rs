@@ -347,8 +347,8 @@ pub struct Loaded {
     pub known_answer: Option<KnownAnswer>,
     /// Cosine of its scores with those that the CPU computes: for a model without a known answer, on a GPU.
     pub cpu_cosine: Option<f64>,
-    /// Largest difference of its scores, on the scale of 0 to 10, from recorded ones of answers that it was tried on: for
-    /// a model without a known answer that the dataset names.
+    /// Largest difference of its scores, on the scale of 0 to 10, from recorded ones of answers that it was tried on:
+    /// for a model without a known answer that the dataset names.
     pub difference: Option<f64>,
 }
 

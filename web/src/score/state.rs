@@ -275,7 +275,8 @@ impl State {
         folders
     }
 
-    /// Whether the folder of a model that only the dataset names lies beside the page, with the file that it is known by.
+    /// Whether the folder of a model that only the dataset names lies beside the page, with the file that it is known
+    /// by.
     #[must_use]
     pub fn is_folder_beside(&self, name: &str, file: &str) -> bool {
         self.beside.get(name).is_some_and(|paths| paths.iter().any(|path| path == file))

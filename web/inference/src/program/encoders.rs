@@ -25,8 +25,8 @@ use super::{Shared, Wanted, store};
 /// Time between two words of progress, in milliseconds.
 const TELL_MS: f64 = 200.0;
 
-/// How far a score of a model without a known answer may be from the recorded one, of 10: in half precision it is off by
-/// some hundredths.
+/// How far a score of a model without a known answer may be from the recorded one, of 10. It is far above what half
+/// precision is meant to cost.
 const MOST_DIFFERENCE: f64 = 0.5;
 
 /// The encoders that are ready, and the dataset beside the page.
@@ -49,7 +49,8 @@ enum Encoder {
 }
 
 impl Encoder {
-    /// Numbers of recorded answers that it is tried on: the first, or the first that each of several judges did not see.
+    /// Numbers of recorded answers that it is tried on: the first, or the first that each of several judges did not
+    /// see.
     fn tries(&self, rows: &Rows) -> Vec<u32> {
         let Self::Cross(encoders) = self else { return vec![0] };
         let mut tries: Vec<(usize, u32)> = Vec::new();

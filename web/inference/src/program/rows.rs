@@ -50,8 +50,8 @@ pub fn key(model: &ModelFile) -> String {
 }
 
 impl Scorer {
-    /// An evaluator of the dataset; none where its model is a decoder that a page cannot have. Whether an encoder is of a
-    /// family that the page opens is seen when it is loaded.
+    /// An evaluator of the dataset; none where its model is a decoder that a page cannot have. Whether an encoder is of
+    /// a family that the page opens is seen when it is loaded.
     fn of(dataset: &Dataset, number: usize) -> Option<Self> {
         let entry = &dataset.manifest.evaluators[number];
         let spec = EvaluatorSpec::of(entry).ok()??;
