@@ -2,7 +2,10 @@
 //! all weights anew each time, and in a page there is one thread.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use poq_kernels::{Gate, KeysValues, Look};
 
+use crate::layers::fused::Positions;
+use crate::layers::norm::RmsNorm;
 use crate::parallel;
 
 /// Whose arithmetic a model computes with. Results differ by rounding alone.
@@ -70,6 +73,81 @@ pub(crate) fn attention(
         put_columns(&mut mixed[text * seq * hidden..][..seq * hidden], seq, head * hidden / heads, of_head);
     }
     mixed
+}
+
+/// [`crate::layers::fused::gated`] on the CPU device.
+pub(crate) fn gated(both: Tensor<2>, activation: Gate) -> Tensor<2> {
+    let [rows, columns] = both.dims();
+    let both = values(both);
+    let mut y = vec![0.0; both.len() / 2];
+    parallel::each_row(&mut y, columns / 2, |row, y| {
+        poq_kernels::gated(&both[row * columns..][..columns], activation, y);
+    });
+    tensor(y, [rows, columns / 2])
+}
+
+/// Heads of queries, of which some share keys and values.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadShape {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+}
+
+/// Rows whose attention is computed at a time: bounds the weights in memory.
+const ATTENDED_TOGETHER: usize = 64;
+
+/// Attention of rows to themselves and to those in the cache, which they join: `[seq, (heads + 2 * kv_heads) *
+/// head_dim]`, of each row queries, keys and values, to `[seq, heads * head_dim]`. Queries and keys are normalised by
+/// `norms`, head by head, and turned by their positions.
+pub(crate) fn cached_attention(
+    all: Tensor<2>,
+    HeadShape { heads, kv_heads, head_dim }: HeadShape,
+    norms: Option<&[RmsNorm; 2]>,
+    positions: &Positions,
+    cap: Option<f64>,
+    cache: &mut [KeysValues],
+) -> Tensor<2> {
+    let [seq, columns] = all.dims();
+    let mut all = values(all);
+    let [cos, sin] = positions.on_host();
+    parallel::each_row(&mut all, columns, |row, all| {
+        let place = row * head_dim..(row + 1) * head_dim;
+        for (index, head) in all.chunks_exact_mut(head_dim).take(heads + kv_heads).enumerate() {
+            if let Some([of_query, of_key]) = norms {
+                if index < heads { of_query } else { of_key }.normalise(head);
+            }
+            poq_kernels::turn(head, &cos[place.clone()], &sin[place.clone()]);
+        }
+    });
+    for row in all.chunks_exact(columns) {
+        let (keys, values) = row[heads * head_dim..].split_at(kv_heads * head_dim);
+        let rows = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
+        cache.iter_mut().zip(rows).for_each(|(cache, (key, value))| cache.push(key, value));
+    }
+    let look = Look { scale: 1.0 / (head_dim as f32).sqrt(), cap: cap.map(|cap| cap as f32), window: positions.window };
+    let group = heads / kv_heads;
+    if seq == 1 {
+        let heads: Vec<usize> = (0..heads).collect();
+        let of_head = |head: &usize| cache[head / group].attend_last(&all[head * head_dim..][..head_dim], look);
+        return tensor(parallel::map(&heads, of_head).concat(), [1, heads.len() * head_dim]);
+    }
+    let packed = parallel::map(cache, KeysValues::packed);
+    let first = positions.start;
+    let starts = (0..seq).step_by(ATTENDED_TOGETHER);
+    let places: Vec<(usize, usize)> = starts.flat_map(|start| (0..heads).map(move |head| (start, head))).collect();
+    let of_places = parallel::map(&places, |&(start, head)| {
+        let count = ATTENDED_TOGETHER.min(seq - start);
+        let queries = &all[start * columns + head * head_dim..];
+        packed[head / group].attend(queries, columns, first + start, count, look)
+    });
+    let mut mixed = vec![0.0; seq * heads * head_dim];
+    for (&(start, head), of_place) in places.iter().zip(&of_places) {
+        let rows = of_place.len() / head_dim;
+        let mixed = &mut mixed[start * heads * head_dim..][..rows * heads * head_dim];
+        put_columns(mixed, rows, head * head_dim, of_place);
+    }
+    tensor(mixed, [seq, heads * head_dim])
 }
 
 /// Puts columns of a matrix of `rows` rows in their place, from column `first` on; gives the column after them.

@@ -27,6 +27,28 @@ pub(crate) fn in_pool<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Numbers that are worth sharing among threads.
+#[cfg(not(target_family = "wasm"))]
+const MIN_SHARED: usize = 1 << 14;
+
+/// Calls `function` with each row of `length` numbers and its number.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn each_row(values: &mut [f32], length: usize, function: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+    use rayon::slice::ParallelSliceMut;
+    if values.len() < MIN_SHARED {
+        return values.chunks_exact_mut(length).enumerate().for_each(|(row, values)| function(row, values));
+    }
+    let rows = values.par_chunks_exact_mut(length).enumerate().with_min_len(MIN_SHARED.div_ceil(length));
+    rows.for_each(|(row, values)| function(row, values));
+}
+
+/// As above.
+#[cfg(target_family = "wasm")]
+pub(crate) fn each_row(values: &mut [f32], length: usize, function: impl Fn(usize, &mut [f32])) {
+    values.chunks_exact_mut(length).enumerate().for_each(|(row, values)| function(row, values));
+}
+
 /// `function` of each item, in order.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn map<T: Sync, U: Send>(items: &[T], function: impl Fn(&T) -> U + Sync + Send) -> Vec<U> {

@@ -4,11 +4,15 @@ use std::f32::consts::FRAC_1_SQRT_2;
 
 use wide::f32x4;
 
+use crate::packed::dot;
+
 /// Numbers that are computed together.
 const LANES: usize = 4;
 
 /// Beyond this, erf is 1 in f32.
 const ERF_END: f32 = 4.0;
+
+const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 
 /// Rational minimax approximation of erf on [-4, 4], as Eigen 3.3 has it (`generic_fast_erf_float`): odd powers of the
 /// numerator from the highest, and even powers of the denominator.
@@ -20,6 +24,46 @@ const ERF_EVEN: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.
 pub fn gelu(values: &mut [f32]) {
     let (half, one, scale) = (f32x4::splat(0.5), f32x4::ONE, f32x4::splat(FRAC_1_SQRT_2));
     each(values, |x| half * x * (one + erf(x * scale)));
+}
+
+/// What a gate is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// `x` times its logistic function.
+    Silu,
+    /// The Gaussian error linear unit by its approximation with `tanh`.
+    GeluTanh,
+}
+
+/// `activation(gate) * up` to as many numbers: `gates_ups` holds all gates and then all ups.
+pub fn gated(gates_ups: &[f32], activation: Gate, to: &mut [f32]) {
+    let (gates, ups) = gates_ups.split_at(to.len());
+    to.copy_from_slice(gates);
+    match activation {
+        Gate::Silu => each(to, |x| x / (f32x4::ONE + (-x).exp())),
+        // (1 + tanh(u)) / 2 is the logistic function of 2 u.
+        Gate::GeluTanh => each(to, |x| {
+            let twice = x * (f32x4::splat(2.0 * SQRT_2_OVER_PI) * (f32x4::ONE + f32x4::splat(0.044_715) * x * x));
+            x / (f32x4::ONE + (-twice).exp())
+        }),
+    }
+    to.iter_mut().zip(ups).for_each(|(to, up)| *to *= up);
+}
+
+/// Root mean square normalisation of a row: `x / sqrt(mean(x^2) + epsilon) * weight`.
+pub fn rms_norm(row: &mut [f32], weight: &[f32], epsilon: f32) {
+    let mean = dot(row, row) / row.len() as f32;
+    let scale = 1.0 / (mean + epsilon).sqrt();
+    row.iter_mut().zip(weight).for_each(|(x, weight)| *x *= scale * weight);
+}
+
+/// Turns each pair of neighbours `(a, b)` by its angle to `(a cos - b sin, b cos + a sin)`: `cos` and `sin` hold that
+/// of each number.
+pub fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let turns = cos.as_chunks::<2>().0.iter().zip(sin.as_chunks::<2>().0);
+    for ([a, b], (cos, sin)) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+        (*a, *b) = (*a * cos[0] - *b * sin[0], *b * cos[1] + *a * sin[1]);
+    }
 }
 
 /// Makes scores positive and their sum 1: `e^x` over the sum of all, to 1e-6. Scores far below the largest become as
@@ -102,6 +146,58 @@ mod tests {
     }
 
     #[test]
+    fn gates_are_their_definitions() {
+        let x: Vec<f32> = grid(12).chain([-2e4, -200.0, -90.0, 90.0, 200.0, 2e4]).collect();
+        let up: Vec<f32> = x.iter().map(|x| libm::sinf(x * 3.0) * 2.0).collect();
+        let both = [x.as_slice(), &up].concat();
+        for gate in [Gate::Silu, Gate::GeluTanh] {
+            let mut y = vec![0.0; x.len()];
+            gated(&both, gate, &mut y);
+            for ((seen, x), up) in y.iter().zip(&x).zip(&up) {
+                let x = f64::from(*x);
+                let activated = match gate {
+                    Gate::Silu => x / (1.0 + libm::exp(-x)),
+                    Gate::GeluTanh => {
+                        let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+                        0.5 * x * (1.0 + libm::tanh(inner))
+                    }
+                };
+                let expected = activated * f64::from(*up);
+                let bound = 2e-6 * (1.0 + expected.abs());
+                assert!((f64::from(*seen) - expected).abs() < bound, "{gate:?} of {x}: {seen} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_normalised_by_the_root_of_its_mean_square() {
+        for length in [1, 3, 8, 70] {
+            let row: Vec<f32> = (0..length).map(|index| libm::sinf((index * index) as f32) * 5.0 + 0.1).collect();
+            let weight: Vec<f32> = (0..length).map(|index| 1.0 - index as f32 * 0.1).collect();
+            let mut seen = row.clone();
+            rms_norm(&mut seen, &weight, 1e-2);
+            let mean = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / length as f64;
+            for ((seen, x), weight) in seen.iter().zip(&row).zip(&weight) {
+                let expected = f64::from(*x) / (mean + 1e-2).sqrt() * f64::from(*weight);
+                assert!((f64::from(*seen) - expected).abs() < 1e-5, "{length}: {seen} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_turn_by_their_angle() {
+        let mut head = [3.0, 1.0, -2.0, 0.5];
+        let (sin, cos): (Vec<f32>, Vec<f32>) =
+            [0.3_f32, 0.3, 1.9, 1.9].iter().map(|angle| libm::sincosf(*angle)).unzip();
+        turn(&mut head, &cos, &sin);
+        // Of (3, 1) turned by 0.3 and (-2, 0.5) by 1.9.
+        let expected = [2.570_489_3, 1.841_897, 0.173_429, -2.054_245];
+        for (seen, expected) in head.iter().zip(expected) {
+            assert!((seen - expected).abs() < 1e-5, "{head:?}");
+        }
+    }
+
+    #[test]
     fn softmax_is_its_definition_for_any_length() {
         for length in 1..40_usize {
             let scores: Vec<f32> = (0..length).map(|index| libm::sinf((index * index) as f32) * 20.0).collect();
@@ -127,6 +223,14 @@ mod tests {
             let mut values = scores;
             softmax(&mut scores);
             assert!(scores.iter().all(|score| score.is_nan()), "{scores:?}");
+            let mut gated_values = [0.0; 6];
+            for gate in [Gate::Silu, Gate::GeluTanh] {
+                gated(&[values, [1.0; 6]].concat(), gate, &mut gated_values);
+                assert!(gated_values[place].is_nan(), "{gated_values:?}");
+            }
+            let mut normalised = values;
+            rms_norm(&mut normalised, &[1.0; 6], 1e-5);
+            assert!(normalised.iter().all(|value| value.is_nan()), "{normalised:?}");
             gelu(&mut values);
             assert!(values[place].is_nan(), "{values:?}");
         }

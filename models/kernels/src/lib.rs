@@ -1,5 +1,6 @@
 //! What burn does slowly, or not at all, on a thread of a CPU: products with matrices that are packed once, with
-//! weights that stay in their file's blocks of few bits, and attention. Plain loops over slices.
+//! weights that stay in their file's blocks of few bits, attention, and what lies between products. Plain loops over
+//! slices.
 //!
 //! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
 //! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where
@@ -10,6 +11,7 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod blocks;
+mod cached;
 mod elementwise;
 mod matrix;
 mod packed;
@@ -17,7 +19,8 @@ mod row;
 
 pub use attention::attend;
 pub use blocks::{BLOCK_TYPES, BlockType};
-pub use elementwise::gelu;
+pub use cached::{KeysValues, Look, PackedKeysValues};
+pub use elementwise::{Gate, gated, gelu, rms_norm, turn};
 pub use matrix::{OUTPUTS_TOGETHER, PackedMatrix, PackedRows};
 pub use packed::{Input, Inputs, PackedBlocks, dot};
 

@@ -2,12 +2,14 @@
 //! with the parts that its family has.
 
 use burn::tensor::{Tensor, s};
+use poq_kernels::Gate;
 
 use super::config::DecoderConfig;
 use super::families::Spec;
 use super::weights::{Matrix, Weights};
 use crate::error::ModelError;
-use crate::layers::fused::{self, Gate, Positions};
+use crate::host::{self, HeadShape, Kernels};
+use crate::layers::fused::{self, Positions};
 use crate::layers::kv_cache::LayerCache;
 use crate::layers::linear::Linear;
 use crate::layers::norm::RmsNorm;
@@ -31,6 +33,7 @@ pub(super) struct Block {
     kv_heads: usize,
     head_dim: usize,
     sees_window: bool,
+    kernels: Kernels,
 }
 
 /// What all blocks need to know of the rows of a pass.
@@ -100,6 +103,7 @@ impl Block {
             kv_heads,
             head_dim,
             sees_window: spec.windows.has(index),
+            kernels: weights.kernels(),
         })
     }
 
@@ -112,7 +116,10 @@ impl Block {
         let attended = self.attend(self.attention_norm.forward(x.clone()), pass, cache);
         let x = x + after(0, attended);
         let both = self.gate_up.forward(self.feed_forward_norm.forward(x.clone()));
-        let fed = self.down.forward(fused::gated(both, self.gate));
+        let fed = self.down.forward(match self.kernels {
+            Kernels::Burn | Kernels::Half => fused::gated(both, self.gate),
+            Kernels::Host => host::gated(both, self.gate),
+        });
         x + after(1, fed)
     }
 
@@ -120,8 +127,17 @@ impl Block {
         let &Self { heads, kv_heads, head_dim, .. } = self;
         let positions = pass.window.as_ref().filter(|_| self.sees_window).unwrap_or(&pass.whole);
         let [seq, _] = x.dims();
-        // [seq, heads + 2 * kv_heads, head_dim]
-        let all = self.query_key_value.forward(x).reshape([seq, heads + 2 * kv_heads, head_dim]);
+        let all = self.query_key_value.forward(x);
+        let cache = match cache {
+            LayerCache::Device(cache) => cache,
+            LayerCache::Host(cache) => {
+                let shape = HeadShape { heads, kv_heads, head_dim };
+                let norms = self.head_norms.as_ref();
+                let mixed = host::cached_attention(all, shape, norms, positions, self.attention_cap, cache);
+                return self.output.forward(mixed);
+            }
+        };
+        let all = all.reshape([seq, heads + 2 * kv_heads, head_dim]);
         let turned = fused::turned(self.normalised(all.clone()), positions, &pass.rotate, heads + kv_heads);
         let key = turned.clone().slice(s![.., heads.., ..]).swap_dims(0, 1);
         let value = all.slice(s![.., heads + kv_heads.., ..]).swap_dims(0, 1);

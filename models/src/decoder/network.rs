@@ -8,6 +8,7 @@ use super::families::Windows;
 use super::weights::{Matrix, Weights};
 use crate::error::{ModelError, Part};
 use crate::format::gguf::Gguf;
+use crate::host::Kernels;
 use crate::layers::fused;
 use crate::layers::kv_cache::LayerCache;
 use crate::layers::linear::Linear;
@@ -32,6 +33,7 @@ pub(super) struct Network {
     rotate: Tensor<2>,
     parameters: u64,
     config: DecoderConfig,
+    kernels: Kernels,
     device: Device,
 }
 
@@ -83,6 +85,7 @@ impl Network {
             rotate: rotation(config.head_dim, device),
             parameters: gguf.tensor_names().filter(|name| is_used(name)).map(|name| gguf.elements(name)).sum(),
             config: config.clone(),
+            kernels: weights.kernels(),
             device: device.clone(),
         })
     }
@@ -98,7 +101,7 @@ impl Network {
     /// For a text of `length` tokens at most.
     pub(super) fn memory(&self, length: usize) -> Memory {
         let DecoderConfig { kv_heads, head_dim, turns, .. } = &self.config;
-        let layers = self.blocks.iter().map(|_| LayerCache::new(*kv_heads, *head_dim, &self.device));
+        let layers = self.blocks.iter().map(|_| LayerCache::new(*kv_heads, *head_dim, self.kernels, &self.device));
         let is_long = turns.long.as_ref().is_some_and(|(first, _)| length > *first);
         Memory { layers: layers.collect(), length: 0, is_long }
     }

@@ -57,7 +57,16 @@ impl<'a> Weights<'a> {
         let columns = if is_of_head { self.config.head_dim } else { self.config.hidden };
         let weight = self.gguf.tensor(&format!("{name}.weight"), &[columns])?;
         let weight = if is_of_head { self.in_pairs(&weight, 1, 1).into_owned() } else { weight };
-        Ok(RmsNorm::new(weight, self.config.rms_epsilon, self.device))
+        Ok(RmsNorm::new(weight, self.config.rms_epsilon, self.kernels(), self.device))
+    }
+
+    /// What computes with weights that are stored so.
+    pub(super) fn kernels(&self) -> Kernels {
+        match self.storage {
+            WeightStorage::AsStored => Kernels::fastest(self.device),
+            WeightStorage::F32 => Kernels::Burn,
+            WeightStorage::F16 => Kernels::Half,
+        }
     }
 
     /// One product for matrices of the same inputs: their outputs one after another, with their biases where they have
@@ -89,13 +98,10 @@ impl<'a> Weights<'a> {
         let in_order =
             stored.iter().map(|(rows, ordered)| ordered.as_ref().map_or(*rows, |bytes| Stored::of(rows.kind, bytes)));
         let stored: Vec<Stored<'_>> = in_order.collect();
-        let kernels = match self.storage {
-            WeightStorage::AsStored => {
-                return BlockMatrix::new(&stored, inputs, Kernels::fastest(self.device)).map(Linear::from_blocks);
-            }
-            WeightStorage::F32 => Kernels::Burn,
-            WeightStorage::F16 => Kernels::Half,
-        };
+        let kernels = self.kernels();
+        if self.storage == WeightStorage::AsStored {
+            return BlockMatrix::new(&stored, inputs, kernels).map(Linear::from_blocks);
+        }
         let outputs = matrices.iter().map(|matrix| matrix.outputs).sum();
         let names: Vec<String> = matrices.iter().map(|matrix| format!("{}.weight", matrix.name)).collect();
         room::check(&names.join(" + "), kernels.matrix_bytes(outputs, inputs), self.device)?;

@@ -5,9 +5,11 @@ use std::cell::OnceCell;
 use burn::tensor::activation::{gelu, gelu_approximate, silu, softmax, tanh};
 use burn::tensor::module::layer_norm as burn_layer_norm;
 use burn::tensor::{DType, Tensor, TensorData, s};
+use poq_kernels::Gate;
 
 #[cfg(feature = "webgpu")]
 use crate::gpu::{self, Activation, Mean};
+use crate::host;
 
 /// Added to the score of a token that must not be seen; finite, as some devices make NaN of infinities.
 pub(crate) const HIDDEN: f32 = -1.0e30;
@@ -60,15 +62,6 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<2>, epsilon: f64) -> Tensor
     let mean = x.clone().square().mean_dim(1);
     let scale = mean.add_scalar(epsilon).sqrt().recip();
     x * scale * weight.clone()
-}
-
-/// What a gate is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// `x` times its logistic function.
-    Silu,
-    /// The Gaussian error linear unit by its approximation with `tanh`.
-    GeluTanh,
 }
 
 /// `activation(gate) * up` of `[rows, 2 * columns]`, gates before ups; SwiGLU, with `silu`.
@@ -129,11 +122,22 @@ pub(crate) struct Positions {
     pub start: usize,
     /// Tokens that a row looks back at, its own among them; none is all.
     pub window: Option<usize>,
+    /// `cos` and `sin` in the host's memory. Put there when they are first asked for.
+    on_host: OnceCell<[Vec<f32>; 2]>,
     /// `[1, 1, seq, start + seq]`: 0 where a row may look, hugely negative where not. Made when it is first asked for.
-    pub mask: OnceCell<Tensor<4>>,
+    mask: OnceCell<Tensor<4>>,
 }
 
 impl Positions {
+    pub(crate) fn new(cos: Tensor<3>, sin: Tensor<3>, start: usize, window: Option<usize>) -> Self {
+        Self { cos, sin, start, window, on_host: OnceCell::new(), mask: OnceCell::new() }
+    }
+
+    /// Of each row the cosines and sines, `[seq, head_dim]` each.
+    pub(crate) fn on_host(&self) -> &[Vec<f32>; 2] {
+        self.on_host.get_or_init(|| [&self.cos, &self.sin].map(|table| host::values(table.clone())))
+    }
+
     fn mask(&self) -> Tensor<4> {
         let mask = self.mask.get_or_init(|| {
             let [seq, ..] = self.cos.dims();
@@ -439,13 +443,8 @@ mod tests {
                     }
                 }
                 let place = format!("{device:?}, {seq} after {start}, {heads} heads and {kv_heads} of {head_dim}");
-                let positions = Positions {
-                    cos: tensor(&cos, [seq, 1, head_dim], &device),
-                    sin: tensor(&sin, [seq, 1, head_dim], &device),
-                    start,
-                    window: None,
-                    mask: OnceCell::new(),
-                };
+                let [cos, sin] = [&cos, &sin].map(|table| tensor(table, [seq, 1, head_dim], &device));
+                let positions = Positions::new(cos, sin, start, None);
                 let mut rotation = vec![0.0; head_dim * head_dim];
                 for pair in (0..head_dim).step_by(2) {
                     rotation[(pair + 1) * head_dim + pair] = -1.0;

@@ -1,28 +1,51 @@
 //! Keys and values of the tokens so far.
 
 use burn::tensor::{Device, Tensor, s};
+use poq_kernels::KeysValues;
+
+use crate::host::Kernels;
 
 /// Rows that a cache has room for at first; it doubles when full.
 const FIRST_ROOM: usize = 256;
 
-/// One block's keys and values, `[kv_heads, room, head_dim]` each, of which the first `length` rows are filled.
+/// One block's keys and values.
+pub(crate) enum LayerCache {
+    /// In tensors.
+    Device(Box<DeviceCache>),
+    /// In the host's memory, head by head.
+    Host(Vec<KeysValues>),
+}
+
+impl LayerCache {
+    pub(crate) fn new(kv_heads: usize, head_dim: usize, kernels: Kernels, device: &Device) -> Self {
+        match kernels {
+            Kernels::Burn | Kernels::Half => Self::Device(Box::new(DeviceCache::new(kv_heads, head_dim, device))),
+            Kernels::Host => Self::Host((0..kv_heads).map(|_| KeysValues::new(head_dim)).collect()),
+        }
+    }
+
+    /// Forgets all but the first `length` rows.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        match self {
+            Self::Device(cache) => cache.length = cache.length.min(length),
+            Self::Host(heads) => heads.iter_mut().for_each(|head| head.truncate(length)),
+        }
+    }
+}
+
+/// `[kv_heads, room, head_dim]` each, of which the first `length` rows are filled.
 ///
 /// Writing into room that is already there costs one row a token; joining tensors would copy all rows each time.
-pub(crate) struct LayerCache {
+pub(crate) struct DeviceCache {
     /// Absent only while `append` works on them, so that they have one owner and are written in place.
     keys_values: Option<(Tensor<3>, Tensor<3>)>,
     length: usize,
 }
 
-impl LayerCache {
-    pub(crate) fn new(kv_heads: usize, head_dim: usize, device: &Device) -> Self {
+impl DeviceCache {
+    fn new(kv_heads: usize, head_dim: usize, device: &Device) -> Self {
         let empty = || Tensor::zeros([kv_heads, FIRST_ROOM, head_dim], device);
         Self { keys_values: Some((empty(), empty())), length: 0 }
-    }
-
-    /// Forgets all but the first `length` rows.
-    pub(crate) fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
     }
 
     /// Adds `[kv_heads, seq, head_dim]` each, and gives all keys and values, of which those so far are the first.

@@ -1,7 +1,5 @@
 //! Rotary positions: pairs of a head's numbers are turned by an angle that grows with the position in the text.
 
-use std::cell::OnceCell;
-
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::fused::Positions;
@@ -54,13 +52,9 @@ impl Rotary {
         };
         let head_dim = 2 * self.frequencies.len();
         let table = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [seq, 1, head_dim]), device);
-        Positions {
-            cos: table(angles().map(|angle| (self.scale * libm::cos(angle)) as f32).collect()),
-            sin: table(angles().map(|angle| (self.scale * libm::sin(angle)) as f32).collect()),
-            start,
-            window,
-            mask: OnceCell::new(),
-        }
+        let cos = table(angles().map(|angle| (self.scale * libm::cos(angle)) as f32).collect());
+        let sin = table(angles().map(|angle| (self.scale * libm::sin(angle)) as f32).collect());
+        Positions::new(cos, sin, start, window)
     }
 }
 

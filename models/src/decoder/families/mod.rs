@@ -5,8 +5,8 @@ mod llama;
 mod phi3;
 mod qwen2;
 
-use crate::layers::fused::Gate;
 use crate::layers::rotary::Pairs;
+use poq_kernels::Gate;
 
 /// What all decoders of an architecture have in common.
 #[derive(Debug, PartialEq)]
