@@ -159,19 +159,9 @@ impl PackedMatrix {
         assert_eq!(x.tile, tile, "rows are packed for a matrix of the same processor");
         for start in (0..self.inputs).step_by(tile.depth) {
             let depth = tile.depth.min(self.inputs - start);
-            let x_block = &x.values[start * x.rows..][..depth * x.rows];
             for (panel, weights) in panels.chunks_exact(self.inputs).enumerate() {
                 let columns = panel * WIDTH..self.outputs.min((panel + 1) * WIDTH);
-                let weights = &weights[start..start + depth];
-                for (first, height) in tiles(x.rows, tile.height) {
-                    let x = &x_block[first * depth..][..height * depth];
-                    add_tile(
-                        x,
-                        height,
-                        weights,
-                        OfTile { y: &mut y[first * stride..], stride, columns: columns.clone() },
-                    );
-                }
+                x.add_panel(start, &weights[start..start + depth], y, stride, columns, &add_tile);
             }
         }
     }
@@ -237,6 +227,25 @@ where
 }
 
 impl PackedRows {
+    /// Adds to some columns of the outputs, in `y` those of each row at the start of `stride` numbers, the products of
+    /// the inputs from `start` on, as many as there are `weights`: those that are summed at a time.
+    pub(crate) fn add_panel<W>(
+        &self,
+        start: usize,
+        weights: &[W],
+        y: &mut [f32],
+        stride: usize,
+        columns: Range<usize>,
+        add_tile: impl Fn(&[f32], usize, &[W], OfTile<'_>),
+    ) {
+        let depth = weights.len();
+        let inputs = &self.values[start * self.rows..][..depth * self.rows];
+        for (first, height) in tiles(self.rows, self.tile.height) {
+            let of_tile = OfTile { y: &mut y[first * stride..], stride, columns: columns.clone() };
+            add_tile(&inputs[first * depth..][..height * depth], height, weights, of_tile);
+        }
+    }
+
     /// Each row holds its `inputs` at the start of `stride` numbers; the last may end with them.
     pub fn new(values: &[f32], rows: usize, inputs: usize, stride: usize) -> Self {
         Self::packed_for(tile_here(), values, rows, inputs, stride)

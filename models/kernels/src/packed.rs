@@ -233,6 +233,22 @@ impl PackedBlocks {
         &self.heads[row * self.head_bytes..][at(groups.start)..at(groups.end)]
     }
 
+    /// Asks for what there is of groups of a row, the first a multiple of 8, ahead of its use: it lies far from that of
+    /// the rows beside it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn fetch(&self, row: usize, groups: Range<usize>) {
+        if row >= self.rows() {
+            return;
+        }
+        avx2::fetch(self.head(row, groups.clone()));
+        let of_group = self.words.len() / (self.rows() * self.groups);
+        avx2::fetch(&self.words[(row * self.groups + groups.start) * of_group..][..groups.len() * of_group]);
+        if let Some(layout) = self.form.high_bits() {
+            let of_row = layout.row(self.groups);
+            avx2::fetch(&self.high[row * of_row + groups.start / layout.groups()..][..layout.row(groups.len())]);
+        }
+    }
+
     /// Rows of weights.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn rows(&self) -> usize {

@@ -6,18 +6,19 @@
 //! and is called for each group.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_add_ps, _mm_set1_ps, _mm_srai_epi32, _mm_unpacklo_ps, _mm256_and_si256,
-    _mm256_castps256_ps128, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtph_ps,
-    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_hadd_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps,
-    _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
-    _mm256_sllv_epi32, _mm256_srlv_epi32,
+    __m128i, __m256, __m256i, _mm_set1_ps, _mm_srai_epi32, _mm_unpacklo_ps, _mm256_and_si256, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_mul_ps, _mm256_or_si256,
+    _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set_m128, _mm256_set_m128i, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srlv_epi32,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
 use wide::i32x4;
 
-use super::is_here;
+use super::{is_here, matrix};
 use crate::blocks::{Quantised, k_numbers};
-use crate::packed::{HighBits, LANES, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT, arranged};
+use crate::matrix::PackedRows;
+use crate::packed::{GROUP, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT, arranged};
 
 /// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
 const NIBBLES: [i32; 4] = [0xF, 0xF0, 0xF00, 0xF000];
@@ -215,111 +216,105 @@ fn bytes<T>(
     }
 }
 
-/// Rows of weights that are multiplied together.
-const WIDE: usize = 4;
+/// Groups of inputs that are summed at a time.
+const DEPTH: usize = matrix::DEPTH / GROUP;
 
-/// Rows of inputs that are multiplied together: with [`WIDE`], twelve sums in registers.
-const TALL: usize = 3;
+/// Rows of inputs that rows of weights are unpacked for once: [`matrix::DEPTH`] inputs of so many, and the weights,
+/// stay in a core's second cache.
+const TOGETHER: usize = 64 * matrix::HEIGHT;
 
-/// Groups of inputs that are summed at a time: of [`WIDE`] rows of weights and [`TALL`] of inputs they stay in a core's
-/// first cache. A multiple of 8, as the largest blocks have so many.
-const DEPTH: usize = 24;
-
-/// Tiles of inputs that rows of weights are unpacked for once: so many of [`DEPTH`] stay in a core's second cache.
-const TILES: usize = 32;
-
-/// Rows of inputs, in tiles of [`TALL`] and then one of what is left.
+/// Rows of inputs.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    /// For each [`DEPTH`] groups each tile; of a tile's groups the inputs at each of four places, and beside them those
-    /// four places on, its rows beside each other.
-    vectors: Vec<__m256>,
+    /// As few parts as there can be of at most [`TOGETHER`] rows; each group's inputs as its numbers are unpacked.
+    parts: Vec<PackedRows>,
+    /// Of a part, but the last may have fewer.
+    rows_of_part: usize,
     rows: usize,
-    groups: usize,
+    inputs: usize,
 }
 
 impl Rows {
     /// `[rows, inputs]` in whole groups of 32.
     pub(crate) fn new(values: &[f32], rows: usize) -> Self {
-        let (values, _) = values.as_chunks::<{ 8 * LANES }>();
-        let values: Vec<_> = values.iter().map(arranged).collect();
-        let groups = values.len() / rows.max(1);
-        let mut vectors = Vec::with_capacity(values.len() * LANES);
-        for start in (0..groups).step_by(DEPTH) {
-            for first in (0..rows).step_by(TALL) {
-                let tile = first..rows.min(first + TALL);
-                for group in start..groups.min(start + DEPTH) {
-                    for k in 0..LANES {
-                        vectors.extend(tile.clone().map(|row| {
-                            let places = &values[row * groups + group];
-                            bytemuck::cast::<_, __m256>([places[k], places[k + LANES]])
-                        }));
-                    }
+        let inputs = values.len() / rows.max(1);
+        let count = rows.div_ceil(TOGETHER);
+        let rows_of_part = rows.div_ceil(count.max(1));
+        let mut parts = Vec::with_capacity(count);
+        for values in values.chunks(rows_of_part * inputs) {
+            let (groups, _) = values.as_chunks::<GROUP>();
+            let mut unpacked = Vec::with_capacity(values.len());
+            for group in groups {
+                let places = arranged(group);
+                for place in 0..PLACES_OF_WORD {
+                    unpacked.extend_from_slice(&places[place]);
+                    unpacked.extend_from_slice(&places[place + PLACES_OF_WORD]);
                 }
             }
+            parts.push(PackedRows::new(&unpacked, values.len() / inputs, inputs, inputs));
         }
-        Self { vectors, rows, groups }
+        Self { parts, rows_of_part, rows, inputs }
     }
 }
 
-/// `[rows of inputs, rows of weights]`: sums of products of weights, which become f32 once for [`TILES`] tiles.
+/// `[rows of inputs, rows of weights]`: sums of products of weights, which become f32 once for [`TOGETHER`] rows.
 ///
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
 #[allow(unsafe_code)]
 pub(crate) fn product_of_rows(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
     assert!(is_here(), "the processor has no vectors of eight");
-    // SAFETY: the processor has the features that the function is compiled for.
-    unsafe { product_of_rows_here(blocks, x) }
-}
-
-#[target_feature(enable = "avx2,fma,f16c")]
-fn product_of_rows_here(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
-    let outputs = blocks.iter().map(|blocks| blocks.rows()).sum();
+    let outputs: usize = blocks.iter().map(|blocks| blocks.rows()).sum();
     let mut y = vec![0.0; x.rows * outputs];
-    let mut weights = [[_mm256_setzero_ps(); WIDE]; DEPTH * LANES];
-    for start in (0..x.groups).step_by(DEPTH) {
-        let depth = DEPTH.min(x.groups - start);
-        let weights = &mut weights[..depth * LANES];
-        let x_block = &x.vectors[start * LANES * x.rows..][..depth * LANES * x.rows];
-        let together = TALL * TILES;
-        for (x_rows, y) in x_block.chunks(together * depth * LANES).zip(y.chunks_mut(together * outputs)) {
-            let rows = blocks.iter().flat_map(|blocks| (0..blocks.rows()).map(move |row| (*blocks, row)));
-            let mut rows = rows.enumerate().peekable();
-            while let Some((first, _)) = rows.peek().copied() {
-                let mut count = 0;
-                for (_, (blocks, row)) in rows.by_ref().take(WIDE) {
-                    unpack(blocks, row, start, count, weights);
-                    count += 1;
-                }
-                let tiles = x_rows.chunks(TALL * depth * LANES).zip(y.chunks_mut(TALL * outputs));
-                for (x, y) in tiles {
-                    let y = y.chunks_exact_mut(outputs).map(|y| &mut y[first..first + count]);
-                    match x.len() / weights.len() {
-                        1 => add_tile::<1>(weights, x, y),
-                        2 => add_tile::<2>(weights, x, y),
-                        _ => add_tile::<TALL>(weights, x, y),
-                    }
-                }
+    let mut panel: Vec<matrix::Weights> = vec![bytemuck::cast([0.0_f32; matrix::WIDTH]); matrix::DEPTH];
+    for (part, y) in x.parts.iter().zip(y.chunks_mut(x.rows_of_part * outputs)) {
+        for start in (0..x.inputs).step_by(matrix::DEPTH) {
+            let panel = &mut panel[..matrix::DEPTH.min(x.inputs - start)];
+            let mut rows = blocks.iter().flat_map(|blocks| (0..blocks.rows()).map(move |row| (*blocks, row)));
+            for first in (0..outputs).step_by(matrix::WIDTH) {
+                let columns = first..outputs.min(first + matrix::WIDTH);
+                // SAFETY: the processor has the features that the function is compiled for.
+                unsafe { unpack(rows.by_ref().take(columns.len()), start, panel) };
+                part.add_panel(start, panel, y, outputs, columns, matrix::add_tile);
             }
         }
     }
     y
 }
 
-/// The weights of groups of a row from group `start` on, as column `column` of `weights`.
+/// Inputs from `start` on, as many as `panel` has: their weights in some rows, at most [`matrix::WIDTH`]. Where there
+/// are fewer, what the columns of the others hold has no meaning.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn unpack(blocks: &PackedBlocks, row: usize, start: usize, column: usize, weights: &mut [[__m256; WIDE]]) {
+fn unpack<'a>(mut rows: impl Iterator<Item = (&'a PackedBlocks, usize)>, start: usize, panel: &mut [matrix::Weights]) {
+    let mut of_rows = [[_mm256_setzero_ps(); matrix::LANES]; DEPTH * PLACES_OF_WORD];
+    let of_rows = &mut of_rows[..panel.len() / matrix::LANES];
+    for half in 0..2 {
+        for column in 0..matrix::LANES {
+            let Some((blocks, row)) = rows.next() else { break };
+            unpack_row(blocks, row, start / GROUP, column, of_rows);
+            blocks.fetch(row + matrix::WIDTH, start / GROUP..(start + panel.len()) / GROUP);
+        }
+        for (weights, of_rows) in panel.as_chunks_mut::<{ matrix::LANES }>().0.iter_mut().zip(&*of_rows) {
+            for (weights, of_input) in weights.iter_mut().zip(transposed(*of_rows)) {
+                weights[half] = of_input;
+            }
+        }
+    }
+}
+
+/// The weights of groups of a row from group `first` on, as column `column` of `of_rows`.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn unpack_row(blocks: &PackedBlocks, row: usize, first: usize, column: usize, of_rows: &mut [[__m256; matrix::LANES]]) {
     let form = blocks.form;
-    let depth = weights.len() / LANES;
+    let depth = of_rows.len() / PLACES_OF_WORD;
     let (mut scales_here, mut minimums) = ([0.0; 2 * DEPTH], [0.0; 2 * DEPTH]);
-    let of_group = 8 * LANES / form.group;
+    let of_group = GROUP / form.group;
     let (scales_here, minimums) = (&mut scales_here[..depth * of_group], &mut minimums[..depth * of_group]);
-    let heads = blocks.head(row, start..start + depth);
+    let heads = blocks.head(row, first..first + depth);
     form.read_scales(|form, heads, of, minimums| scales(form, heads, of, minimums), heads, scales_here, minimums);
     let units = if form.bits < 8 { NIBBLE_UNITS } else { [1.0; LANES] }.map(|unit| _mm256_set1_ps(unit));
-    let items = weights.as_chunks_mut::<LANES>().0.iter_mut().zip(minimums.chunks_exact(of_group));
-    each_group(blocks, row, start, scales_here, items, |numbers, scale, (weights, minimums)| {
+    let items = of_rows.as_chunks_mut::<PLACES_OF_WORD>().0.iter_mut().zip(minimums.chunks_exact(of_group));
+    each_group(blocks, row, first, scales_here, items, |numbers, scale, (weights, minimums)| {
         let minimum = by_lane(minimums);
         for ((weights, numbers), unit) in weights.iter_mut().zip(numbers).zip(units) {
             weights[column] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(numbers), _mm256_mul_ps(scale, unit), minimum);
@@ -327,27 +322,38 @@ fn unpack(blocks: &PackedBlocks, row: usize, start: usize, column: usize, weight
     });
 }
 
-/// Adds to the outputs of each row of a tile of inputs.
+/// For each lane the eight rows' numbers of that lane.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add_tile<'a, const ROWS: usize>(weights: &[[__m256; WIDE]], x: &[__m256], y: impl Iterator<Item = &'a mut [f32]>) {
-    let mut sums = [[_mm256_setzero_ps(); ROWS]; WIDE];
-    for (weights, x) in weights.iter().zip(x.as_chunks::<ROWS>().0) {
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = _mm256_fmadd_ps(*x, *weights, *sum);
-            }
-        }
-    }
-    for (row, y) in y.enumerate() {
-        y.iter_mut().zip(totals(sums.map(|sums| sums[row]))).for_each(|(y, sum)| *y += sum);
-    }
-}
-
-/// The sum of the lanes of each.
-#[target_feature(enable = "avx2,fma,f16c")]
-fn totals([a, b, c, d]: [__m256; WIDE]) -> [f32; WIDE] {
-    let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    bytemuck::cast(_mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves)))
+#[inline]
+fn transposed(rows: [__m256; matrix::LANES]) -> [__m256; matrix::LANES] {
+    let [a, b, c, d, e, f, g, h] = rows;
+    let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    let (ef, ef_high) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+    let (gh, gh_high) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+    // Lanes 0 and 4, 1 and 5, 2 and 6, 3 and 7, of the first four rows and of the last.
+    let first = [
+        _mm256_shuffle_ps::<0x44>(ab, cd),
+        _mm256_shuffle_ps::<0xEE>(ab, cd),
+        _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+        _mm256_shuffle_ps::<0xEE>(ab_high, cd_high),
+    ];
+    let last = [
+        _mm256_shuffle_ps::<0x44>(ef, gh),
+        _mm256_shuffle_ps::<0xEE>(ef, gh),
+        _mm256_shuffle_ps::<0x44>(ef_high, gh_high),
+        _mm256_shuffle_ps::<0xEE>(ef_high, gh_high),
+    ];
+    [
+        _mm256_permute2f128_ps::<0x20>(first[0], last[0]),
+        _mm256_permute2f128_ps::<0x20>(first[1], last[1]),
+        _mm256_permute2f128_ps::<0x20>(first[2], last[2]),
+        _mm256_permute2f128_ps::<0x20>(first[3], last[3]),
+        _mm256_permute2f128_ps::<0x31>(first[0], last[0]),
+        _mm256_permute2f128_ps::<0x31>(first[1], last[1]),
+        _mm256_permute2f128_ps::<0x31>(first[2], last[2]),
+        _mm256_permute2f128_ps::<0x31>(first[3], last[3]),
+    ]
 }
 
 /// The words, and beside them the same with the numbers of the second half in their places. The sign that comes in from
@@ -384,7 +390,8 @@ mod tests {
     fn several_rows_are_sums_of_products() {
         let mut compared = 0;
         for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
-            for columns in [256, 288, 800, 1024, 2560].map(|columns| columns / kind.elements * kind.elements) {
+            for (columns, most) in [(256, TOGETHER + 9), (288, 7), (800, 7), (1024, 7), (2560, 7)] {
+                let columns = columns / kind.elements * kind.elements;
                 let outputs = 6;
                 let blocks = outputs * columns / kind.elements;
                 let bytes: Vec<u8> = (0..blocks * kind.bytes)
@@ -393,7 +400,7 @@ mod tests {
                 // Twice the same, one after the other.
                 let weights = kind.unpack(&bytes).repeat(2);
                 let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
-                for rows in [1, 2, 3, 4, 5, 100] {
+                for rows in [1, 2, 3, 4, 5, most] {
                     let x: Vec<f32> =
                         (0..rows * columns).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
                     if !is_here() {
@@ -418,6 +425,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(compared, if is_here() { 8 * 5 * 12 * (1 + 2 + 3 + 4 + 5 + 100) } else { 0 });
+        assert_eq!(compared, if is_here() { 8 * 12 * (5 * (1 + 2 + 3 + 4 + 5) + TOGETHER + 9 + 4 * 7) } else { 0 });
     }
 }

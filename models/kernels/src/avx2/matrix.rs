@@ -7,7 +7,7 @@ use super::is_here;
 use crate::matrix::OfTile;
 
 /// Numbers that are computed together.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// Outputs of a panel.
 pub(crate) const WIDTH: usize = 2 * LANES;

@@ -1,6 +1,8 @@
 //! Products in vectors of eight lanes, for processors of x86-64 that have them. Who asks for one elsewhere is refused
 //! by a panic, before anything is computed.
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 pub(crate) mod blocks;
 pub(crate) mod matrix;
 pub(crate) mod row;
@@ -10,4 +12,16 @@ pub(crate) fn is_here() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("fma")
         && std::arch::is_x86_feature_detected!("f16c")
+}
+
+/// Bytes that come from memory together.
+const LINE: usize = 64;
+
+/// Asks for the memory of `items` ahead of their use.
+#[allow(unsafe_code)]
+pub(crate) fn fetch<T: bytemuck::NoUninit>(items: &[T]) {
+    for line in bytemuck::cast_slice::<T, u8>(items).chunks(LINE) {
+        // SAFETY: what is asked for is within the slice, and asking reads and writes nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
 }
