@@ -56,21 +56,17 @@ pub(crate) fn arranged<T: Copy + Default>(group: &[T; GROUP]) -> [[T; LANES]; PL
 
 /// One row of inputs, with what all rows of weights need of it.
 #[derive(Debug)]
-pub struct Input {
-    values: Vec<f32>,
-    row: Row,
-}
+pub struct Input(Row);
 
 impl Input {
     /// `values` in whole groups of 32.
     pub fn new(values: Vec<f32>) -> Self {
-        let row = Row::new(values.as_chunks().0);
-        Self { values, row }
+        Self(Row::new(values))
     }
 
     /// The inputs.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.0.values()
     }
 }
 
@@ -218,7 +214,7 @@ impl PackedBlocks {
 
     /// One number for each row.
     pub fn product(&self, x: &Input) -> Vec<f32> {
-        x.row.product(self)
+        x.0.product(self)
     }
 
     /// The bytes of scales and minimums, row by row.

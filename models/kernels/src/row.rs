@@ -1,6 +1,9 @@
 //! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with
 //! a scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. So an
-//! input is as it was to within a 2^-29th of the largest of its group; ggml rounds to a 254th of that here.
+//! input is as it was to within a 2^-29th of the largest of its group. In vectors of eight lanes, weights of six bits
+//! or fewer meet it as a sum of three bytes, to within a 2^-22nd ([`crate::avx2`]). ggml rounds to a 254th of that here.
+
+use std::sync::OnceLock;
 
 use wide::{f32x4, i16x8, i32x4};
 
@@ -11,13 +14,13 @@ use crate::packed::{GROUP, HALF, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, 
 
 /// A row of inputs has a multiple of so many groups, the last of them zeros: as many as there are lanes where there are
 /// most, so that sums of groups fill vectors, and no fewer than share a vector of fifth bits.
-const WHOLE: usize = 8;
+pub(crate) const WHOLE: usize = 8;
 
 /// The exponent of the largest input of a group in units of the first numbers, which have 16 bits with their sign.
-const LARGEST: u32 = 13;
+pub(crate) const LARGEST: u32 = 13;
 
 /// The exponent of a scale at least, as f32 has it: that of its smallest normal number.
-const SMALLEST: u32 = 1;
+pub(crate) const SMALLEST: u32 = 1;
 
 /// What one of the second numbers is worth beside one of the first.
 pub(crate) const FINE: f32 = 1.0 / 32_768.0;
@@ -28,8 +31,12 @@ type Numbers = [i16x8; PLACES_OF_WORD];
 /// A row of inputs.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Two groups at a time.
-    pub(crate) pairs: Vec<Pair>,
+    values: Vec<f32>,
+    /// Two groups at a time. Made when they are first asked for, as some weights need these and others those below.
+    pairs: OnceLock<Vec<Pair>>,
+    /// The same in bytes.
+    #[cfg(target_arch = "x86_64")]
+    in_bytes: OnceLock<Vec<avx2::row::Pair>>,
     /// The sum of each group.
     sums: Vec<f32>,
     /// The sum of each half of a group.
@@ -38,6 +45,7 @@ pub(crate) struct Row {
 
 /// Two groups of inputs.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(crate) struct Pair {
     /// At the places of [`Numbers`], the groups beside each other.
     pub(crate) inputs: [[i16x8; 2]; PLACES_OF_WORD],
@@ -48,29 +56,42 @@ pub(crate) struct Pair {
 }
 
 impl Row {
-    /// Inputs in groups. Those of a group with one that is not finite are not numbers.
-    pub(crate) fn new(groups: &[[f32; GROUP]]) -> Self {
-        let none = Pair { inputs: Default::default(), rests: Default::default(), scales: [f32x4::ZERO; 2] };
-        let mut pairs = vec![none; groups.len().next_multiple_of(WHOLE) / 2];
-        for (number, group) in groups.iter().enumerate() {
-            let (pair, which) = (&mut pairs[number / 2], number % 2);
-            let parts = Parts::new(group);
-            pair.scales[which] = f32x4::splat(parts.scale);
-            for (to, numbers) in [(&mut pair.inputs, &parts.inputs), (&mut pair.rests, &parts.rests)] {
-                let places = arranged(numbers);
-                for (place, to) in to.iter_mut().enumerate() {
-                    let [low, high] = [places[place], places[place + PLACES_OF_WORD]];
-                    let lanes = std::array::from_fn(|at| if at % 2 == 0 { low[at / 2] } else { high[at / 2] });
-                    to[which] = i16x8::new(lanes);
-                }
-            }
-        }
+    /// Inputs in whole groups.
+    pub(crate) fn new(values: Vec<f32>) -> Self {
+        let (groups, _) = values.as_chunks::<GROUP>();
+        let count = groups.len().next_multiple_of(WHOLE);
         let mut sums: Vec<f32> = groups.iter().map(|group| dot(group, &[1.0; GROUP])).collect();
         let halves = groups.as_flattened().as_chunks::<HALF>().0;
         let mut half_sums: Vec<f32> = halves.iter().map(|half| dot(half, &[1.0; HALF])).collect();
-        sums.resize(2 * pairs.len(), 0.0);
-        half_sums.resize(4 * pairs.len(), 0.0);
-        Self { pairs, sums, half_sums }
+        sums.resize(count, 0.0);
+        half_sums.resize(2 * count, 0.0);
+        Self {
+            values,
+            pairs: OnceLock::new(),
+            #[cfg(target_arch = "x86_64")]
+            in_bytes: OnceLock::new(),
+            sums,
+            half_sums,
+        }
+    }
+
+    /// The inputs as they were given.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Two groups at a time.
+    pub(crate) fn pairs(&self) -> &[Pair] {
+        self.pairs.get_or_init(|| pairs(self.values.as_chunks().0))
+    }
+
+    /// The same in bytes.
+    ///
+    /// # Panics
+    /// On a processor without vectors of eight.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn in_bytes(&self) -> &[avx2::row::Pair] {
+        self.in_bytes.get_or_init(|| avx2::row::pairs(self.values.as_chunks().0))
     }
 
     /// One number for each row of weights. Minimums and offsets meet the sums of the inputs, so that only
@@ -112,7 +133,7 @@ impl Row {
     fn nibbles(&self, blocks: &PackedBlocks, row: usize, scales: &[f32]) -> f32 {
         let words = &blocks.words[row * blocks.groups..][..blocks.groups];
         let mut sum = f32x4::ZERO;
-        for ((words, scales), pair) in words.chunks(2).zip(scales.chunks(2)).zip(&self.pairs) {
+        for ((words, scales), pair) in words.chunks(2).zip(scales.chunks(2)).zip(self.pairs()) {
             for (which, (words, scale)) in words.iter().zip(scales).enumerate() {
                 sum += pair.product(which, low_bits(*words)) * f32x4::splat(*scale);
             }
@@ -128,7 +149,7 @@ impl Row {
         let words = blocks.words[row * blocks.groups..][..blocks.groups].chunks(together);
         // Of six bits each half of a group has a scale.
         let scales = scales.chunks(together * HIGH);
-        let pairs = self.pairs.chunks(together / 2);
+        let pairs = self.pairs().chunks(together / 2);
         let high = blocks.high_of::<HIGH>(row, 0).iter();
         let mut sum = f32x4::ZERO;
         for (((high, words), scales), pairs) in high.zip(words).zip(scales).zip(pairs) {
@@ -148,7 +169,7 @@ impl Row {
     fn bytes(&self, blocks: &PackedBlocks, row: usize, scales: &[f32]) -> f32 {
         let words = &blocks.words[2 * row * blocks.groups..][..2 * blocks.groups];
         let mut sum = f32x4::ZERO;
-        for ((words, scales), pair) in words.chunks(4).zip(scales.chunks(2)).zip(&self.pairs) {
+        for ((words, scales), pair) in words.chunks(4).zip(scales.chunks(2)).zip(self.pairs()) {
             for (which, (words, scale)) in words.as_chunks().0.iter().zip(scales).enumerate() {
                 let [first, second] = words.map(bytemuck::cast::<i32x4, i16x8>);
                 let numbers = [first << 8 >> 8, first >> 8, second << 8 >> 8, second >> 8];
@@ -157,6 +178,26 @@ impl Row {
         }
         total(sum)
     }
+}
+
+/// Those of a group with an input that is not finite are not numbers.
+fn pairs(groups: &[[f32; GROUP]]) -> Vec<Pair> {
+    let none = Pair { inputs: Default::default(), rests: Default::default(), scales: [f32x4::ZERO; 2] };
+    let mut pairs = vec![none; groups.len().next_multiple_of(WHOLE) / 2];
+    for (number, group) in groups.iter().enumerate() {
+        let (pair, which) = (&mut pairs[number / 2], number % 2);
+        let parts = Parts::new(group);
+        pair.scales[which] = f32x4::splat(parts.scale);
+        for (to, numbers) in [(&mut pair.inputs, &parts.inputs), (&mut pair.rests, &parts.rests)] {
+            let places = arranged(numbers);
+            for (place, to) in to.iter_mut().enumerate() {
+                let [low, high] = [places[place], places[place + PLACES_OF_WORD]];
+                let lanes = std::array::from_fn(|at| if at % 2 == 0 { low[at / 2] } else { high[at / 2] });
+                to[which] = i16x8::new(lanes);
+            }
+        }
+    }
+    pairs
 }
 
 impl Pair {
@@ -220,6 +261,16 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     use crate::avx2;
 
+    /// Inputs as they are multiplied in each way, and the bits of the largest of a group that they are near in.
+    fn all_values(x: &Row) -> Vec<(Vec<f32>, i32)> {
+        let mut all = vec![(values(x.pairs()), 29)];
+        #[cfg(target_arch = "x86_64")]
+        if avx2::is_here() {
+            all.push((avx2::row::values(x.in_bytes()), 22));
+        }
+        all
+    }
+
     /// Inputs as they are multiplied, in their order.
     fn values(pairs: &[Pair]) -> Vec<f32> {
         let mut values = vec![0.0; 2 * pairs.len() * GROUP];
@@ -260,8 +311,8 @@ mod tests {
                 }
                 let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
                 let x: Vec<f32> = (0..columns).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
-                let x = Row::new(x.as_chunks().0);
-                let values = values(&x.pairs);
+                let x = Row::new(x);
+                let all_values = all_values(&x);
                 let four = x.product_by_four(&blocks);
                 #[cfg(target_arch = "x86_64")]
                 let eight = match avx2::is_here() {
@@ -280,11 +331,16 @@ mod tests {
                 for (row, (four, eight)) in four.into_iter().zip(eight).enumerate() {
                     compared += 1;
                     let weights = &weights[row * columns..][..columns];
-                    let expected: f64 = weights.iter().zip(&values).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                    let sum = |(values, _): &(Vec<f32>, i32)| -> f64 {
+                        weights.iter().zip(values).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum()
+                    };
+                    let expected = sum(&all_values[0]);
+                    // Numbers of eight bits meet the inputs in two numbers whatever the vectors.
+                    let expected_of_eight = if form.bits == 8 { expected } else { all_values.last().map_or(0.0, sum) };
                     // Numbers and offsets, or minimums, are summed each for itself.
                     let size =
                         weights.iter().map(|weight| f64::from(weight.abs())).fold(0.0, f64::max) * columns as f64;
-                    for seen in [four, eight] {
+                    for (seen, expected) in [(four, expected), (eight, expected_of_eight)] {
                         let place = format!("{}, {columns} columns, row {row}", kind.name);
                         assert!((f64::from(seen) - expected).abs() <= 3e-7 * size, "{place}: {seen} for {expected}");
                         assert!(expected.abs() > 1e-5 * size, "{place} tells nothing: {expected} of {size}");
@@ -302,22 +358,25 @@ mod tests {
             let group: [f32; GROUP] = std::array::from_fn(|index| size * libm::sinf((index * index) as f32 * 0.37));
             let other: [f32; GROUP] = std::array::from_fn(|index| index as f32);
             for groups in [&[group][..], &[other, group], &[group, other, other]] {
-                let values = values(&Row::new(groups).pairs);
-                for (group, seen) in groups.iter().zip(values.as_chunks::<GROUP>().0) {
-                    let largest = group.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-                    let bound = f64::from(largest) * 2.0_f64.powi(-29);
-                    for (value, seen) in group.iter().zip(seen) {
-                        let difference = (f64::from(*value) - f64::from(*seen)).abs();
-                        // What was rounded in f32 stays within its own unit.
-                        let bound = bound.max(f64::from(value.abs()) * 2.0_f64.powi(-24));
-                        assert!(difference <= bound, "{seen} for {value} of {largest}");
+                for (values, bits) in all_values(&Row::new(groups.as_flattened().to_vec())) {
+                    for (group, seen) in groups.iter().zip(values.as_chunks::<GROUP>().0) {
+                        let largest = group.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+                        let bound = f64::from(largest) * 2.0_f64.powi(-bits);
+                        for (value, seen) in group.iter().zip(seen) {
+                            let difference = (f64::from(*value) - f64::from(*seen)).abs();
+                            // What was rounded in f32 stays within its own unit.
+                            let bound = bound.max(f64::from(value.abs()) * 2.0_f64.powi(-24));
+                            assert!(difference <= bound, "{seen} for {value} of {largest}, {bits} bits");
+                        }
                     }
                 }
             }
             for wrong in [f32::NAN, f32::INFINITY] {
                 let mut group = group;
                 group[5] = wrong;
-                assert!(values(&Row::new(&[other, group]).pairs)[GROUP..2 * GROUP].iter().all(|value| value.is_nan()));
+                for (values, _) in all_values(&Row::new([other, group].as_flattened().to_vec())) {
+                    assert!(values[GROUP..2 * GROUP].iter().all(|value| value.is_nan()));
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Matrices that stay in their file's blocks of few bits, multiplied on the CPU without becoming f32 as a whole.
 //!
-//! One row of inputs meets the numbers as they are stored, each input as it was to within a 2^-29th of the largest of
-//! its group of 32; with several rows weights become f32 as they are used. Sums are f32: but for that, results are
-//! those of f32 weights, up to the order of the sums.
+//! One row of inputs meets the numbers as they are stored, each input as it was to within a 2^-22nd of the largest of
+//! its group of 32, or less; with several rows weights become f32 as they are used. Sums are f32: but for that, results
+//! are those of f32 weights, up to the order of the sums.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
