@@ -97,6 +97,9 @@ pub(crate) struct HeadShape {
 /// Rows whose attention is computed at a time: bounds the weights in memory.
 const ATTENDED_TOGETHER: usize = 64;
 
+/// Rows that are worth packing keys and values for.
+const MIN_PACKED: usize = 8;
+
 /// Attention of rows to themselves and to those in the cache, which they join: `[seq, (heads + 2 * kv_heads) *
 /// head_dim]`, of each row queries, keys and values, to `[seq, heads * head_dim]`. Queries and keys are normalised by
 /// `norms`, head by head, and turned by their positions.
@@ -125,21 +128,27 @@ pub(crate) fn cached_attention(
         let rows = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
         cache.iter_mut().zip(rows).for_each(|(cache, (key, value))| cache.push(key, value));
     }
+    let first = positions.start;
+    // Otherwise rows would see others than those before them.
+    assert!(cache.iter().all(|cache| cache.rows() == first + seq), "the cache holds what was read before");
     let look = Look { scale: 1.0 / (head_dim as f32).sqrt(), cap: cap.map(|cap| cap as f32), window: positions.window };
     let group = heads / kv_heads;
-    if seq == 1 {
-        let heads: Vec<usize> = (0..heads).collect();
-        let of_head = |head: &usize| cache[head / group].attend_last(&all[head * head_dim..][..head_dim], look);
-        return tensor(parallel::map(&heads, of_head).concat(), [1, heads.len() * head_dim]);
+    if seq < MIN_PACKED {
+        let places: Vec<(usize, usize)> = (0..seq).flat_map(|row| (0..heads).map(move |head| (row, head))).collect();
+        let cache = &*cache;
+        let of_places = parallel::map(&places, |&(row, head)| {
+            let query = &all[row * columns + head * head_dim..][..head_dim];
+            cache[head / group].attend(query, first + row, look)
+        });
+        return tensor(of_places.concat(), [seq, heads * head_dim]);
     }
-    let packed = parallel::map(cache, KeysValues::packed);
-    let first = positions.start;
+    let packed = parallel::map(cache, |cache| cache.packed(first, look));
     let starts = (0..seq).step_by(ATTENDED_TOGETHER);
     let places: Vec<(usize, usize)> = starts.flat_map(|start| (0..heads).map(move |head| (start, head))).collect();
     let of_places = parallel::map(&places, |&(start, head)| {
         let count = ATTENDED_TOGETHER.min(seq - start);
         let queries = &all[start * columns + head * head_dim..];
-        packed[head / group].attend(queries, columns, first + start, count, look)
+        packed[head / group].attend(queries, columns, first + start, count)
     });
     let mut mixed = vec![0.0; seq * heads * head_dim];
     for (&(start, head), of_place) in places.iter().zip(&of_places) {
@@ -157,4 +166,56 @@ pub(crate) fn put_columns(matrix: &mut [f32], rows: usize, first: usize, columns
         row[first..][..width].copy_from_slice(columns);
     }
     first + width
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::fused;
+    use crate::layers::kv_cache::LayerCache;
+    use crate::layers::rotary::{Rotary, rotation};
+
+    const SHAPE: HeadShape = HeadShape { heads: 6, kv_heads: 2, head_dim: 8 };
+
+    /// In parts of one row, of few, and of more than are computed at a time, against burn's steps: with a window and a
+    /// cap and without, and again after the cache forgot rows.
+    #[test]
+    fn cached_attention_is_that_of_burn() {
+        let HeadShape { heads, kv_heads, head_dim } = SHAPE;
+        let columns = (heads + 2 * kv_heads) * head_dim;
+        let device = crate::cpu_device();
+        let rotary = Rotary::new(100.0, &[1.0; 4], 1.0);
+        let mut compared = 0;
+        for (window, cap) in [(None, None), (Some(20), None), (None, Some(3.0)), (Some(100), Some(3.0))] {
+            let cache = |kernels| LayerCache::new(kv_heads, head_dim, kernels, &device);
+            let (mut of_burn, mut of_host) = (cache(Kernels::Burn), cache(Kernels::Host));
+            let mut length = 0;
+            for (rows, kept) in [(3, 3), (1, 4), (150, 154), (7, 161), (MIN_PACKED, 100), (70, 170), (1, 171)] {
+                let positions = rotary.positions(length, rows, window, &device);
+                let numbers = (0..rows * columns).map(|index| libm::sinf((index * index + length) as f32 * 0.37) * 3.0);
+                let all = tensor(numbers.collect(), [rows, columns]);
+                let split = all.clone().reshape([rows, heads + 2 * kv_heads, head_dim]);
+                let turned = fused::turned(split.clone(), &positions, &rotation(head_dim, &device), heads + kv_heads);
+                let (LayerCache::Device(on_device), LayerCache::Host(on_host)) = (&mut of_burn, &mut of_host) else {
+                    panic!("caches are where their kernels are");
+                };
+                let (keys, values) = on_device.append(
+                    turned.clone().narrow(1, heads, kv_heads).swap_dims(0, 1),
+                    split.narrow(1, heads + kv_heads, kv_heads).swap_dims(0, 1),
+                );
+                let expected = fused::cached_attention(turned, keys, values, heads, &positions, cap);
+                let seen = cached_attention(all, SHAPE, None, &positions, cap, on_host);
+                assert_eq!(seen.dims(), [rows, heads * head_dim]);
+                for (seen, expected) in super::values(seen).into_iter().zip(super::values(expected)) {
+                    let place = format!("{rows} after {length}, {window:?}, {cap:?}");
+                    assert!((seen - expected).abs() < 1e-5, "{place}: {seen} for {expected}");
+                    compared += 1;
+                }
+                length = kept;
+                of_burn.truncate(kept);
+                of_host.truncate(kept);
+            }
+        }
+        assert_eq!(compared, 4 * (3 + 1 + 150 + 7 + MIN_PACKED + 70 + 1) * heads * head_dim);
+    }
 }

@@ -19,6 +19,14 @@ fn decoder(layers: Option<usize>) -> Result<Decoder, Box<dyn std::error::Error>>
     )?)
 }
 
+/// As f32, with burn's kernels, and as the file has them, with the host's where these are the faster ones.
+const STORAGES: [WeightStorage; 2] = [WeightStorage::F32, WeightStorage::AsStored];
+
+fn stored(weights: WeightStorage) -> Result<Decoder, Box<dyn std::error::Error>> {
+    let options = DecoderOptions { weights, ..DecoderOptions::default() };
+    Ok(Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &options, &cpu_device())?)
+}
+
 fn encoder(max_tokens: usize) -> Result<BiEncoder, Box<dyn std::error::Error>> {
     let file = |name: &str| fixture(&format!("tiny-bert/{name}"));
     let (config, tokenizer, tensors) = (file("config.json")?, file("tokenizer.json")?, file("model.safetensors")?);
@@ -103,8 +111,7 @@ fn fewer_layers_are_another_node_and_out_of_range_is_an_error() -> Outcome {
 #[test]
 fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
     let full = decoder(None)?;
-    let options = DecoderOptions { weights: WeightStorage::AsStored, ..DecoderOptions::default() };
-    let stored = Decoder::from_gguf(&fixture("tiny-llama.gguf")?, &options, &cpu_device())?;
+    let stored = stored(WeightStorage::AsStored)?;
     assert_eq!((stored.layers(), stored.parameters()), (full.layers(), full.parameters()));
     for letter in 'a'..='z' {
         for prompt in [letter.to_string(), format!("the {letter} cat in a hat")] {
@@ -145,7 +152,10 @@ fn a_decoder_is_checked_against_a_trusted_one() -> Outcome {
 
 #[test]
 fn a_prompt_read_in_parts_continues_as_one_read_at_once() -> Outcome {
-    let decoder = decoder(None)?;
+    STORAGES.into_iter().try_for_each(|weights| read_in_parts(&stored(weights)?))
+}
+
+fn read_in_parts(decoder: &Decoder) -> Outcome {
     let prompt = Prompt::Text("the cat sat on the mat and the dog in the hat".to_owned());
     let mut whole = decoder.begin(&prompt, &options(8, 0.0, 0))?;
     let mut parts = decoder.begin(&prompt, &options(8, 0.0, 0))?;
@@ -168,17 +178,20 @@ fn a_prompt_read_in_parts_continues_as_one_read_at_once() -> Outcome {
 /// Reading a text at once and token by token is the same computation.
 #[test]
 fn a_text_read_at_once_continues_as_one_read_token_by_token() -> Outcome {
-    let decoder = decoder(None)?;
+    STORAGES.into_iter().try_for_each(|weights| read_token_by_token(&stored(weights)?))
+}
+
+fn read_token_by_token(decoder: &Decoder) -> Outcome {
     let mut compared = 0;
     for letter in 'a'..='z' {
         let prompt = format!("a hat {letter}");
         let ids = decoder.encode(&Prompt::Text(prompt.clone()))?;
-        let first = generate(&decoder, &prompt, &options(12, 0.0, 0))?;
+        let first = generate(decoder, &prompt, &options(12, 0.0, 0))?;
         let Some(token) = first.token_ids.first() else { continue };
         let longer = prompt + &decoder.decode(&[*token])?;
         // A random model's tokens are often torn characters, which have no text to read again.
         if decoder.encode(&Prompt::Text(longer.clone()))? == [ids.as_slice(), &[*token]].concat() {
-            let second = generate(&decoder, &longer, &options(11, 0.0, 0))?;
+            let second = generate(decoder, &longer, &options(11, 0.0, 0))?;
             assert_eq!(second.token_ids, first.token_ids[1..], "{longer:?}");
             compared += 1;
         }
@@ -298,7 +311,10 @@ fn check_neighbours(encoder: &BiEncoder) -> Result<Vec<f32>, Box<dyn std::error:
 /// Against the probabilities that generation itself draws from: a prompt of its own for each, no memory between them.
 #[test]
 fn ratings_are_those_of_prompts_read_from_the_start() -> Outcome {
-    let decoder = decoder(None)?;
+    STORAGES.into_iter().try_for_each(|weights| rate_from_the_start(&stored(weights)?))
+}
+
+fn rate_from_the_start(decoder: &Decoder) -> Outcome {
     let prompts: Vec<Prompt> =
         ["the cat: a", "the cat: b in a hat", "the cat", "a", "the cat: b in a hat", &"long ".repeat(40)]
             .iter()
@@ -312,7 +328,7 @@ fn ratings_are_those_of_prompts_read_from_the_start() -> Outcome {
         assert!((seen.expected - expected.expected).abs() < 1e-4, "{prompt:?}: {seen:?} for {expected:?}");
         assert_eq!((&seen.reply, seen.is_number), (&expected.reply, expected.is_number));
         assert!((0.0..=9.0).contains(&seen.expected) && (0.0..=1.0).contains(&seen.of_numbers), "{seen:?}");
-        let first = generate(&decoder, if let Prompt::Text(text) = prompt { text } else { "" }, &options(1, 0.0, 0))?;
+        let first = generate(decoder, if let Prompt::Text(text) = prompt { text } else { "" }, &options(1, 0.0, 0))?;
         assert_eq!(first.text, seen.reply);
     }
     assert!(block_on(decoder.rate(&mut kept, &prompts[5]))?.truncated_prompt);

@@ -46,31 +46,38 @@ impl KeysValues {
         self.values.truncate(rows * self.head_dim);
     }
 
-    /// What the last row with this `query` sees: `head_dim` numbers.
-    pub fn attend_last(&self, query: &[f32], look: Look) -> Vec<f32> {
-        let rows = self.keys.len() / self.head_dim;
-        let first = (rows - look.window.unwrap_or(rows).min(rows)) * self.head_dim;
-        let keys = self.keys[first..].chunks_exact(self.head_dim);
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.keys.len() / self.head_dim
+    }
+
+    /// What row `row` of the text, with this `query`, sees: `head_dim` numbers.
+    pub fn attend(&self, query: &[f32], row: usize, look: Look) -> Vec<f32> {
+        let seen = look.seen_by(row);
+        let seen = seen.start * self.head_dim..seen.end * self.head_dim;
+        let keys = self.keys[seen.clone()].chunks_exact(self.head_dim);
         let mut weights: Vec<f32> = keys.map(|key| dot(query, key)).collect();
         look.weigh(&mut weights);
         let mut mixed = vec![0.0; self.head_dim];
-        for (weight, value) in weights.iter().zip(self.values[first..].chunks_exact(self.head_dim)) {
+        for (weight, value) in weights.iter().zip(self.values[seen].chunks_exact(self.head_dim)) {
             mixed.iter_mut().zip(value).for_each(|(mixed, value)| *mixed += weight * value);
         }
         mixed
     }
 
-    /// For many rows to look at.
-    pub fn packed(&self) -> PackedKeysValues {
+    /// What row `row` of the text and those after it see, for many of them to look at.
+    pub fn packed(&self, row: usize, look: Look) -> PackedKeysValues {
         let head_dim = self.head_dim;
-        let blocks = self.keys.chunks(BLOCK * head_dim).zip(self.values.chunks(BLOCK * head_dim));
+        let first_block = look.seen_by(row).start / BLOCK;
+        let from = first_block * BLOCK * head_dim;
+        let blocks = self.keys[from..].chunks(BLOCK * head_dim).zip(self.values[from..].chunks(BLOCK * head_dim));
         let block = |(keys, values): (&[f32], &[f32])| {
             let rows = keys.len() / head_dim;
             let key = |row: usize, to: &mut [f32]| to.copy_from_slice(&keys[row * head_dim..][..head_dim]);
             let keys = PackedMatrix::from_rows(rows, head_dim, &mut { key });
             (keys, PackedMatrix::from_columns(head_dim, rows, values, head_dim))
         };
-        PackedKeysValues { blocks: blocks.map(block).collect(), rows: self.keys.len() / head_dim, head_dim }
+        PackedKeysValues { blocks: blocks.map(block).collect(), first_block, rows: self.rows(), head_dim, look }
     }
 }
 
@@ -79,19 +86,23 @@ impl KeysValues {
 pub struct PackedKeysValues {
     /// For each [`BLOCK`] rows their keys, `[rows, head_dim]`, and values, `[head_dim, rows]`.
     blocks: Vec<(PackedMatrix, PackedMatrix)>,
+    /// The number of the first of them in the text.
+    first_block: usize,
     rows: usize,
     head_dim: usize,
+    look: Look,
 }
 
 impl PackedKeysValues {
-    /// What rows see, the first of them row `first` of the text: `[count, head_dim]`. `queries` holds that of each at
-    /// the start of `stride` numbers; the last may end with it.
-    pub fn attend(&self, queries: &[f32], stride: usize, first: usize, count: usize, look: Look) -> Vec<f32> {
+    /// What rows see, the first of them row `first` of the text, and none before those that these were packed for:
+    /// `[count, head_dim]`. `queries` holds that of each at the start of `stride` numbers; the last may end with it.
+    pub fn attend(&self, queries: &[f32], stride: usize, first: usize, count: usize) -> Vec<f32> {
+        let look = self.look;
         // Rows that the first sees, and those that the last sees, in whole blocks.
         let blocks = look.seen_by(first).start / BLOCK..(first + count).div_ceil(BLOCK);
         let begin = blocks.start * BLOCK;
         let width = self.rows.min(blocks.end * BLOCK) - begin;
-        let blocks = &self.blocks[blocks];
+        let blocks = &self.blocks[blocks.start - self.first_block..blocks.end - self.first_block];
         let queries = PackedRows::new(queries, count, self.head_dim, stride);
         let mut weights = vec![0.0; count * width];
         for (block, (keys, _)) in blocks.iter().enumerate() {
@@ -160,8 +171,8 @@ mod tests {
         mixed
     }
 
-    /// The last row alone, and rows from any place on, within one block and over several, with and without a window
-    /// and a cap.
+    /// One row alone, and rows from any place on, within one block and over several, with and without a window and a
+    /// cap.
     #[test]
     fn rows_see_those_up_to_themselves() {
         let rows = 2 * BLOCK + 20;
@@ -182,14 +193,15 @@ mod tests {
                 for row in 0..rows {
                     let place = row * HEAD_DIM..(row + 1) * HEAD_DIM;
                     kept.push(&keys[place.clone()], &values[place]);
-                    near(row, &kept.attend_last(query(row), look));
+                    near(row, &kept.attend(query(row), row, look));
+                    near(row / 2, &kept.attend(query(row / 2), row / 2, look));
                 }
                 for (first, count) in [(0, rows), (0, 1), (0, BLOCK), (7, 30), (BLOCK, BLOCK), (BLOCK + 9, 75)] {
                     // Rows after them may be there already.
                     for kept_rows in [rows, first + count] {
                         kept.truncate(kept_rows);
                         let from = &queries[2 * first * HEAD_DIM..];
-                        let seen = kept.packed().attend(from, 2 * HEAD_DIM, first, count, look);
+                        let seen = kept.packed(first, look).attend(from, 2 * HEAD_DIM, first, count);
                         assert_eq!(seen.len(), count * HEAD_DIM);
                         seen.chunks(HEAD_DIM).enumerate().for_each(|(row, seen)| near(first + row, seen));
                         for row in kept_rows..rows {

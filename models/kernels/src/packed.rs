@@ -78,7 +78,7 @@ pub struct Inputs(
 );
 
 impl Inputs {
-    /// `[rows, inputs]` in whole groups of 32; none where the processor has no vectors of eight.
+    /// `[rows, inputs]`, one row at least, in whole groups of 32; none where the processor has no vectors of eight.
     pub fn new(values: &[f32], rows: usize) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         let inputs = avx2::is_here().then(|| Self(eight::Rows::new(values, rows)));

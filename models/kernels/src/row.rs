@@ -1,7 +1,8 @@
 //! One row of inputs times the rows of [`crate::packed`], in whole numbers: an input is the sum of two of 16 bits, with
 //! a scale for each group of 32, and one instruction multiplies several of these with weights and adds pairs. So an
 //! input is as it was to within a 2^-29th of the largest of its group. In vectors of eight lanes, weights of six bits
-//! or fewer meet it as a sum of three bytes, to within a 2^-22nd ([`crate::avx2`]). ggml rounds to a 254th of that here.
+//! or fewer meet it as a sum of three bytes, to within a 2^-22nd ([`crate::avx2`]), or 1e-38 where that is more. ggml
+//! rounds to a 254th of the largest here.
 
 use std::sync::OnceLock;
 
@@ -17,7 +18,7 @@ use crate::packed::{GROUP, HALF, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, 
 pub(crate) const WHOLE: usize = 8;
 
 /// The exponent of the largest input of a group in units of the first numbers, which have 16 bits with their sign.
-pub(crate) const LARGEST: u32 = 13;
+const LARGEST: u32 = 13;
 
 /// The exponent of a scale at least, as f32 has it: that of its smallest normal number.
 pub(crate) const SMALLEST: u32 = 1;
@@ -349,6 +350,32 @@ mod tests {
             }
         }
         assert_eq!(compared, 8 * 6 * 3);
+    }
+
+    /// The largest weights times the largest inputs: no sum leaves its bits.
+    #[test]
+    fn the_largest_numbers_are_multiplied() {
+        let largest = f32::from_bits(2.0_f32.to_bits() - 1);
+        let columns = 512;
+        for kind in BLOCK_TYPES.iter().filter(|kind| kind.elements > 1) {
+            let crate::blocks::Form::Quantised(form) = &kind.form else { panic!("{} has scales", kind.name) };
+            // All bits but those of halves, which are 1.875.
+            let mut block = vec![0xFF_u8; kind.bytes];
+            let halves = if kind.name == "Q6_K" { kind.bytes - 2..kind.bytes } else { 0..form.head.len().min(4) };
+            block[halves].as_chunks_mut().0.iter_mut().for_each(|half: &mut [u8; 2]| *half = [0x80, 0x3F]);
+            let bytes = block.repeat(columns / kind.elements);
+            let blocks = PackedBlocks::new(kind, &bytes, columns).expect("quantised");
+            let weight: f64 = kind.unpack(&bytes).into_iter().map(f64::from).sum();
+            for input in [largest, -largest] {
+                let x = Row::new(vec![input; columns]);
+                for seen in [x.product_by_four(&blocks)[0], x.product(&blocks)[0]] {
+                    let expected = weight * f64::from(input);
+                    // Of what is summed before minimums and offsets take some of it away.
+                    let bound = 1e-6 * (expected.abs() + 128.0 * 1.875 * columns as f64);
+                    assert!((f64::from(seen) - expected).abs() <= bound, "{}: {seen} for {expected}", kind.name);
+                }
+            }
+        }
     }
 
     /// Whatever the size of all, and what is not finite is not made finite.

@@ -212,7 +212,6 @@ mod tests {
     #[cfg(feature = "webgpu")]
     use crate::devices::GPU;
     use crate::devices::devices;
-    use crate::host;
 
     fn numbers(count: usize, seed: f64) -> Vec<f64> {
         (0..count).map(|index| f64::from(libm::sin(index as f64 * (0.37 + seed)) as f32)).collect()

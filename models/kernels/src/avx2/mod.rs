@@ -20,7 +20,9 @@ const LINE: usize = 64;
 /// Asks for the memory of `items` ahead of their use.
 #[allow(unsafe_code)]
 pub(crate) fn fetch<T: bytemuck::NoUninit>(items: &[T]) {
-    for line in bytemuck::cast_slice::<T, u8>(items).chunks(LINE) {
+    let bytes = bytemuck::cast_slice::<T, u8>(items);
+    // The last byte may be in a line that none of the others begin in.
+    for line in bytes.chunks(LINE).chain(bytes.last().map(std::slice::from_ref)) {
         // SAFETY: what is asked for is within the slice, and asking reads and writes nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }

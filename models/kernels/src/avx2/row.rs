@@ -19,7 +19,7 @@ use wide::i32x4;
 use super::blocks::scales as read_scales;
 use super::is_here;
 use crate::packed::{GROUP, HighBits, LANES, PLACES_OF_WORD, PackedBlocks};
-use crate::row::{self, FINE, LARGEST, Row, SMALLEST, WHOLE};
+use crate::row::{self, FINE, Row, SMALLEST, WHOLE};
 
 /// The numbers of two groups at four places of the low halves of their words and, between those, of the high halves.
 type Numbers = [__m256i; PLACES_OF_WORD];
@@ -36,9 +36,11 @@ pub(crate) struct Pair {
     scales: __m256,
 }
 
-/// The exponent of the largest input of a group in units of the numbers of three bytes, which have 22 bits and a sign
-/// at most.
-const LARGEST_OF_BYTES: u32 = LARGEST + 8;
+/// The exponent of the largest input of a group in units of the numbers of three bytes: these are 2^22 in size at most.
+const LARGEST_OF_BYTES: u32 = 21;
+
+/// Eight of these times weights of six bits, what a lane sums of a group, stay within 32 bits.
+const _: () = assert!(8 * 63 * (1_i64 << (LARGEST_OF_BYTES + 1)) <= i32::MAX as i64);
 
 /// Where in half a group, 16 numbers, those at the lower nibbles of two words stand, byte by byte, and then those at
 /// the upper ones: [`number_at`](crate::packed::number_at) for the place that a nibble is of.
