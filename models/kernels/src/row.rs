@@ -37,14 +37,14 @@ pub(crate) struct Row {
     pairs: OnceLock<Vec<Pair>>,
     /// The same in bytes.
     #[cfg(target_arch = "x86_64")]
-    in_bytes: OnceLock<Vec<avx2::row::Pair>>,
+    in_bytes: OnceLock<Vec<avx2::row::PairInBytes>>,
     /// The sum of each group.
     sums: Vec<f32>,
     /// The sum of each half of a group.
     half_sums: Vec<f32>,
 }
 
-/// Two groups of inputs.
+/// Two groups of inputs. Aligned so that a vector of eight lanes is within a line of a cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub(crate) struct Pair {
@@ -91,8 +91,8 @@ impl Row {
     /// # Panics
     /// On a processor without vectors of eight.
     #[cfg(target_arch = "x86_64")]
-    pub(crate) fn in_bytes(&self) -> &[avx2::row::Pair] {
-        self.in_bytes.get_or_init(|| avx2::row::pairs(self.values.as_chunks().0))
+    pub(crate) fn in_bytes(&self) -> &[avx2::row::PairInBytes] {
+        self.in_bytes.get_or_init(|| avx2::row::pairs_in_bytes(self.values.as_chunks().0))
     }
 
     /// One number for each row of weights. Minimums and offsets meet the sums of the inputs, so that only

@@ -1,4 +1,5 @@
-//! Steps of a model that a GPU has one kernel of our own for; elsewhere they are several of burn's.
+//! Steps of a model that a GPU has one kernel of our own for; elsewhere they are several of burn's, or, where a model
+//! computes with the host's kernels, in [`crate::host`].
 
 use std::cell::OnceCell;
 

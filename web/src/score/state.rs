@@ -1,13 +1,16 @@
 //! What the Score place knows, and how it changes: by what the reader does and what the inference worker says.
 
 mod initial;
+mod source;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use poq_core::dataset::{AddedEvaluator, Shipped};
-use poq_core::weights::{self, KnownModel, ModelRole};
+use poq_core::weights::{self, KnownModel};
 use yew::Reducible;
+
+pub use self::source::Source;
 
 use super::form::Form;
 use poq_inference::protocol::{
@@ -35,57 +38,6 @@ pub struct Transfer {
     pub done: u64,
     /// Bytes in all.
     pub of: u64,
-}
-
-/// What a model is loaded from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The browser's storage, by the known model's name.
-    Stored(String),
-    /// A file that the reader opened.
-    File {
-        /// Its name.
-        name: String,
-        /// Which of the opened ones it is.
-        number: usize,
-    },
-    /// A folder, with a model that only the dataset names.
-    Folder {
-        /// Its name.
-        name: String,
-        /// What the dataset knows the model by.
-        key: String,
-        /// Which of the opened ones it is; none where it lies beside the page.
-        number: Option<usize>,
-    },
-}
-
-impl Source {
-    /// The model's name, as the worker calls it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Stored(name) | Self::File { name, .. } | Self::Folder { name, .. } => name,
-        }
-    }
-
-    fn is_decoder(&self) -> bool {
-        match self {
-            Self::Stored(name) => weights::known(name).is_some_and(|model| model.role == ModelRole::Decoder),
-            Self::File { .. } => true,
-            Self::Folder { .. } => false,
-        }
-    }
-
-    /// Whether it has this model.
-    #[must_use]
-    pub fn has(&self, model: &ModelHere) -> bool {
-        match (self, model) {
-            (Self::Stored(name), ModelHere::Known(known)) => name == known,
-            (Self::Folder { key, .. }, ModelHere::Folder { key: sought, .. }) => key == sought,
-            _ => false,
-        }
-    }
 }
 
 /// A piece of work that the worker does.

@@ -29,7 +29,7 @@ type Bytes = [__m256i; 2];
 
 /// Two groups of inputs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pair {
+pub(crate) struct PairInBytes {
     /// The numbers of three bytes that inputs are, the uppermost bytes first.
     bytes: [Bytes; 3],
     /// What one of each group's numbers is worth, in each lane.
@@ -51,14 +51,14 @@ const OF_NIBBLES: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
 #[allow(unsafe_code)]
-pub(crate) fn pairs(groups: &[[f32; GROUP]]) -> Vec<Pair> {
+pub(crate) fn pairs_in_bytes(groups: &[[f32; GROUP]]) -> Vec<PairInBytes> {
     assert!(is_here(), "the processor has no vectors of eight");
     // SAFETY: the processor has the features that the function is compiled for.
-    unsafe { pairs_here(groups) }
+    unsafe { pairs_in_bytes_here(groups) }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn pairs_here(groups: &[[f32; GROUP]]) -> Vec<Pair> {
+fn pairs_in_bytes_here(groups: &[[f32; GROUP]]) -> Vec<PairInBytes> {
     let mut pairs = Vec::with_capacity(groups.len().next_multiple_of(WHOLE) / 2);
     let nothing = Group { bytes: [_mm256_setzero_si256(); 3], scale: 0.0 };
     for both in groups.chunks(2) {
@@ -69,16 +69,16 @@ fn pairs_here(groups: &[[f32; GROUP]]) -> Vec<Pair> {
             *of_pair =
                 [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)];
         }
-        pairs.push(Pair { bytes, scales: by_group([first.scale, second.scale]) });
+        pairs.push(PairInBytes { bytes, scales: by_group([first.scale, second.scale]) });
     }
     let bytes = [[_mm256_setzero_si256(); 2]; 3];
-    pairs.resize(groups.len().next_multiple_of(WHOLE) / 2, Pair { bytes, scales: _mm256_setzero_ps() });
+    pairs.resize(groups.len().next_multiple_of(WHOLE) / 2, PairInBytes { bytes, scales: _mm256_setzero_ps() });
     pairs
 }
 
 /// Inputs as they are multiplied, in their order.
 #[cfg(test)]
-pub(crate) fn values(pairs: &[Pair]) -> Vec<f32> {
+pub(crate) fn values(pairs: &[PairInBytes]) -> Vec<f32> {
     use crate::packed::HALF;
     let mut values = vec![0.0; 2 * pairs.len() * GROUP];
     for (number, group) in values.as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
@@ -193,7 +193,7 @@ fn product_here(x: &Row, blocks: &PackedBlocks) -> Vec<f32> {
 
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn nibbles(pairs: &[Pair], words: &[i32x4], scales: &[f32]) -> __m256 {
+fn nibbles(pairs: &[PairInBytes], words: &[i32x4], scales: &[f32]) -> __m256 {
     let (whole, last) = words.as_chunks::<2>();
     let mut sum = _mm256_setzero_ps();
     for ((words, scales), pair) in whole.iter().zip(scales.as_chunks().0).zip(pairs) {
@@ -210,7 +210,7 @@ fn nibbles(pairs: &[Pair], words: &[i32x4], scales: &[f32]) -> __m256 {
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn more<const HIGH: usize, const PAIRS: usize>(
-    of_x: &[Pair],
+    of_x: &[PairInBytes],
     words: &[i32x4],
     high: &[i32x4],
     scales: &[f32],
@@ -272,7 +272,7 @@ const _: () = assert!(HighBits { bits: 1 }.groups() == 4 && HighBits { bits: 2 }
 /// Adds the products of two groups.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn add(numbers: Bytes, pair: &Pair, scales: __m256, sum: __m256) -> __m256 {
+fn add(numbers: Bytes, pair: &PairInBytes, scales: __m256, sum: __m256) -> __m256 {
     let [first, middle, last] = pair.bytes;
     let one = _mm256_set1_epi16(1);
     let first = _mm256_madd_epi16(products(numbers, first), _mm256_set1_epi16(256));

@@ -5,8 +5,9 @@ mod llama;
 mod phi3;
 mod qwen2;
 
-use crate::layers::rotary::Pairs;
 use poq_kernels::Gate;
+
+use crate::layers::rotary::Pairs;
 
 /// What all decoders of an architecture have in common.
 #[derive(Debug, PartialEq)]
