@@ -117,7 +117,7 @@ fn weights_as_stored_give_the_tokens_of_f32_weights() -> Outcome {
         for prompt in [letter.to_string(), format!("the {letter} cat in a hat")] {
             let mut margins = Vec::new();
             let mut read = |decoder: &Decoder| {
-                block_on(decoder.generate(&Prompt::Text(prompt.clone()), &self::options(20, 0.0, 0), &mut |step| {
+                block_on(decoder.generate(&Prompt::Text(prompt.clone()), &options(20, 0.0, 0), &mut |step| {
                     margins.push(step.margin);
                     ControlFlow::Continue(())
                 }))
