@@ -21,9 +21,13 @@ class Answering:
         )
 
     def answer(self, **row):
-        self.process.stdin.write(json.dumps(row) + "\n")
+        return self.answers([row])[0]
+
+    def answers(self, rows):
+        """Of as many rows as the process reads before it answers: more of them might fill what is between both."""
+        self.process.stdin.write("".join(json.dumps(row) + "\n" for row in rows))
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return [json.loads(self.process.stdout.readline()) for _ in rows]
 
     def end(self):
         self.process.stdin.close()

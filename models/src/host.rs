@@ -48,29 +48,77 @@ pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Ten
     Tensor::from_data(TensorData::new(values, shape), &crate::cpu_device())
 }
 
-/// Scaled dot-product attention of a batch of texts, head by head.
-///
-/// `all` holds query, key and value of each row one after another, `[batch * seq, 3 * hidden]`; `hidden_scores` what
-/// is added to the scores of each row for all to see it, `[batch, seq]`; `added` what is added to those of each row for
-/// each to see it, `[batch, heads, seq, seq]`, or without the first for all texts alike. Gives `[batch * seq, hidden]`.
-pub(crate) fn attention(
-    all: &[f32],
-    hidden_scores: &[f32],
-    added: Option<&[f32]>,
+/// `[rows, columns]`, after `function` has changed each row, on the CPU device.
+pub(crate) fn with_rows(x: Tensor<2>, function: impl Fn(&mut [f32]) + Sync + Send) -> Tensor<2> {
+    let [rows, columns] = x.dims();
+    let mut values = values(x);
+    parallel::each_row(&mut values, columns, |_, row| function(row));
+    tensor(values, [rows, columns])
+}
+
+/// Texts of a batch, one after another without what fills them up to one length.
+pub(crate) struct Texts {
+    /// Rows of each.
+    lengths: Vec<usize>,
+    /// Rows of each with what fills it up.
     seq: usize,
-    heads: usize,
-) -> Vec<f32> {
-    let hidden = all.len() / hidden_scores.len() / 3;
-    let places: Vec<(usize, usize)> =
-        (0..hidden_scores.len() / seq).flat_map(|text| (0..heads).map(move |head| (text, head))).collect();
-    let of_places = parallel::map(&places, |&(text, head)| {
+    /// What is added to the scores of each row for all to see it, `[batch, seq]`.
+    hidden_scores: Vec<f32>,
+}
+
+impl Texts {
+    /// `lengths` may count some of what fills texts up; none is above `seq`.
+    pub(crate) fn new(lengths: impl Iterator<Item = usize>, seq: usize, hidden_scores: Vec<f32>) -> Self {
+        Self { lengths: lengths.collect(), seq, hidden_scores }
+    }
+
+    /// `[batch * seq, columns]` to the rows of all texts.
+    pub(crate) fn without_filling(&self, x: Vec<f32>, columns: usize) -> Vec<f32> {
+        if self.lengths.iter().all(|length| *length == self.seq) {
+            return x;
+        }
+        let texts = self.lengths.iter().zip(x.chunks_exact(self.seq * columns));
+        texts.flat_map(|(length, text)| &text[..length * columns]).copied().collect()
+    }
+
+    /// Back from there, with zeros for what fills texts up.
+    pub(crate) fn with_filling(&self, x: Vec<f32>, columns: usize) -> Vec<f32> {
+        if self.lengths.iter().all(|length| *length == self.seq) {
+            return x;
+        }
+        let mut filled = vec![0.0; self.lengths.len() * self.seq * columns];
+        let mut rest = x.as_slice();
+        for (length, text) in self.lengths.iter().zip(filled.chunks_exact_mut(self.seq * columns)) {
+            let own = rest.split_off(..length * columns).expect("rows of all texts");
+            text[..own.len()].copy_from_slice(own);
+        }
+        filled
+    }
+}
+
+/// Scaled dot-product attention within each text, head by head.
+///
+/// `all` holds query, key and value of each row one after another, `[rows of texts, 3 * hidden]`; `added` what is added
+/// to the scores of each row for each to see it, `[batch, heads, seq, seq]`, or without the first for all texts alike,
+/// for texts that are filled up. Gives `[rows of texts, hidden]`.
+pub(crate) fn attention(all: &[f32], texts: &Texts, added: Option<&[f32]>, heads: usize) -> Vec<f32> {
+    let seq = texts.seq;
+    let hidden = all.len() / texts.lengths.iter().sum::<usize>() / 3;
+    let mut places = Vec::new();
+    let mut first = 0;
+    for (text, &length) in texts.lengths.iter().enumerate() {
+        places.extend((0..heads).map(|head| (text, first..first + length, head)));
+        first += length;
+    }
+    let of_places = parallel::map(&places, |(text, rows, head)| {
         let added = added.map(|added| &added[(text * heads + head) * seq * seq % added.len()..][..seq * seq]);
-        let all = &all[text * seq * 3 * hidden..][..seq * 3 * hidden];
-        poq_kernels::attend(all, &hidden_scores[text * seq..][..seq], added, heads, head)
+        let all = &all[rows.start * 3 * hidden..rows.end * 3 * hidden];
+        poq_kernels::attend(all, &texts.hidden_scores[text * seq..][..rows.len()], added, heads, *head)
     });
-    let mut mixed = vec![0.0; hidden_scores.len() * hidden];
-    for (&(text, head), of_head) in places.iter().zip(&of_places) {
-        put_columns(&mut mixed[text * seq * hidden..][..seq * hidden], seq, head * hidden / heads, of_head);
+    let mut mixed = vec![0.0; all.len() / 3];
+    for ((_, rows, head), of_head) in places.iter().zip(&of_places) {
+        let mixed = &mut mixed[rows.start * hidden..rows.end * hidden];
+        put_columns(mixed, rows.len(), head * hidden / heads, of_head);
     }
     mixed
 }
@@ -174,6 +222,30 @@ mod tests {
     use crate::layers::fused;
     use crate::layers::kv_cache::LayerCache;
     use crate::layers::rotary::{Rotary, rotation};
+
+    /// Of texts of three lengths, one of them filled up by one row that nobody sees.
+    #[test]
+    fn texts_of_a_batch_attend_to_themselves() {
+        let (heads, hidden, seq) = (2, 6, 5);
+        let lengths = [4, 1, 5];
+        let numbers = |count: usize| (0..count).map(|index| libm::sinf((index * index) as f32 * 0.37)).collect();
+        let filled: Vec<f32> = numbers(lengths.len() * seq * 3 * hidden);
+        let mut hidden_scores = vec![0.0; lengths.len() * seq];
+        hidden_scores[3] = fused::HIDDEN;
+        let texts = Texts::new(lengths.into_iter(), seq, hidden_scores);
+        let all = texts.without_filling(filled.clone(), 3 * hidden);
+        assert_eq!(all.len(), 10 * 3 * hidden);
+        let seen = texts.with_filling(attention(&all, &texts, None, heads), hidden);
+        for (text, (length, seen)) in [3, 1, 5].into_iter().zip(seen.chunks_exact(seq * hidden)).enumerate() {
+            let own = filled[text * seq * 3 * hidden..][..length * 3 * hidden].to_vec();
+            let alone = Texts::new([length].into_iter(), length, vec![0.0; length]);
+            let expected = attention(&own, &alone, None, heads);
+            for (seen, expected) in seen.iter().zip(&expected) {
+                assert!((seen - expected).abs() < 1e-6, "text {text}: {seen} for {expected}");
+            }
+            assert!(seen[lengths[text] * hidden..].iter().all(|filling| *filling == 0.0));
+        }
+    }
 
     const SHAPE: HeadShape = HeadShape { heads: 6, kv_heads: 2, head_dim: 8 };
 

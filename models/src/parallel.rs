@@ -64,3 +64,29 @@ pub(crate) fn map<T: Sync, U: Send>(items: &[T], function: impl Fn(&T) -> U + Sy
 pub(crate) fn map<T, U>(items: &[T], function: impl Fn(&T) -> U) -> Vec<U> {
     items.iter().map(function).collect()
 }
+
+/// Rows that a thread takes of so many, which nothing binds to each other: at most what stays in its cache.
+pub(crate) fn share(rows: usize) -> usize {
+    rows.div_ceil(parts(&crate::cpu_device())).clamp(MIN_ROWS, MAX_ROWS)
+}
+
+/// Fewer rows read weights for too little.
+const MIN_ROWS: usize = 12;
+
+const MAX_ROWS: usize = 96;
+
+/// Calls `function` with each item.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn each<T: Send>(items: Vec<T>, function: impl Fn(T) + Sync + Send) {
+    use rayon::iter::{IntoParallelIterator, ParallelIterator};
+    if items.len() == 1 {
+        return items.into_iter().for_each(function);
+    }
+    items.into_par_iter().for_each(function);
+}
+
+/// As above.
+#[cfg(target_family = "wasm")]
+pub(crate) fn each<T>(items: Vec<T>, function: impl Fn(T)) {
+    items.into_iter().for_each(function);
+}

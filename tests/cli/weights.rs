@@ -360,6 +360,35 @@ fn embeddings_have_unit_length_and_long_texts_a_notice() {
     assert_eq!(ran.rows()[1]["tokens"], 256);
 }
 
+/// Two batches, the second of them short; a row that cannot be read keeps its place, and takes none of the others'.
+#[test]
+fn texts_embedded_together_are_as_each_alone() {
+    let long = "word ".repeat(600);
+    let input = format!(
+        "{{\"text\": \"hello\"}}\n{{\"texts\": 1}}\n\n{{\"text\": \"{long}\"}}\n{{\"text\": \"\"}}\n{{\"text\": \"The owl judges.\"}}\n"
+    );
+    let embed = |batch: &str| {
+        let ran = poq(&["embed", "--model", ENCODER, "--batch", batch], &input);
+        ran.fails(3, &["row 2", "row 4: the text was cut to the model's 256 tokens"]);
+        ran.rows()
+    };
+    let (together, alone) = (embed("3"), embed("1"));
+    assert_eq!((together.len(), alone.len()), (5, 5));
+    for (index, (together, alone)) in together.iter().zip(&alone).enumerate() {
+        if index == 1 {
+            assert!(together["error"].as_str().is_some_and(|error| error.contains("texts")), "{together}");
+            continue;
+        }
+        assert_eq!(together["tokens"], alone["tokens"]);
+        let [together, alone] = [together, alone].map(|row| row["embedding"].as_array().expect("a list"));
+        assert_eq!((together.len(), alone.len()), (384, 384));
+        for (together, alone) in together.iter().zip(alone) {
+            let [together, alone] = [together, alone].map(|x| x.as_f64().expect("a number"));
+            assert!((together - alone).abs() < 1e-5, "row {index}: {together} for {alone}");
+        }
+    }
+}
+
 #[test]
 fn texts_that_a_dataset_cuts_are_counted() {
     let folder = tempfile::tempdir().expect("a folder");

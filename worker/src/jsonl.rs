@@ -24,15 +24,46 @@ struct Failed {
 /// be read or answered gives `{"error": ...}` in its place, is named on standard error by its line, and makes the
 /// command end with [`Fault::Rows`].
 pub fn map_rows<T: DeserializeOwned, R: Serialize>(mut answer: impl FnMut(usize, T) -> Result<R, String>) -> Outcome {
+    map_batches(1, |rows| rows.into_iter().map(|(row, value)| answer(row, value)).collect())
+}
+
+/// As [`map_rows`], for `size` rows at a time, or what is left of them at the end: `answer` is given those that can be
+/// read, each with its line, and gives as many results.
+pub fn map_batches<T: DeserializeOwned, R: Serialize>(
+    size: usize,
+    mut answer: impl FnMut(Vec<(usize, T)>) -> Vec<Result<R, String>>,
+) -> Outcome {
     let mut failed = 0;
+    let mut batch = Vec::new();
     for (index, line) in io::stdin().lock().split(b'\n').enumerate() {
         interrupt::check()?;
         let line = line.environment("cannot read standard input")?;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let row = index + 1;
-        let result = parse(&line).and_then(|value| answer(row, value));
+        batch.push((index + 1, parse(&line)));
+        if batch.len() >= size {
+            failed += answer_batch(std::mem::take(&mut batch), &mut answer)?;
+        }
+    }
+    failed += answer_batch(batch, &mut answer)?;
+    if failed > 0 { Err(Fault::Rows { failed }) } else { Ok(()) }
+}
+
+/// Writes a line for each row; gives how many failed.
+fn answer_batch<T, R: Serialize>(
+    batch: Vec<(usize, Result<T, String>)>,
+    answer: &mut impl FnMut(Vec<(usize, T)>) -> Vec<Result<R, String>>,
+) -> Result<usize, Fault> {
+    let mut readable = Vec::new();
+    let mut rows = Vec::new();
+    for (row, value) in batch {
+        rows.push((row, value.map(|value| readable.push((row, value)))));
+    }
+    let mut answers = if readable.is_empty() { Vec::new() } else { answer(readable) }.into_iter();
+    let mut failed = 0;
+    for (row, read) in rows {
+        let result = read.and_then(|()| answers.next().expect("each row that can be read has a result"));
         let json = match result {
             Ok(value) => serde_json::to_string(&value),
             Err(error) => {
@@ -45,5 +76,5 @@ pub fn map_rows<T: DeserializeOwned, R: Serialize>(mut answer: impl FnMut(usize,
         let mut output = Out::lock();
         writeln!(output, "{json}").and_then(|()| output.flush()).environment(console::WRITING)?;
     }
-    if failed > 0 { Err(Fault::Rows { failed }) } else { Ok(()) }
+    Ok(failed)
 }

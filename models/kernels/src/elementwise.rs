@@ -4,24 +4,34 @@ use std::f32::consts::FRAC_1_SQRT_2;
 
 use wide::f32x4;
 
+#[cfg(target_arch = "x86_64")]
+use crate::avx2::{self, elementwise as eight};
 use crate::packed::dot;
 
 /// Numbers that are computed together.
 const LANES: usize = 4;
 
 /// Beyond this, erf is 1 in f32.
-const ERF_END: f32 = 4.0;
+pub(crate) const ERF_END: f32 = 4.0;
 
-const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+pub(crate) const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 
 /// Rational minimax approximation of erf on [-4, 4], as Eigen 3.3 has it (`generic_fast_erf_float`): odd powers of the
 /// numerator from the highest, and even powers of the denominator.
-const ERF_ODD: [f32; 7] =
+pub(crate) const ERF_ODD: [f32; 7] =
     [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_3e-4, -2.954_6e-3, -1.609_603_3e-2];
-const ERF_EVEN: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
+pub(crate) const ERF_EVEN: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
 
 /// `x (1 + erf(x / sqrt 2)) / 2` of each number, erf within 5e-7.
 pub fn gelu(values: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::is_here() {
+        return eight::gelu(values);
+    }
+    gelu_in_fours(values);
+}
+
+fn gelu_in_fours(values: &mut [f32]) {
     let (half, one, scale) = (f32x4::splat(0.5), f32x4::ONE, f32x4::splat(FRAC_1_SQRT_2));
     each(values, |x| half * x * (one + erf(x * scale)));
 }
@@ -39,15 +49,27 @@ pub enum Gate {
 pub fn gated(gates_ups: &[f32], activation: Gate, to: &mut [f32]) {
     let (gates, ups) = gates_ups.split_at(to.len());
     to.copy_from_slice(gates);
+    gate(to, activation);
+    to.iter_mut().zip(ups).for_each(|(to, up)| *to *= up);
+}
+
+fn gate(values: &mut [f32], activation: Gate) {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::is_here() {
+        return eight::gate(values, activation);
+    }
+    gate_in_fours(values, activation);
+}
+
+fn gate_in_fours(values: &mut [f32], activation: Gate) {
     match activation {
-        Gate::Silu => each(to, |x| x / (f32x4::ONE + (-x).exp())),
+        Gate::Silu => each(values, |x| x / (f32x4::ONE + (-x).exp())),
         // (1 + tanh(u)) / 2 is the logistic function of 2 u.
-        Gate::GeluTanh => each(to, |x| {
+        Gate::GeluTanh => each(values, |x| {
             let twice = x * (f32x4::splat(2.0 * SQRT_2_OVER_PI) * (f32x4::ONE + f32x4::splat(0.044_715) * x * x));
             x / (f32x4::ONE + (-twice).exp())
         }),
     }
-    to.iter_mut().zip(ups).for_each(|(to, up)| *to *= up);
 }
 
 /// Root mean square normalisation of a row: `x / sqrt(mean(x^2) + epsilon) * weight`.
@@ -55,6 +77,14 @@ pub fn rms_norm(row: &mut [f32], weight: &[f32], epsilon: f32) {
     let mean = dot(row, row) / row.len() as f32;
     let scale = 1.0 / (mean + epsilon).sqrt();
     row.iter_mut().zip(weight).for_each(|(x, weight)| *x *= scale * weight);
+}
+
+/// Layer normalisation of a row: `(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * weight + bias`.
+pub fn layer_norm(row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    let mean = f32x4::splat(sum(row) / row.len() as f32);
+    each(row, |x| x - mean);
+    let scale = 1.0 / (dot(row, row) / row.len() as f32 + epsilon).sqrt();
+    row.iter_mut().zip(weight.iter().zip(bias)).for_each(|(x, (weight, bias))| *x = *x * scale * weight + bias);
 }
 
 /// Turns each pair of neighbours `(a, b)` by its angle to `(a cos - b sin, b cos + a sin)`: `cos` and `sin` hold that
@@ -70,14 +100,31 @@ pub fn turn(head: &mut [f32], cos: &[f32], sin: &[f32]) {
 /// good as 0. One that is NaN or infinity makes all NaN.
 pub(crate) fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().fold(f32::NEG_INFINITY, |largest, score| larger(largest, *score));
-    let shift = f32x4::splat(largest);
-    each(scores, |score| (score - shift).exp());
-    let (lanes, rest) = scores.as_chunks::<LANES>();
-    let sums = lanes.iter().fold(f32x4::ZERO, |sums, lanes| sums + f32x4::new(*lanes)).to_array();
-    let scale = 1.0 / sums.iter().chain(rest).sum::<f32>();
+    exp(scores, largest);
+    let scale = 1.0 / sum(scores);
     for score in scores {
         *score *= scale;
     }
+}
+
+/// `e^(x - shift)` of each number.
+fn exp(values: &mut [f32], shift: f32) {
+    #[cfg(target_arch = "x86_64")]
+    if avx2::is_here() {
+        return eight::exp(values, shift);
+    }
+    exp_in_fours(values, shift);
+}
+
+fn exp_in_fours(values: &mut [f32], shift: f32) {
+    let shift = f32x4::splat(shift);
+    each(values, |x| (x - shift).exp());
+}
+
+fn sum(values: &[f32]) -> f32 {
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let sums = lanes.iter().fold(f32x4::ZERO, |sums, lanes| sums + f32x4::new(*lanes)).to_array();
+    sums.iter().chain(rest).sum()
 }
 
 /// `function` of each number; what is lacking at the end is 0.
@@ -135,14 +182,32 @@ mod tests {
     #[test]
     fn gelu_is_its_definition() {
         let x: Vec<f32> = grid(12).collect();
-        let mut y = x.clone();
-        gelu(&mut y);
-        let difference = |(x, y): (&f32, &f32)| {
-            let x = f64::from(*x);
-            (f64::from(*y) - 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))).abs()
-        };
-        let seen = largest(x.iter().zip(&y).map(difference));
-        assert!(seen < 2e-6, "{seen}");
+        for gelu in [gelu, gelu_in_fours] {
+            let mut y = x.clone();
+            gelu(&mut y);
+            let difference = |(x, y): (&f32, &f32)| {
+                let x = f64::from(*x);
+                (f64::from(*y) - 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))).abs()
+            };
+            let seen = largest(x.iter().zip(&y).map(difference));
+            assert!(seen < 2e-6, "{seen}");
+        }
+    }
+
+    /// Relative to the function, down to where it is no normal number any more.
+    #[test]
+    fn exp_is_that_of_libm() {
+        let x: Vec<f32> = grid(80).chain([-86.5, 88.0]).collect();
+        for exp in [exp, exp_in_fours] {
+            let mut y = x.clone();
+            exp(&mut y, 0.5);
+            let difference = |(x, y): (&f32, &f32)| {
+                let expected = libm::exp(f64::from(x - 0.5));
+                (f64::from(*y) - expected).abs() / expected.max(1e-37)
+            };
+            let seen = largest(x.iter().zip(&y).map(difference));
+            assert!(seen < 3e-7, "{seen}");
+        }
     }
 
     #[test]
@@ -150,9 +215,17 @@ mod tests {
         let x: Vec<f32> = grid(12).chain([-2e4, -200.0, -90.0, 90.0, 200.0, 2e4]).collect();
         let up: Vec<f32> = x.iter().map(|x| libm::sinf(x * 3.0) * 2.0).collect();
         let both = [x.as_slice(), &up].concat();
-        for gate in [Gate::Silu, Gate::GeluTanh] {
-            let mut y = vec![0.0; x.len()];
-            gated(&both, gate, &mut y);
+        for (gate, is_in_fours) in
+            [(Gate::Silu, true), (Gate::GeluTanh, true), (Gate::Silu, false), (Gate::GeluTanh, false)]
+        {
+            let mut y = x.clone();
+            match is_in_fours {
+                true => {
+                    gate_in_fours(&mut y, gate);
+                    y.iter_mut().zip(&up).for_each(|(y, up)| *y *= up);
+                }
+                false => gated(&both, gate, &mut y),
+            }
             for ((seen, x), up) in y.iter().zip(&x).zip(&up) {
                 let x = f64::from(*x);
                 let activated = match gate {
@@ -179,6 +252,24 @@ mod tests {
             let mean = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>() / length as f64;
             for ((seen, x), weight) in seen.iter().zip(&row).zip(&weight) {
                 let expected = f64::from(*x) / (mean + 1e-2).sqrt() * f64::from(*weight);
+                assert!((f64::from(*seen) - expected).abs() < 1e-5, "{length}: {seen} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_normalised_by_its_mean_and_deviation() {
+        for length in [1, 3, 8, 70] {
+            let row: Vec<f32> = (0..length).map(|index| libm::sinf((index * index) as f32) * 5.0 + 3.0).collect();
+            let weight: Vec<f32> = (0..length).map(|index| 1.0 - index as f32 * 0.1).collect();
+            let bias: Vec<f32> = (0..length).map(|index| libm::sinf(index as f32)).collect();
+            let mut seen = row.clone();
+            layer_norm(&mut seen, &weight, &bias, 1e-2);
+            let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / length as f64;
+            let variance = row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / length as f64;
+            for (index, seen) in seen.iter().enumerate() {
+                let normalised = (f64::from(row[index]) - mean) / (variance + 1e-2).sqrt();
+                let expected = normalised * f64::from(weight[index]) + f64::from(bias[index]);
                 assert!((f64::from(*seen) - expected).abs() < 1e-5, "{length}: {seen} for {expected}");
             }
         }
@@ -230,6 +321,9 @@ mod tests {
             }
             let mut normalised = values;
             rms_norm(&mut normalised, &[1.0; 6], 1e-5);
+            assert!(normalised.iter().all(|value| value.is_nan()), "{normalised:?}");
+            let mut normalised = values;
+            layer_norm(&mut normalised, &[1.0; 6], &[0.0; 6], 1e-5);
             assert!(normalised.iter().all(|value| value.is_nan()), "{normalised:?}");
             gelu(&mut values);
             assert!(values[place].is_nan(), "{values:?}");

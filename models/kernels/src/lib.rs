@@ -5,7 +5,8 @@
 //! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
 //! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where
 //! what it links at the end is built for size. Where a processor of x86-64 has vectors of eight, products
-//! with matrices are in these (`avx2`). One row of inputs meets blocks in whole numbers (`row`).
+//! with matrices and functions that need an exponential are in these (`avx2`). One row of inputs meets blocks in whole
+//! numbers (`row`).
 
 mod attention;
 #[cfg(target_arch = "x86_64")]
@@ -20,7 +21,7 @@ mod row;
 pub use attention::attend;
 pub use blocks::{BLOCK_TYPES, BlockType};
 pub use cached::{KeysValues, Look, PackedKeysValues};
-pub use elementwise::{Gate, gated, gelu, rms_norm, turn};
+pub use elementwise::{Gate, gated, gelu, layer_norm, rms_norm, turn};
 pub use matrix::{OUTPUTS_TOGETHER, PackedMatrix, PackedRows};
 pub use packed::{Input, Inputs, PackedBlocks, dot};
 

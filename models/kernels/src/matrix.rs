@@ -154,17 +154,31 @@ impl PackedMatrix {
         x: &PackedRows,
         y: &mut [f32],
         stride: usize,
-        add_tile: impl Fn(&[f32], usize, &[W], OfTile<'_>),
+        add_tile: impl Fn(&[f32], usize, OfPanel<'_, W>, OfTile<'_>),
     ) {
         assert_eq!(x.tile, tile, "rows are packed for a matrix of the same processor");
         for start in (0..self.inputs).step_by(tile.depth) {
             let depth = tile.depth.min(self.inputs - start);
+            let mut ahead = panels.chunks_exact(self.inputs).skip(1);
             for (panel, weights) in panels.chunks_exact(self.inputs).enumerate() {
+                let next = match ahead.next() {
+                    Some(next) => &next[start..start + depth],
+                    None => &panels[..self.inputs][start + depth..self.inputs.min(start + depth + tile.depth)],
+                };
+                let panel_of = OfPanel { weights: &weights[start..start + depth], next };
                 let columns = panel * WIDTH..self.outputs.min((panel + 1) * WIDTH);
-                x.add_panel(start, &weights[start..start + depth], y, stride, columns, &add_tile);
+                x.add_panel(start, panel_of, y, stride, columns, &add_tile);
             }
         }
     }
+}
+
+/// The inputs of a panel that are summed at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct OfPanel<'a, W> {
+    pub(crate) weights: &'a [W],
+    /// Those that come after them, of which each tile asks for a share ahead of their use.
+    pub(crate) next: &'a [W],
 }
 
 /// The outputs of a tile: some columns of its rows.
@@ -177,8 +191,14 @@ pub(crate) struct OfTile<'a> {
 impl<'a> OfTile<'a> {
     /// Row by row.
     #[inline(always)]
-    pub(crate) fn rows(self) -> impl Iterator<Item = &'a mut [f32]> {
-        self.y.chunks_mut(self.stride).map(move |y| &mut y[self.columns.clone()])
+    pub(crate) fn rows<const ROWS: usize>(self) -> [&'a mut [f32]; ROWS] {
+        let mut rest = self.y;
+        std::array::from_fn(|row| {
+            let (of_row, others) =
+                std::mem::take(&mut rest).split_at_mut(if row + 1 < ROWS { self.stride } else { self.columns.end });
+            rest = others;
+            &mut of_row[self.columns.clone()]
+        })
     }
 }
 
@@ -232,23 +252,32 @@ impl PackedRows {
     pub(crate) fn add_panel<W>(
         &self,
         start: usize,
-        weights: &[W],
+        panel: OfPanel<'_, W>,
         y: &mut [f32],
         stride: usize,
         columns: Range<usize>,
-        add_tile: impl Fn(&[f32], usize, &[W], OfTile<'_>),
+        add_tile: impl Fn(&[f32], usize, OfPanel<'_, W>, OfTile<'_>),
     ) {
-        let depth = weights.len();
+        let depth = panel.weights.len();
         let inputs = &self.values[start * self.rows..][..depth * self.rows];
+        let share = panel.next.len().div_ceil(self.rows.div_ceil(self.tile.height));
+        let mut next = panel.next.chunks(share.max(1));
         for (first, height) in tiles(self.rows, self.tile.height) {
             let of_tile = OfTile { y: &mut y[first * stride..], stride, columns: columns.clone() };
-            add_tile(&inputs[first * depth..][..height * depth], height, weights, of_tile);
+            let of_panel = OfPanel { next: next.next().unwrap_or_default(), ..panel };
+            add_tile(&inputs[first * depth..][..height * depth], height, of_panel, of_tile);
         }
     }
 
     /// Each row holds its `inputs` at the start of `stride` numbers; the last may end with them.
     pub fn new(values: &[f32], rows: usize, inputs: usize, stride: usize) -> Self {
         Self::packed_for(tile_here(), values, rows, inputs, stride)
+    }
+
+    /// Rows of `inputs` one after another, of which `depth` inputs are summed at a time.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn in_depths_of(depth: usize, values: &[f32], rows: usize, inputs: usize) -> Self {
+        Self::packed_for(Tile { depth, ..tile_here() }, values, rows, inputs, inputs)
     }
 
     fn packed_for(tile: Tile, values: &[f32], rows: usize, inputs: usize, stride: usize) -> Self {
@@ -289,7 +318,7 @@ fn interleave<const ROWS: usize>(rows: [&[f32]; ROWS], packed: &mut [f32]) {
     }
 }
 
-fn add_tile(x: &[f32], height: usize, weights: &[Weights], y: OfTile<'_>) {
+fn add_tile(x: &[f32], height: usize, OfPanel { weights, .. }: OfPanel<'_, Weights>, y: OfTile<'_>) {
     match height {
         1 => add_rows::<1>(x, weights, y),
         2 => add_rows::<2>(x, weights, y),
@@ -300,7 +329,7 @@ fn add_tile(x: &[f32], height: usize, weights: &[Weights], y: OfTile<'_>) {
 
 fn add_rows<const ROWS: usize>(x: &[f32], weights: &[Weights], y: OfTile<'_>) {
     let sums = tile(x.as_chunks::<ROWS>().0, weights);
-    for (sums, y) in sums.iter().zip(y.rows()) {
+    for (sums, y) in sums.iter().zip(y.rows::<ROWS>()) {
         let sums = sums.map(f32x4::to_array);
         let sums = sums.as_flattened();
         match <&mut [f32; WIDTH]>::try_from(&mut *y) {

@@ -10,6 +10,7 @@ use super::weights::Weights;
 use super::{Families, Network, ReadFile, SentenceSettings};
 use crate::error::{ModelError, Part};
 use crate::host::Kernels;
+use crate::parallel;
 use crate::tokenizer::encoder::Encoded;
 
 /// `[CLS]` and `[SEP]` and one token of text.
@@ -172,7 +173,7 @@ impl BiEncoder {
     /// # Errors
     /// A text that the tokenizer refuses, weights that give no finite numbers, or a device that fails.
     pub async fn embed(&self, texts: &[&str]) -> Result<Vec<Embedding>, ModelError> {
-        let rows = texts.iter().map(|text| self.encoded(text)).collect::<Result<Vec<_>, _>>()?;
+        let rows = parallel::map(texts, |text| self.encoded(text)).into_iter().collect::<Result<Vec<_>, _>>()?;
         let pooling = self.settings.pooling;
         let vectors = self.network.run(&rows, &|body, rows| body.pooled(rows, pooling)).await?;
         let finished = if self.settings.is_normalized { unit_length } else { finite };

@@ -9,21 +9,26 @@ use super::weights::Weights;
 use crate::error::ModelError;
 use crate::host::{self, Kernels};
 use crate::layers::fused;
-use crate::layers::linear::Linear;
-use crate::layers::norm::LayerNorm;
+use crate::layers::linear::{HostLinear, Linear};
+use crate::layers::norm::{HostNorm, LayerNorm};
+use crate::parallel;
 use crate::room;
 use crate::tokenizer::encoder::Encoded;
 
-struct Layer {
+/// A block: matrices as `L`, normalisations as `N`.
+struct Layer<L, N> {
     /// Query, key and value in one product: `hidden` to `3 * hidden`.
-    query_key_value: Linear,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: LayerNorm,
-    heads: usize,
-    kernels: Kernels,
+    query_key_value: L,
+    attention_output: L,
+    attention_norm: N,
+    intermediate: L,
+    output: L,
+    output_norm: N,
+}
+
+enum Layers {
+    OnDevice(Vec<Layer<Linear, LayerNorm>>),
+    OnHost(Vec<Layer<HostLinear, HostNorm>>),
 }
 
 pub(super) struct Body {
@@ -35,7 +40,8 @@ pub(super) struct Body {
     types: Option<Tensor<2>>,
     norm: LayerNorm,
     distances: Option<Box<dyn Distances>>,
-    layers: Vec<Layer>,
+    layers: Layers,
+    heads: usize,
     device: Device,
 }
 
@@ -74,14 +80,23 @@ impl Body {
             (positions, None) => positions,
         };
         let types = types.zip(first_type).map(|(types, first)| types - first);
-        let norm = norm(weights, "embeddings.LayerNorm", config, device)?;
-        let mut layers = Vec::new();
-        for index in 0..config.layers {
-            layers.push(Layer::read(weights, index, config, kernels, device)?);
-        }
+        let norm = norm(weights, "embeddings.LayerNorm", config, kernels, device)?;
+        let layers = match kernels {
+            Kernels::Burn | Kernels::Half => {
+                let linear = |weight, bias, [outputs, inputs]: [usize; 2]| {
+                    Linear::for_kernels(weight, outputs, inputs, kernels, device).with_bias(bias, device)
+                };
+                let norm = |weight, bias| LayerNorm::new(weight, bias, config.epsilon, kernels, device);
+                Layers::OnDevice(Layer::read_all(weights, config, kernels, device, &linear, &norm)?)
+            }
+            Kernels::Host => {
+                let norm = |weight, bias| HostNorm::new(weight, bias, config.epsilon);
+                Layers::OnHost(Layer::read_all(weights, config, kernels, device, &HostLinear::new, &norm)?)
+            }
+        };
         let relative = config.relative.as_ref();
         let distances = relative.map(|relative| relative.read(weights, config, device)).transpose()?;
-        Ok(Self { words, positions, types, norm, distances, layers, device: device.clone() })
+        Ok(Self { words, positions, types, norm, distances, layers, heads: config.heads, device: device.clone() })
     }
 
     /// Numbers of a state.
@@ -108,7 +123,6 @@ impl Body {
         }
         // 1 for tokens, and 0 for what fills up shorter rows: [batch, seq]
         let mask = Tensor::<2>::from_data(TensorData::new(mask, [batch, seq]), &self.device);
-        let hidden_scores = (-mask.clone()).add_scalar(1.0).mul_scalar(fused::HIDDEN);
 
         let hidden = self.hidden();
         let mut x = self.words.clone().select(0, ids).reshape([batch, seq, hidden]);
@@ -121,14 +135,12 @@ impl Body {
             x = x + types.clone().select(0, kinds).reshape([batch, seq, hidden]);
         }
         // Rows of all texts one after another: [batch * seq, hidden]
-        let mut x = self.norm.forward(x.reshape([batch * seq, hidden]));
-        let distances = self.distances.as_ref().map(|distances| (distances, distances.pass(seq)));
-        for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, &hidden_scores, &|all| {
-                let (distances, pass) = distances.as_ref()?;
-                distances.added(pass, index, all)
-            });
-        }
+        let x = self.norm.forward(x.reshape([batch * seq, hidden]));
+        let hidden_scores = (-mask.clone()).add_scalar(1.0).mul_scalar(fused::HIDDEN);
+        let x = match &self.layers {
+            Layers::OnDevice(layers) => self.states_on_device(layers, x, &hidden_scores),
+            Layers::OnHost(layers) => self.states_on_host(layers, x, rows, &hidden_scores),
+        };
         let x = x.reshape([batch, seq, hidden]);
         let mask = mask.unsqueeze_dim::<3>(2);
         let pooled = match pooling {
@@ -138,6 +150,65 @@ impl Body {
             Pooling::Max => (x + hidden_scores.unsqueeze_dim::<3>(2)).max_dim(1),
         };
         pooled.reshape([batch, hidden])
+    }
+
+    /// The last states of `[batch * seq, hidden]`, with `hidden_scores` of `[batch, seq]`.
+    fn states_on_device(
+        &self,
+        layers: &[Layer<Linear, LayerNorm>],
+        mut x: Tensor<2>,
+        hidden_scores: &Tensor<2>,
+    ) -> Tensor<2> {
+        let [_, seq] = hidden_scores.dims();
+        let distances = self.distances.as_ref().map(|distances| (distances, distances.pass(seq)));
+        for (index, layer) in layers.iter().enumerate() {
+            let all = layer.query_key_value.forward(x.clone());
+            let added = distances.as_ref().and_then(|(distances, pass)| distances.added(pass, index, &all));
+            let mixed = fused::attention(all, hidden_scores.clone(), added, self.heads);
+            x = layer.attention_norm.forward(x + layer.attention_output.forward(mixed));
+            let inner = layer.intermediate.forward_gelu(x.clone());
+            x = layer.output_norm.forward(x + layer.output.forward(inner));
+        }
+        x
+    }
+
+    /// The same with the host's kernels. Between two attentions rows have nothing to do with each other: threads share
+    /// them. What fills up shorter rows is left out where no distances are counted, and zeros take its place.
+    fn states_on_host(
+        &self,
+        layers: &[Layer<HostLinear, HostNorm>],
+        x: Tensor<2>,
+        rows: &[&Encoded],
+        hidden_scores: &Tensor<2>,
+    ) -> Tensor<2> {
+        let [[batch, seq], [_, hidden]] = [hidden_scores.dims(), x.dims()];
+        let distances = self.distances.as_ref().map(|distances| (distances, distances.pass(seq)));
+        let length = |row: &&Encoded| if distances.is_some() { seq } else { row.ids.len() };
+        let texts = host::Texts::new(rows.iter().map(length), seq, host::values(hidden_scores.clone()));
+        let mut x = texts.without_filling(host::values(x), hidden);
+        let count = x.len() / hidden;
+        let (mut all, mut mixed) = (vec![0.0; 3 * x.len()], vec![0.0; x.len()]);
+        for index in 0..=layers.len() {
+            let (before, next) = (index.checked_sub(1).map(|before| &layers[before]), layers.get(index));
+            let share = parallel::share(count);
+            let shares = x.chunks_mut(share * hidden).zip(mixed.chunks(share * hidden));
+            parallel::each(shares.zip(all.chunks_mut(share * 3 * hidden)).collect(), |((x, mixed), all)| {
+                if let Some(layer) = before {
+                    layer.after_attention(mixed, x);
+                }
+                if let Some(layer) = next {
+                    layer.query_key_value.forward_to(x, all);
+                }
+            });
+            if next.is_some() {
+                let added = distances.as_ref().and_then(|(distances, pass)| {
+                    let all = host::tensor(all.clone(), [count, 3 * hidden]);
+                    distances.added(pass, index, &all).map(host::values)
+                });
+                mixed = host::attention(&all, &texts, added.as_deref(), self.heads);
+            }
+        }
+        host::tensor(texts.with_filling(x, hidden), [batch * seq, hidden])
     }
 }
 
@@ -173,72 +244,67 @@ pub(super) fn norm(
     weights: &Weights<'_>,
     name: &str,
     config: &EncoderConfig,
+    kernels: Kernels,
     device: &Device,
 ) -> Result<LayerNorm, ModelError> {
     let read = |part: &str| weights.tensor(&format!("{name}.{part}"), &[config.hidden]);
-    Ok(LayerNorm::new(read("weight")?, read("bias")?, config.epsilon, device))
+    Ok(LayerNorm::new(read("weight")?, read("bias")?, config.epsilon, kernels, device))
 }
 
-impl Layer {
-    fn read(
+impl<L, N> Layer<L, N> {
+    /// All layers: `matrix` takes weights, biases and `[outputs, inputs]`, and `normalisation` weights and biases.
+    fn read_all(
         weights: &Weights<'_>,
-        index: usize,
         config: &EncoderConfig,
         kernels: Kernels,
         device: &Device,
-    ) -> Result<Self, ModelError> {
-        let &EncoderConfig { hidden, intermediate, heads, .. } = config;
+        matrix: &dyn Fn(Vec<f32>, Vec<f32>, [usize; 2]) -> L,
+        normalisation: &dyn Fn(Vec<f32>, Vec<f32>) -> N,
+    ) -> Result<Vec<Self>, ModelError> {
+        let &EncoderConfig { hidden, intermediate, .. } = config;
         let names = &config.spec.layer;
-        let name = |part: &str| format!("{}.{index}.{part}", names.before);
-        let matrix = |part: &str, rows: usize, columns: usize| {
-            weights.tensor(&format!("{}.weight", name(part)), &[rows, columns])
-        };
-        let bias = |part: &str, rows: usize| weights.tensor(&format!("{}.bias", name(part)), &[rows]);
-        let linear = |part: &str, rows: usize, columns: usize| -> Result<Linear, ModelError> {
-            room::check(part, kernels.matrix_bytes(rows, columns), device)?;
-            let linear = Linear::for_kernels(matrix(part, rows, columns)?, rows, columns, kernels, device);
-            Ok(linear.with_bias(bias(part, rows)?, device))
-        };
-        room::check(names.query, kernels.matrix_bytes(3 * hidden, hidden), device)?;
-        let (mut all, mut biases) = rows(weights, config, index, names.query, Rows::OfQueries)?;
-        for part in [names.key, names.value] {
-            let (weight, bias) = rows(weights, config, index, part, Rows::AsTheyAre)?;
-            all.extend(weight);
-            biases.extend(bias);
-        }
-        Ok(Self {
-            query_key_value: Linear::for_kernels(all, 3 * hidden, hidden, kernels, device).with_bias(biases, device),
-            attention_output: linear(names.attention_output, hidden, hidden)?,
-            attention_norm: norm(weights, &name(names.attention_norm), config, device)?,
-            intermediate: linear(names.intermediate, intermediate, hidden)?,
-            output: linear(names.output, hidden, intermediate)?,
-            output_norm: norm(weights, &name(names.output_norm), config, device)?,
-            heads,
-            kernels,
-        })
-    }
-
-    /// `[batch * seq, hidden]` to the same, with `hidden_scores` of `[batch, seq]`, and with what `added` adds to scores.
-    fn forward(
-        &self,
-        x: Tensor<2>,
-        hidden_scores: &Tensor<2>,
-        added: &dyn Fn(&Tensor<2>) -> Option<Tensor<4>>,
-    ) -> Tensor<2> {
-        let all = self.query_key_value.forward(x.clone());
-        let added = added(&all);
-        let mixed = match self.kernels {
-            Kernels::Burn | Kernels::Half => fused::attention(all, hidden_scores.clone(), added, self.heads),
-            Kernels::Host => {
-                let [[_, seq], [rows, hidden]] = [hidden_scores.dims(), x.dims()];
-                let (all, hidden_scores) = (host::values(all), host::values(hidden_scores.clone()));
-                let added = added.map(host::values);
-                let mixed = host::attention(&all, &hidden_scores, added.as_deref(), seq, self.heads);
-                host::tensor(mixed, [rows, hidden])
+        let layer = |index: usize| {
+            let name = |part: &str| format!("{}.{index}.{part}", names.before);
+            let row =
+                |part: &str, kind: &str, columns: usize| weights.tensor(&format!("{}.{kind}", name(part)), &[columns]);
+            let has_room = |part: &str, [outputs, inputs]: [usize; 2]| {
+                room::check(part, kernels.matrix_bytes(outputs, inputs), device)
+            };
+            let linear = |part: &str, shape: [usize; 2]| -> Result<L, ModelError> {
+                has_room(part, shape)?;
+                let weight = weights.tensor(&format!("{}.weight", name(part)), &shape)?;
+                Ok(matrix(weight, row(part, "bias", shape[0])?, shape))
+            };
+            let norm = |part: &str| -> Result<N, ModelError> {
+                Ok(normalisation(row(part, "weight", hidden)?, row(part, "bias", hidden)?))
+            };
+            let of_all = [3 * hidden, hidden];
+            has_room(names.query, of_all)?;
+            let (mut all, mut biases) = rows(weights, config, index, names.query, Rows::OfQueries)?;
+            for part in [names.key, names.value] {
+                let (weight, bias) = rows(weights, config, index, part, Rows::AsTheyAre)?;
+                all.extend(weight);
+                biases.extend(bias);
             }
+            Ok(Self {
+                query_key_value: matrix(all, biases, of_all),
+                attention_output: linear(names.attention_output, [hidden, hidden])?,
+                attention_norm: norm(names.attention_norm)?,
+                intermediate: linear(names.intermediate, [intermediate, hidden])?,
+                output: linear(names.output, [hidden, intermediate])?,
+                output_norm: norm(names.output_norm)?,
+            })
         };
-        let x = self.attention_norm.forward(x + self.attention_output.forward(mixed));
-        let inner = self.intermediate.forward_gelu(x.clone());
-        self.output_norm.forward(x + self.output.forward(inner))
+        (0..config.layers).map(layer).collect()
+    }
+}
+
+impl Layer<HostLinear, HostNorm> {
+    /// From what attention has mixed for some rows to their states after the layer: `x` holds those before it.
+    fn after_attention(&self, mixed: &[f32], x: &mut [f32]) {
+        self.attention_norm.of_sum(x, &self.attention_output.forward(mixed));
+        let mut inner = self.intermediate.forward(x);
+        poq_kernels::gelu(&mut inner);
+        self.output_norm.of_sum(x, &self.output.forward(&inner));
     }
 }

@@ -39,8 +39,8 @@ const BATCH: usize = 32;
 /// whatever the caller's list.
 const DEVICE_TOKENS: usize = 8192;
 
-/// Tokens that do on a thread of the host: enough rows for its kernels, whose states then stay in its cache.
-const HOST_TOKENS: usize = 96;
+/// Tokens that do with the host's kernels: threads share them, and each takes some at a time.
+const HOST_TOKENS: usize = 2048;
 
 /// What all encoders have: texts become tokens, and rows of tokens what the body makes of them.
 struct Network<B = Body> {
@@ -85,36 +85,22 @@ impl<B> Network<B> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         // Neighbours of like length waste little on padding.
         order.sort_by_key(|index| rows[*index].ids.len());
-        let mut batches = Vec::new();
         let mut rest = order.as_slice();
-        while !rest.is_empty() {
-            let lengths = rest.iter().map(|index| rows[*index].ids.len());
-            let (batch, others) = rest.split_at(self.batch(lengths));
-            batches.push(batch);
-            rest = others;
-        }
-        let together = match self.kernels {
-            Kernels::Burn | Kernels::Half => 1,
-            Kernels::Host => batches.len().max(1),
-        };
         let device_fault = |error: &dyn std::fmt::Debug| ModelError::Device(format!("{error:?}"));
         let mut done = vec![Vec::new(); rows.len()];
-        for batches in batches.chunks(together) {
-            let output = |batch: &&[usize]| {
-                let inputs: Vec<&Encoded> = batch.iter().map(|index| &rows[*index]).collect();
-                output(&self.body, &inputs)
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(self.batch(rest.iter().map(|index| rows[*index].ids.len())));
+            let inputs: Vec<&Encoded> = batch.iter().map(|index| &rows[*index]).collect();
+            let output = match self.kernels {
+                Kernels::Burn | Kernels::Half => output(&self.body, &inputs),
+                Kernels::Host => parallel::in_pool(|| output(&self.body, &inputs)),
             };
-            let outputs = match self.kernels {
-                Kernels::Burn | Kernels::Half => batches.iter().map(output).collect(),
-                Kernels::Host => parallel::in_pool(|| parallel::map(batches, output)),
-            };
-            for (batch, output) in batches.iter().zip(outputs) {
-                let data = output.into_data_async().await.map_err(|error| device_fault(&error))?;
-                let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
-                for (index, values) in batch.iter().zip(values.chunks_exact(values.len() / batch.len())) {
-                    done[*index] = values.to_vec();
-                }
+            let data = output.into_data_async().await.map_err(|error| device_fault(&error))?;
+            let values: Vec<f32> = data.try_into_vec().map_err(|error| device_fault(&error))?;
+            for (index, values) in batch.iter().zip(values.chunks_exact(values.len() / batch.len())) {
+                done[*index] = values.to_vec();
             }
+            rest = others;
         }
         Ok(done)
     }

@@ -96,7 +96,7 @@ impl TextCnn {
             .collect::<Result<_, ModelError>>()?;
         let parts = PARTS * config.widths.len() * filters;
         let of_norm = |name: &str| file.tensor(name, &[parts]);
-        let norm = LayerNorm::new(of_norm("norm.weight")?, of_norm("norm.bias")?, EPSILON, device);
+        let norm = LayerNorm::new(of_norm("norm.weight")?, of_norm("norm.bias")?, EPSILON, kernels, device);
         let out = layer("classifier".to_owned(), 1, parts)?;
         Ok(Self { words, convolutions, norm, out, device: device.clone() })
     }

@@ -213,6 +213,7 @@ mod tests {
     #[cfg(feature = "webgpu")]
     use crate::devices::GPU;
     use crate::devices::devices;
+    use crate::host::Texts;
 
     fn numbers(count: usize, seed: f64) -> Vec<f64> {
         (0..count).map(|index| f64::from(libm::sin(index as f64 * (0.37 + seed)) as f32)).collect()
@@ -377,8 +378,8 @@ mod tests {
                 for texts in [0, 1, batch] {
                     let added = numbers(texts * heads * seq * seq, 0.7);
                     let for_host = (texts > 0).then(|| single(&added));
-                    let expected =
-                        host::attention(&single(&all), &single(&hidden_scores), for_host.as_deref(), seq, heads);
+                    let host_texts = Texts::new(std::iter::repeat_n(seq, batch), seq, single(&hidden_scores));
+                    let expected = host::attention(&single(&all), &host_texts, for_host.as_deref(), heads);
                     let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
                     let all = tensor(&all, [batch * seq, 3 * hidden], &device);
                     let added = (texts > 0).then(|| tensor(&added, [texts, heads, seq, seq], &device));

@@ -86,7 +86,7 @@ impl Linear {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.weight {
             Weight::Full(weight) => weight.product(x, self.bias.as_ref()),
-            Weight::Packed(parts) => self.on_host(parts, x, |_| ()),
+            Weight::Packed(parts) => self.on_host(parts, x),
             Weight::Blocks(weight) => {
                 let y = weight.product(x);
                 match &self.bias {
@@ -101,13 +101,11 @@ impl Linear {
     pub(crate) fn forward_gelu(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.weight {
             Weight::Full(weight) => fused::linear_gelu(x, weight.rows.clone(), self.bias.as_ref()),
-            Weight::Packed(parts) => self.on_host(parts, x, poq_kernels::gelu),
-            Weight::Blocks(_) => gelu(self.forward(x)),
+            Weight::Packed(_) | Weight::Blocks(_) => gelu(self.forward(x)),
         }
     }
 
-    /// `[rows, outputs]`, of which `finish` is given some of the columns at a time.
-    fn on_host(&self, parts: &[PackedMatrix], x: Tensor<2>, finish: impl Fn(&mut [f32]) + Sync + Send) -> Tensor<2> {
+    fn on_host(&self, parts: &[PackedMatrix], x: Tensor<2>) -> Tensor<2> {
         let [rows, inputs] = x.dims();
         let x = PackedRows::new(&host::values(x), rows, inputs, inputs);
         let bias = self.bias.clone().map(host::values);
@@ -120,7 +118,6 @@ impl Linear {
         let mut products = parallel::map(&parts_with_bias, |(part, bias)| {
             let mut y = bias.map_or_else(|| vec![0.0; rows * part.outputs()], |bias| bias.repeat(rows));
             part.add_product(&x, &mut y, part.outputs());
-            finish(&mut y);
             y
         });
         if products.len() == 1 {
@@ -151,6 +148,40 @@ impl Linear {
             }
             Weight::Blocks(weight) => weight.select(numbers, device),
         }
+    }
+}
+
+/// [`Linear`] of rows in the host's memory, on the thread that calls.
+pub(crate) struct HostLinear {
+    weight: PackedMatrix,
+    /// `[outputs]`
+    bias: Vec<f32>,
+}
+
+impl HostLinear {
+    /// `weight` is `[outputs, inputs]`.
+    pub(crate) fn new(weight: Vec<f32>, bias: Vec<f32>, [outputs, inputs]: [usize; 2]) -> Self {
+        let mut fill = |row: usize, values: &mut [f32]| values.copy_from_slice(&weight[row * inputs..][..inputs]);
+        Self { weight: PackedMatrix::from_rows(outputs, inputs, &mut fill), bias }
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub(crate) fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.weight.inputs();
+        let mut y = self.bias.repeat(rows);
+        self.add_product(x, rows, &mut y);
+        y
+    }
+
+    /// [`Self::forward`], to a place that is there.
+    pub(crate) fn forward_to(&self, x: &[f32], y: &mut [f32]) {
+        y.chunks_exact_mut(self.bias.len()).for_each(|y| y.copy_from_slice(&self.bias));
+        self.add_product(x, x.len() / self.weight.inputs(), y);
+    }
+
+    fn add_product(&self, x: &[f32], rows: usize, y: &mut [f32]) {
+        let inputs = self.weight.inputs();
+        self.weight.add_product(&PackedRows::new(x, rows, inputs, inputs), y, self.bias.len());
     }
 }
 

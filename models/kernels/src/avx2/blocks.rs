@@ -17,7 +17,7 @@ use wide::i32x4;
 
 use super::{is_here, matrix};
 use crate::blocks::{Quantised, k_numbers};
-use crate::matrix::PackedRows;
+use crate::matrix::{OfPanel, PackedRows};
 use crate::packed::{GROUP, HighBits, LANES, PLACES_OF_WORD, PackedBlocks, TOP_BYTE, TOP_BYTE_UNIT, arranged};
 
 /// Four-bit numbers are used at these places of a word, and of the word 16 bits to the right.
@@ -216,10 +216,13 @@ fn bytes<T>(
     }
 }
 
-/// Groups of inputs that are summed at a time.
-const DEPTH: usize = matrix::DEPTH / GROUP;
+/// Inputs that are summed at a time: whole blocks of each type.
+const DEPTH: usize = 256;
 
-/// Rows of inputs that rows of weights are unpacked for once: [`matrix::DEPTH`] inputs of so many, and the weights,
+/// Groups of these.
+const GROUPS: usize = DEPTH / GROUP;
+
+/// Rows of inputs that rows of weights are unpacked for once: [`DEPTH`] inputs of so many, and the weights,
 /// stay in a core's second cache.
 const TOGETHER: usize = 64 * matrix::HEIGHT;
 
@@ -251,7 +254,7 @@ impl Rows {
                     unpacked.extend_from_slice(&places[place + PLACES_OF_WORD]);
                 }
             }
-            parts.push(PackedRows::new(&unpacked, values.len() / inputs, inputs, inputs));
+            parts.push(PackedRows::in_depths_of(DEPTH, &unpacked, values.len() / inputs, inputs));
         }
         Self { parts, rows_of_part, rows, inputs }
     }
@@ -266,15 +269,16 @@ pub(crate) fn product_of_rows(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
     assert!(is_here(), "the processor has no vectors of eight");
     let outputs: usize = blocks.iter().map(|blocks| blocks.rows()).sum();
     let mut y = vec![0.0; x.rows * outputs];
-    let mut panel: Vec<matrix::Weights> = vec![bytemuck::cast([0.0_f32; matrix::WIDTH]); matrix::DEPTH];
+    let mut panel: Vec<matrix::Weights> = vec![bytemuck::cast([0.0_f32; matrix::WIDTH]); DEPTH];
     for (part, y) in x.parts.iter().zip(y.chunks_mut(x.rows_of_part * outputs)) {
-        for start in (0..x.inputs).step_by(matrix::DEPTH) {
-            let panel = &mut panel[..matrix::DEPTH.min(x.inputs - start)];
+        for start in (0..x.inputs).step_by(DEPTH) {
+            let panel = &mut panel[..DEPTH.min(x.inputs - start)];
             let mut rows = blocks.iter().flat_map(|blocks| (0..blocks.rows()).map(move |row| (*blocks, row)));
             for first in (0..outputs).step_by(matrix::WIDTH) {
                 let columns = first..outputs.min(first + matrix::WIDTH);
                 // SAFETY: the processor has the features that the function is compiled for.
                 unsafe { unpack(rows.by_ref().take(columns.len()), start, panel) };
+                let panel = OfPanel { weights: &*panel, next: &[] };
                 part.add_panel(start, panel, y, outputs, columns, matrix::add_tile);
             }
         }
@@ -286,7 +290,7 @@ pub(crate) fn product_of_rows(blocks: &[&PackedBlocks], x: &Rows) -> Vec<f32> {
 /// are fewer, what the columns of the others hold has no meaning.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn unpack<'a>(mut rows: impl Iterator<Item = (&'a PackedBlocks, usize)>, start: usize, panel: &mut [matrix::Weights]) {
-    let mut of_rows = [[_mm256_setzero_ps(); matrix::LANES]; DEPTH * PLACES_OF_WORD];
+    let mut of_rows = [[_mm256_setzero_ps(); matrix::LANES]; GROUPS * PLACES_OF_WORD];
     let of_rows = &mut of_rows[..panel.len() / matrix::LANES];
     for half in 0..2 {
         for column in 0..matrix::LANES {
@@ -307,7 +311,7 @@ fn unpack<'a>(mut rows: impl Iterator<Item = (&'a PackedBlocks, usize)>, start: 
 fn unpack_row(blocks: &PackedBlocks, row: usize, first: usize, column: usize, of_rows: &mut [[__m256; matrix::LANES]]) {
     let form = blocks.form;
     let depth = of_rows.len() / PLACES_OF_WORD;
-    let (mut scales_here, mut minimums) = ([0.0; 2 * DEPTH], [0.0; 2 * DEPTH]);
+    let (mut scales_here, mut minimums) = ([0.0; 2 * GROUPS], [0.0; 2 * GROUPS]);
     let of_group = GROUP / form.group;
     let (scales_here, minimums) = (&mut scales_here[..depth * of_group], &mut minimums[..depth * of_group]);
     let heads = blocks.head(row, first..first + depth);

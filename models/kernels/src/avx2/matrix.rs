@@ -3,8 +3,8 @@
 
 use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setzero_ps};
 
-use super::is_here;
-use crate::matrix::OfTile;
+use super::{fetch_line, is_here};
+use crate::matrix::{OfPanel, OfTile};
 
 /// Numbers that are computed together.
 pub(crate) const LANES: usize = 8;
@@ -16,7 +16,7 @@ pub(crate) const WIDTH: usize = 2 * LANES;
 pub(crate) const HEIGHT: usize = 6;
 
 /// Inputs that are summed at a time: this much of a panel and of a tile's rows stays in a core's first cache.
-pub(crate) const DEPTH: usize = 256;
+pub(crate) const DEPTH: usize = 384;
 
 /// The weights of a panel's outputs for one input.
 pub(crate) type Weights = [__m256; WIDTH / LANES];
@@ -26,25 +26,29 @@ pub(crate) type Weights = [__m256; WIDTH / LANES];
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
 #[allow(unsafe_code)]
-pub(crate) fn add_tile(x: &[f32], height: usize, weights: &[Weights], y: OfTile<'_>) {
+pub(crate) fn add_tile(x: &[f32], height: usize, panel: OfPanel<'_, Weights>, y: OfTile<'_>) {
     assert!(is_here(), "the processor has no vectors of eight");
     // SAFETY: the processor has the features that these functions are compiled for.
     unsafe {
         match height {
-            1 => add_rows::<1>(x, weights, y),
-            2 => add_rows::<2>(x, weights, y),
-            3 => add_rows::<3>(x, weights, y),
-            4 => add_rows::<4>(x, weights, y),
-            5 => add_rows::<5>(x, weights, y),
-            _ => add_rows::<HEIGHT>(x, weights, y),
+            1 => add_rows::<1>(x, panel, y),
+            2 => add_rows::<2>(x, panel, y),
+            3 => add_rows::<3>(x, panel, y),
+            4 => add_rows::<4>(x, panel, y),
+            5 => add_rows::<5>(x, panel, y),
+            _ => add_rows::<HEIGHT>(x, panel, y),
         }
     }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn add_rows<const ROWS: usize>(x: &[f32], weights: &[Weights], y: OfTile<'_>) {
+fn add_rows<const ROWS: usize>(x: &[f32], OfPanel { weights, next }: OfPanel<'_, Weights>, y: OfTile<'_>) {
     let mut sums = [[_mm256_setzero_ps(); WIDTH / LANES]; ROWS];
+    let mut next = next.iter();
     for (x, weights) in x.as_chunks::<ROWS>().0.iter().zip(weights) {
+        if let Some(next) = next.next() {
+            fetch_line(next);
+        }
         for (sums, x) in sums.iter_mut().zip(x) {
             let x = _mm256_set1_ps(*x);
             for (sum, weights) in sums.iter_mut().zip(weights) {
@@ -52,7 +56,7 @@ fn add_rows<const ROWS: usize>(x: &[f32], weights: &[Weights], y: OfTile<'_>) {
             }
         }
     }
-    for (sums, y) in sums.iter().zip(y.rows()) {
+    for (sums, y) in sums.iter().zip(y.rows::<ROWS>()) {
         match <&mut [f32; WIDTH]>::try_from(&mut *y) {
             Ok(y) => {
                 let before: Weights = bytemuck::cast(*y);

@@ -10,6 +10,7 @@ use crate::encoder::head::{Activation, HeadSpec, Place};
 use crate::encoder::relative::{Distances, Pass, Relative};
 use crate::encoder::weights::Weights;
 use crate::error::{ModelError, Part, read_json, shorten};
+use crate::host::Kernels;
 use crate::layers::linear::Linear;
 
 pub(super) const SPEC: Spec = Spec {
@@ -174,7 +175,7 @@ impl Relative for Disentangled {
         let values = weights.tensor("encoder.rel_embeddings.weight", &shape)?;
         let mut states = Tensor::from_data(TensorData::new(values, shape), device);
         if self.is_normalized {
-            states = body::norm(weights, "encoder.LayerNorm", config, device)?.forward(states);
+            states = body::norm(weights, "encoder.LayerNorm", config, Kernels::Burn, device)?.forward(states);
         }
         let names = &config.spec.layer;
         let [query, key] = match self.is_shared {
