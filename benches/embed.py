@@ -77,7 +77,8 @@ def main():
     print("| work | poq, texts a second | onnxruntime | ratio |\n|---|---|---|---|")
     for batch in BATCHES:
         ours = Ours(options.poq, options.model, batch)
-        for text, own, other in zip(texts, ours.embed(texts[:batch]), theirs.embed(texts[:batch])):
+        compared = texts[: max(batch, 4)]
+        for text, own, other in zip(compared, ours.embed(compared), theirs.embed(compared)):
             cosine = float(np.dot(own, other))
             if not cosine > 0.9999:
                 raise SystemExit(f"the vectors of {text!r} differ: their cosine is {cosine}")

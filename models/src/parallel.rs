@@ -67,11 +67,13 @@ pub(crate) fn map<T, U>(items: &[T], function: impl Fn(&T) -> U) -> Vec<U> {
 
 /// Rows that a thread takes of so many, which nothing binds to each other: at most what stays in its cache.
 pub(crate) fn share(rows: usize) -> usize {
-    rows.div_ceil(parts(&crate::cpu_device())).clamp(MIN_ROWS, MAX_ROWS)
+    let threads = parts(&crate::cpu_device());
+    let shares = rows.div_ceil(MAX_ROWS).next_multiple_of(threads).max(1);
+    rows.div_ceil(shares).max(MIN_ROWS)
 }
 
 /// Fewer rows read weights for too little.
-const MIN_ROWS: usize = 12;
+const MIN_ROWS: usize = 6;
 
 const MAX_ROWS: usize = 96;
 

@@ -5,7 +5,7 @@
 //! A crate of its own so that a page, which is otherwise built for size, has these loops at full speed. Vectors of four
 //! numbers are written as such (`wide`: SSE2, NEON, wasm's simd128), as the compiler makes none of plain loops where
 //! what it links at the end is built for size. Where a processor of x86-64 has vectors of eight, products
-//! with matrices and functions that need an exponential are in these (`avx2`). One row of inputs meets blocks in whole
+//! with matrices, activations and softmax are in these (`avx2`). One row of inputs meets blocks in whole
 //! numbers (`row`).
 
 mod attention;

@@ -174,7 +174,6 @@ impl PackedMatrix {
 }
 
 /// The inputs of a panel that are summed at a time.
-#[derive(Clone, Copy)]
 pub(crate) struct OfPanel<'a, W> {
     pub(crate) weights: &'a [W],
     /// Those that come after them, of which each tile asks for a share ahead of their use.
@@ -248,7 +247,7 @@ where
 
 impl PackedRows {
     /// Adds to some columns of the outputs, in `y` those of each row at the start of `stride` numbers, the products of
-    /// the inputs from `start` on, as many as there are `weights`: those that are summed at a time.
+    /// the inputs from `start` on, as many as the panel has weights: those that are summed at a time.
     pub(crate) fn add_panel<W>(
         &self,
         start: usize,
@@ -260,7 +259,7 @@ impl PackedRows {
     ) {
         let depth = panel.weights.len();
         let inputs = &self.values[start * self.rows..][..depth * self.rows];
-        let share = panel.next.len().div_ceil(self.rows.div_ceil(self.tile.height));
+        let share = panel.next.len().div_ceil(self.rows.div_ceil(self.tile.height).max(1));
         let mut next = panel.next.chunks(share.max(1));
         for (first, height) in tiles(self.rows, self.tile.height) {
             let of_tile = OfTile { y: &mut y[first * stride..], stride, columns: columns.clone() };

@@ -39,8 +39,9 @@ const BATCH: usize = 32;
 /// whatever the caller's list.
 const DEVICE_TOKENS: usize = 8192;
 
-/// Tokens that do with the host's kernels: threads share them, and each takes some at a time.
-const HOST_TOKENS: usize = 2048;
+/// Tokens that do with the host's kernels: enough for threads to share. More would be no quicker, and fill texts up
+/// where a family wants that.
+const HOST_TOKENS: usize = 384;
 
 /// What all encoders have: texts become tokens, and rows of tokens what the body makes of them.
 struct Network<B = Body> {

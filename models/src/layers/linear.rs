@@ -229,6 +229,14 @@ mod tests {
             let (weight, bias, x) = (numbers(outputs * inputs), numbers(outputs), numbers(rows * inputs));
             for kernels in [Kernels::Burn, Kernels::Host] {
                 let linear = || Linear::for_kernels(weight.clone(), outputs, inputs, kernels, &device);
+                let on_host = HostLinear::new(weight.clone(), bias.clone(), [outputs, inputs]).forward(&x);
+                let by_linear = host::values(
+                    linear().with_bias(bias.clone(), &device).forward(host::tensor(x.clone(), [rows, inputs])),
+                );
+                for (seen, expected) in on_host.iter().zip(&by_linear) {
+                    assert!((seen - expected).abs() < 1e-4, "[{rows}, {inputs}] to {outputs}: {seen} for {expected}");
+                }
+                assert_eq!(on_host.len(), rows * outputs);
                 let biased = linear().with_bias(bias.clone(), &device);
                 for (linear, bias) in [(linear(), &vec![0.0; outputs]), (biased, &bias)] {
                     let input = || host::tensor(x.clone(), [rows, inputs]);

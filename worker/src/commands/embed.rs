@@ -14,7 +14,7 @@ pub struct Arguments {
     /// A folder with config.json, tokenizer.json and model.safetensors, or a name that `poq models fetch` knows
     #[arg(long)]
     model: String,
-    /// Texts that go through the model at once. A row is answered when so many have been read, or all
+    /// Rows that are embedded together: they are answered when so many have been read, or all
     #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     batch: u16,
 }

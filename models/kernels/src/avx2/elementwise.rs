@@ -1,9 +1,9 @@
 //! Functions of each number, eight at a time: those of [`crate::elementwise`], which says what they are.
 
 use std::arch::x86_64::{
-    __m256, _mm256_add_epi32, _mm256_add_ps, _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps,
-    _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_sub_ps,
+    __m256, _CMP_GT_OQ, _CMP_NLT_UQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sub_ps,
 };
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
@@ -11,7 +11,7 @@ use super::is_here;
 use super::matrix::LANES;
 use crate::elementwise::{ERF_END, ERF_EVEN, ERF_ODD, Gate, SQRT_2_OVER_PI};
 
-/// Within these, e^x and its parts are normal numbers.
+/// Within these, e^x and its parts are normal numbers; below it is 0 here, and above it is infinity.
 const EXP_RANGE: [f32; 2] = [-87.0, 88.0];
 
 /// The logarithm of 2 in two parts, of which a few times the first is exact.
@@ -39,7 +39,7 @@ pub(crate) fn gate(values: &mut [f32], activation: Gate) {
     unsafe { gate_of_each(values, activation) }
 }
 
-/// `e^(x - shift)` of each number; far below 0 it is as good as 0.
+/// `e^(x - shift)` of each number.
 ///
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
@@ -106,7 +106,9 @@ fn times_logistic(x: __m256, y: __m256) -> __m256 {
 fn exp_of(x: __m256) -> __m256 {
     let [low, high] = EXP_RANGE;
     // Of a number and what is none, these give the second.
-    let x = _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
+    let [low, high] = [_mm256_set1_ps(low), _mm256_set1_ps(high)];
+    let (is_not_below, is_above) = (_mm256_cmp_ps::<_CMP_NLT_UQ>(x, low), _mm256_cmp_ps::<_CMP_GT_OQ>(x, high));
+    let x = _mm256_min_ps(high, _mm256_max_ps(low, x));
     let powers = _mm256_cvtps_epi32(_mm256_mul_ps(x, _mm256_set1_ps(LOG2_E)));
     let whole = _mm256_cvtepi32_ps(powers);
     let [ln_2, rest] = LN_2;
@@ -115,7 +117,8 @@ fn exp_of(x: __m256) -> __m256 {
     let above_line = _mm256_mul_ps(polynomial(&EXP, part), _mm256_mul_ps(part, part));
     let of_part = _mm256_add_ps(_mm256_add_ps(above_line, part), _mm256_set1_ps(1.0));
     let exponents = _mm256_slli_epi32::<23>(_mm256_add_epi32(powers, _mm256_set1_epi32(127)));
-    _mm256_mul_ps(of_part, bytemuck::cast(exponents))
+    let power = _mm256_and_ps(_mm256_mul_ps(of_part, bytemuck::cast(exponents)), is_not_below);
+    _mm256_blendv_ps(power, _mm256_set1_ps(f32::INFINITY), is_above)
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -15,7 +15,8 @@ pub(crate) const WIDTH: usize = 2 * LANES;
 /// Rows of a tile at most.
 pub(crate) const HEIGHT: usize = 6;
 
-/// Inputs that are summed at a time: this much of a panel and of a tile's rows stays in a core's first cache.
+/// Inputs that are summed at a time: this much of a panel takes three quarters of a first cache of 32 KiB, and stays
+/// there while the rows of tiles pass by.
 pub(crate) const DEPTH: usize = 384;
 
 /// The weights of a panel's outputs for one input.

@@ -1,5 +1,5 @@
-//! Products in vectors of eight lanes, for processors of x86-64 that have them. Who asks for one elsewhere is refused
-//! by a panic, before anything is computed.
+//! Products, and functions of each number, in vectors of eight lanes, for processors of x86-64 that have them. Who asks
+//! for one elsewhere is refused by a panic, before anything is computed.
 
 use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
