@@ -38,14 +38,17 @@ impl RmsNorm {
 
 /// By mean and standard deviation.
 pub(crate) enum LayerNorm {
-    OnDevice {
-        /// `[columns]`
-        weight: Tensor<1>,
-        /// `[columns]`
-        bias: Tensor<1>,
-        epsilon: f64,
-    },
+    OnDevice(Box<DeviceNorm>),
     OnHost(HostNorm),
+}
+
+/// [`LayerNorm`] by burn's kernels.
+pub(crate) struct DeviceNorm {
+    /// `[columns]`
+    weight: Tensor<1>,
+    /// `[columns]`
+    bias: Tensor<1>,
+    epsilon: f64,
 }
 
 /// [`LayerNorm`] of rows in the host's memory, on the thread that calls.
@@ -81,7 +84,9 @@ impl LayerNorm {
             Tensor::from_data(TensorData::new(values, [columns]), device)
         };
         match kernels {
-            Kernels::Burn | Kernels::Half => Self::OnDevice { weight: row(weight), bias: row(bias), epsilon },
+            Kernels::Burn | Kernels::Half => {
+                Self::OnDevice(Box::new(DeviceNorm { weight: row(weight), bias: row(bias), epsilon }))
+            }
             Kernels::Host => Self::OnHost(HostNorm::new(weight, bias, epsilon)),
         }
     }
@@ -89,7 +94,7 @@ impl LayerNorm {
     /// `[rows, columns]` to the same.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::OnDevice { weight, bias, epsilon } => fused::layer_norm(x, weight, bias, *epsilon),
+            Self::OnDevice(norm) => fused::layer_norm(x, &norm.weight, &norm.bias, norm.epsilon),
             Self::OnHost(norm) => host::with_rows(x, |row| norm.normalise(row)),
         }
     }

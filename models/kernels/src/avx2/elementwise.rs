@@ -19,7 +19,7 @@ const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 /// `(e^x - 1 - x) / x^2` where `|x|` is at most half the logarithm of 2, from the highest power: the minimax polynomial
 /// of Cephes (`expf.c`).
-const EXP: [f32; 6] = [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+const EXP: [f32; 6] = [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
 
 /// # Panics
 /// On a processor for which [`is_here`] does not hold.
