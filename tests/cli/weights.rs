@@ -376,7 +376,10 @@ fn texts_embedded_together_are_as_each_alone() {
     assert_eq!((together.len(), alone.len()), (5, 5));
     for (index, (together, alone)) in together.iter().zip(&alone).enumerate() {
         if index == 1 {
-            assert!(together["error"].as_str().is_some_and(|error| error.contains("texts")), "{together}");
+            assert!(
+                together["error"].as_str().is_some_and(|error| error.contains("missing field `text`")),
+                "{together}"
+            );
             continue;
         }
         assert_eq!(together["tokens"], alone["tokens"]);
