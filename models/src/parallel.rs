@@ -65,17 +65,18 @@ pub(crate) fn map<T, U>(items: &[T], function: impl Fn(&T) -> U) -> Vec<U> {
     items.iter().map(function).collect()
 }
 
-/// Rows that a thread takes of so many, which nothing binds to each other: at most what stays in its cache.
+/// Fewer rows read weights for too little.
+const MIN_ROWS: usize = 6;
+
+/// 48 and 96 were as quick as each other.
+const MAX_ROWS: usize = 96;
+
+/// Rows that a thread takes at a time, of so many that nothing binds to each other.
 pub(crate) fn share(rows: usize) -> usize {
     let threads = parts(&crate::cpu_device());
     let shares = rows.div_ceil(MAX_ROWS).next_multiple_of(threads).max(1);
     rows.div_ceil(shares).max(MIN_ROWS)
 }
-
-/// Fewer rows read weights for too little.
-const MIN_ROWS: usize = 6;
-
-const MAX_ROWS: usize = 96;
 
 /// Calls `function` with each item.
 #[cfg(not(target_family = "wasm"))]

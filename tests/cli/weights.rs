@@ -364,9 +364,15 @@ fn embeddings_have_unit_length_and_long_texts_a_notice() {
 #[test]
 fn texts_embedded_together_are_as_each_alone() {
     let long = "word ".repeat(600);
-    let input = format!(
-        "{{\"text\": \"hello\"}}\n{{\"texts\": 1}}\n\n{{\"text\": \"{long}\"}}\n{{\"text\": \"\"}}\n{{\"text\": \"The owl judges.\"}}\n"
-    );
+    let input = [
+        r#"{"text": "hello"}"#,
+        r#"{"texts": 1}"#,
+        "",
+        &format!(r#"{{"text": "{long}"}}"#),
+        r#"{"text": ""}"#,
+        r#"{"text": "The owl judges."}"#,
+    ]
+    .join("\n");
     let embed = |batch: &str| {
         let ran = poq(&["embed", "--model", ENCODER, "--batch", batch], &input);
         ran.fails(3, &["row 2", "row 4: the text was cut to the model's 256 tokens"]);

@@ -46,8 +46,10 @@ pub fn map_batches<T: DeserializeOwned, R: Serialize>(
             failed += answer_batch(std::mem::take(&mut batch), &mut answer)?;
         }
     }
-    interrupt::check()?;
-    failed += answer_batch(batch, &mut answer)?;
+    if !batch.is_empty() {
+        interrupt::check()?;
+        failed += answer_batch(batch, &mut answer)?;
+    }
     if failed > 0 { Err(Fault::Rows { failed }) } else { Ok(()) }
 }
 

@@ -163,11 +163,12 @@ impl PackedMatrix {
             for (panel, weights) in panels.chunks_exact(self.inputs).enumerate() {
                 let next = match ahead.next() {
                     Some(next) => &next[start..start + depth],
+                    // After the last panel comes the first again, for the inputs after these.
                     None => &panels[..self.inputs][start + depth..self.inputs.min(start + depth + tile.depth)],
                 };
-                let panel_of = OfPanel { weights: &weights[start..start + depth], next };
+                let of_panel = OfPanel { weights: &weights[start..start + depth], next };
                 let columns = panel * WIDTH..self.outputs.min((panel + 1) * WIDTH);
-                x.add_panel(start, panel_of, y, stride, columns, &add_tile);
+                x.add_panel(start, of_panel, y, stride, columns, &add_tile);
             }
         }
     }

@@ -302,9 +302,9 @@ impl<L, N> Layer<L, N> {
 impl Layer<HostLinear, HostNorm> {
     /// From what attention has mixed for some rows to their states after the layer: `x` holds those before it.
     fn after_attention(&self, mixed: &[f32], x: &mut [f32]) {
-        self.attention_norm.of_sum(x, &self.attention_output.forward(mixed));
+        self.attention_norm.normalise_sum(x, &self.attention_output.forward(mixed));
         let mut inner = self.intermediate.forward(x);
         poq_kernels::gelu(&mut inner);
-        self.output_norm.of_sum(x, &self.output.forward(&inner));
+        self.output_norm.normalise_sum(x, &self.output.forward(&inner));
     }
 }

@@ -67,8 +67,8 @@ impl HostNorm {
         poq_kernels::layer_norm(row, &self.weight, &self.bias, self.epsilon);
     }
 
-    /// Each row of the sum `x + y`, in the place of `x`.
-    pub(crate) fn of_sum(&self, x: &mut [f32], y: &[f32]) {
+    /// Normalises each row of the sum `x + y`, in the place of `x`.
+    pub(crate) fn normalise_sum(&self, x: &mut [f32], y: &[f32]) {
         let columns = self.weight.len();
         for (x, y) in x.chunks_exact_mut(columns).zip(y.chunks_exact(columns)) {
             x.iter_mut().zip(y).for_each(|(x, y)| *x += y);

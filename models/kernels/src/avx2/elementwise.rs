@@ -105,9 +105,9 @@ fn times_logistic(x: __m256, y: __m256) -> __m256 {
 #[inline]
 fn exp_of(x: __m256) -> __m256 {
     let [low, high] = EXP_RANGE;
-    // Of a number and what is none, these give the second.
     let [low, high] = [_mm256_set1_ps(low), _mm256_set1_ps(high)];
     let (is_not_below, is_above) = (_mm256_cmp_ps::<_CMP_NLT_UQ>(x, low), _mm256_cmp_ps::<_CMP_GT_OQ>(x, high));
+    // Of a number and what is none, these give the second.
     let x = _mm256_min_ps(high, _mm256_max_ps(low, x));
     let powers = _mm256_cvtps_epi32(_mm256_mul_ps(x, _mm256_set1_ps(LOG2_E)));
     let whole = _mm256_cvtepi32_ps(powers);
